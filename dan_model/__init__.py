@@ -1,0 +1,24 @@
+"""DAN Explorer: see what DAN's attention heads look at, and how their fusion decides.
+
+Read the files in the order in which data goes through them: `images`, `faces`, `preprocess`, `network`,
+`explain.heads`, `explain.fusion`, `explain.attributions`, `explain.explainer`, `show`, `ui`.
+"""
+
+from dan_model.checkpoints import load_checkpoint
+from dan_model.config import ModelConfig, PreprocessConfig
+from dan_model.errors import DanError
+from dan_model.explain.explainer import Explainer, Explanation
+from dan_model.network import DAN, Stages
+from dan_model.version import __version__
+
+__all__ = [
+    "DAN",
+    "DanError",
+    "Explainer",
+    "Explanation",
+    "ModelConfig",
+    "PreprocessConfig",
+    "Stages",
+    "__version__",
+    "load_checkpoint",
+]

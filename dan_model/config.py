@@ -1,0 +1,161 @@
+"""What a checkpoint says about itself: labels, heads, preprocessing, provenance (`config.json`)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from dan_model.errors import ConfigError
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class LandmarkTemplate:
+    """Where the five landmarks of an aligned face lie, as (x, y) fractions of the square crop.
+
+    Left and right are those of the image, not of the person. Values may leave [0, 1] where a crop cuts a landmark off.
+    """
+
+    left_eye: tuple[float, float]
+    right_eye: tuple[float, float]
+    nose: tuple[float, float]
+    left_mouth: tuple[float, float]
+    right_mouth: tuple[float, float]
+
+    def __post_init__(self) -> None:
+        for spec in fields(self):
+            point = _numbers(getattr(self, spec.name), 2, f"landmark_template.{spec.name}")
+            object.__setattr__(self, spec.name, point)
+
+    @property
+    def points(self) -> tuple[tuple[float, float], ...]:
+        """The five points in detector order: left eye, right eye, nose, left and right mouth corner; (5, 2)."""
+        return tuple(getattr(self, spec.name) for spec in fields(self))
+
+
+@dataclass(frozen=True)
+class PreprocessConfig:
+    """How a face becomes the network's input; it travels with the weights.
+
+    Attributes:
+        image_size: Side of the network's square input, in pixels.
+        mean: Per-channel mean that is subtracted, on a [0, 1] scale.
+        std: Per-channel standard deviation that is divided by, on a [0, 1] scale.
+        grayscale: Whether the network was trained on grey faces (three equal channels).
+        detail_size: Side of the training images in pixels; a crop is brought down to it before it is brought up
+            to `image_size`. None: no such step.
+        landmark_template: Where the landmarks of an aligned crop lie. None: the crop is cut around the box.
+        margin: Without a template, the part of the face box's longer side that is added on each side of the crop.
+    """
+
+    image_size: int = 224
+    mean: tuple[float, float, float] = IMAGENET_MEAN
+    std: tuple[float, float, float] = IMAGENET_STD
+    grayscale: bool = False
+    detail_size: int | None = None
+    landmark_template: LandmarkTemplate | None = None
+    margin: float = 0.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "mean", _numbers(self.mean, 3, "preprocess.mean"))
+        object.__setattr__(self, "std", _numbers(self.std, 3, "preprocess.std"))
+        if isinstance(self.landmark_template, Mapping):
+            template = _from_mapping(LandmarkTemplate, self.landmark_template, "preprocess.landmark_template")
+            object.__setattr__(self, "landmark_template", template)
+        _require(
+            _is_count(self.image_size) and self.image_size >= 32, "preprocess.image_size", self.image_size, ">= 32"
+        )
+        _require(min(self.std) > 0, "preprocess.std", self.std, "three numbers > 0")
+        _require(
+            self.detail_size is None or (_is_count(self.detail_size) and self.detail_size >= 8),
+            "preprocess.detail_size",
+            self.detail_size,
+            "null or a whole number >= 8",
+        )
+        _require(isinstance(self.grayscale, bool), "preprocess.grayscale", self.grayscale, "true or false")
+        _require(
+            isinstance(self.margin, (int, float)) and 0 <= self.margin <= 2,
+            "preprocess.margin",
+            self.margin,
+            "a number in [0, 2]",
+        )
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Everything in `config.json`.
+
+    Attributes:
+        labels: The K class names in index order.
+        num_heads: The number of attention heads H.
+        preprocess: How a face becomes the network's input.
+        provenance: Where the weights come from (dataset, licence, split, metrics, recipe); free-form.
+    """
+
+    labels: Sequence[str]
+    num_heads: int = 4
+    preprocess: PreprocessConfig = field(default_factory=PreprocessConfig)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.labels, str) or not all(isinstance(label, str) and label for label in self.labels):
+            raise ConfigError(f"labels must be class names, got {self.labels!r}.", "Give a list of non-empty strings.")
+        object.__setattr__(self, "labels", tuple(self.labels))
+        if not isinstance(self.preprocess, PreprocessConfig):
+            object.__setattr__(self, "preprocess", _from_mapping(PreprocessConfig, self.preprocess, "preprocess"))
+        _require(isinstance(self.provenance, Mapping), "provenance", self.provenance, "an object")
+        _require(len(self.labels) >= 2, "labels", self.labels, "at least two names")
+        _require(len(set(self.labels)) == len(self.labels), "labels", self.labels, "all different")
+        _require(_is_count(self.num_heads) and self.num_heads >= 1, "num_heads", self.num_heads, ">= 1")
+
+    @classmethod
+    def from_dict(cls, values: Any) -> ModelConfig:
+        """Build and validate a configuration from parsed JSON.
+
+        Raises:
+            ConfigError: A value is missing, unknown to this version, or out of range.
+        """
+        _require(isinstance(values, Mapping), "config.json", values, "a JSON object")
+        known = {spec.name for spec in fields(cls)}
+        values = {key: value for key, value in values.items() if key in known}
+        _require("labels" in values, "labels", None, "the class names in index order")
+        return cls(**values)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The configuration as plain JSON values."""
+        return asdict(self)
+
+
+def _from_mapping(cls: type, values: Any, where: str) -> Any:
+    _require(isinstance(values, Mapping), where, values, "an object")
+    unknown = set(values) - {spec.name for spec in fields(cls)}
+    if unknown:
+        known = ", ".join(spec.name for spec in fields(cls))
+        raise ConfigError(f"{where} has unknown entries {sorted(unknown)}.", f"It may hold: {known}.")
+    try:
+        return cls(**values)
+    except TypeError as error:
+        raise ConfigError(f"{where} is incomplete: {error}.", "Add the missing entries.") from error
+
+
+def _numbers(values: Any, count: int, where: str) -> tuple[float, ...]:
+    good = (
+        isinstance(values, (list, tuple))
+        and len(values) == count
+        and all(isinstance(v, (int, float)) and math.isfinite(v) for v in values)
+    )
+    _require(good, where, values, f"{count} finite numbers")
+    return tuple(float(v) for v in values)
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _require(good: bool, where: str, value: Any, expected: str) -> None:
+    if not good:
+        raise ConfigError(f"{where} must be {expected}, got {value!r}.", "Correct it in config.json or in the call.")

@@ -1,0 +1,1 @@
+"""Explanations: heads, fusion, attributions, and the explainer that composes them."""

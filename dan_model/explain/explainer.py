@@ -1,0 +1,215 @@
+"""The composer: image in, explanation out, each part as soon as it is ready."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dan_model.checkpoints import load_checkpoint
+from dan_model.errors import ArgumentError, NoFaceError, Stopped
+from dan_model.explain.attributions import Attribution, Question, attribute, check_methods
+from dan_model.explain.fusion import Fusion, read_fusion
+from dan_model.explain.heads import Heads, read_heads
+from dan_model.faces import Face, FaceCrop, FaceDetector, crop_face, whole_image
+from dan_model.images import ImageLike, read_image
+from dan_model.network import DAN, frozen
+from dan_model.preprocess import to_pixels, to_tensor
+
+FaceChoice = int | Literal["whole"] | Face
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """What the network answers.
+
+    Attributes:
+        label: The class with the highest probability.
+        index: Its index.
+        probabilities: Softmax of the logits, (K,), sum to 1.
+        logits: (K,).
+    """
+
+    label: str
+    index: int
+    probabilities: Tensor
+    logits: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """Everything about one face, on the CPU.
+
+    Attributes:
+        labels: The K class names in index order.
+        prediction: What the network answers.
+        target: The class index that fusion and attributions explain.
+        crop: The face, cut out, with the way back to the photo.
+        input_pixels: What the network sees, (224, 224, 3) uint8.
+        heads: What each head looks at.
+        fusion: How the heads became a decision.
+        attributions: By method name, in the order they were asked for; those that are ready.
+    """
+
+    labels: tuple[str, ...]
+    prediction: Prediction
+    target: int
+    crop: FaceCrop
+    input_pixels: np.ndarray
+    heads: Heads
+    fusion: Fusion
+    attributions: Mapping[str, Attribution]
+
+
+class Explainer:
+    """Explains faces with one network. Safe to share between threads.
+
+    Args:
+        model: The network, on the device where it shall run. Its mode and flags stay as they are.
+        detector: Finds the faces. None: CenterFace, made when first needed.
+    """
+
+    def __init__(self, model: DAN, detector: FaceDetector | None = None) -> None:
+        self.model = model
+        self._detector = detector
+        self._lock = threading.RLock()  # passes take turns: some methods hang hooks on the model
+
+    @classmethod
+    def from_pretrained(cls, weights: str | Path | None = None, preset: str | None = None) -> Explainer:
+        """An explainer on the embedded weights, a folder, or a published file; see `load_checkpoint`."""
+        return cls(load_checkpoint(weights, preset).model)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The K class names in index order."""
+        return tuple(self.model.config.labels)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        return next(self.model.parameters()).device
+
+    def faces(self, image: ImageLike) -> tuple[Face, ...]:
+        """All faces in an image, largest first, in pixels of the upright image.
+
+        Raises:
+            ImageError: The image cannot be used.
+        """
+        if self._detector is None:
+            self._detector = FaceDetector()
+        return self._detector(read_image(image))
+
+    def crop(self, photo: np.ndarray, face: Face) -> FaceCrop:
+        """Cut a face out of a photo (H, W, 3) as this network was trained to see it."""
+        return crop_face(photo, face, self.model.config.preprocess)
+
+    def explain(
+        self,
+        image: ImageLike,
+        target: int | str | None = None,
+        attributions: Sequence[str] = (),
+        face: FaceChoice = 0,
+    ) -> Explanation:
+        """Explain one face of an image.
+
+        Args:
+            image: A path, PIL image or array; see `read_image`.
+            target: The class to explain, by name or index. None: the predicted one.
+            attributions: Names in `METHODS`, in the order they shall be computed.
+            face: Which face: its place by size, "whole" for the whole image as one face, or a `Face` of `faces`.
+
+        Raises:
+            ImageError: The image cannot be used.
+            NoFaceError: There is no such face. The whole image is never taken unasked.
+            ArgumentError: There is no such class or method.
+        """
+        return list(self.stream(image, target, attributions, face))[-1]
+
+    def stream(
+        self,
+        image: ImageLike,
+        target: int | str | None = None,
+        attributions: Sequence[str] = (),
+        face: FaceChoice = 0,
+    ) -> Iterator[Explanation]:
+        """Like `explain`, each part as it is ready: prediction, heads and fusion, then one attribution at a time."""
+        photo = read_image(image)
+        yield from self.stream_crop(self.crop(photo, self._choose(photo, face)), target, attributions)
+
+    def stream_crop(
+        self,
+        crop: FaceCrop,
+        target: int | str | None = None,
+        attributions: Sequence[str] = (),
+        proceed: Callable[[], bool] = lambda: True,
+    ) -> Iterator[Explanation]:
+        """Like `stream`, for a face that is cut out already: another class or method needs no photo.
+
+        Args:
+            crop: One of this explainer's crops.
+            target: As in `explain`.
+            attributions: As in `explain`.
+            proceed: Asked before each pass through the network; when it says no, the stream ends.
+        """
+        index = None if target is None else self.class_index(target)
+        check_methods(attributions)
+        x = to_tensor(crop.pixels, self.model.config.preprocess).to(self.device)
+        explanation = self._first_results(crop, x, index)
+        yield explanation
+        for method in attributions:
+            try:
+                result = attribute(Question(self.model, x, explanation.target, self._lock, proceed), method)
+            except Stopped:
+                return
+            explanation = replace(explanation, attributions={**explanation.attributions, method: result})
+            yield explanation
+
+    def class_index(self, target: int | str) -> int:
+        """The index of a class given by name or index.
+
+        Raises:
+            ArgumentError: There is no such class.
+        """
+        if target in self.labels:
+            return self.labels.index(target)
+        if isinstance(target, int) and not isinstance(target, bool) and 0 <= target < len(self.labels):
+            return target
+        raise ArgumentError(f"There is no class {target!r}.", f"Choose from: {', '.join(self.labels)}.")
+
+    def _choose(self, photo: np.ndarray, choice: FaceChoice) -> Face:
+        if isinstance(choice, Face):
+            return choice
+        if choice == "whole":
+            return whole_image(photo)
+        faces = self.faces(photo)
+        if not faces:
+            raise NoFaceError(
+                "No face was found in this image.", 'Take another image, or choose the whole one: "whole".'
+            )
+        if not isinstance(choice, int) or not 0 <= choice < len(faces):
+            raise NoFaceError(f"There is no face {choice!r}.", f"This image has {len(faces)}, numbered from 0 by size.")
+        return faces[choice]
+
+    def _first_results(self, crop: FaceCrop, x: Tensor, target: int | None) -> Explanation:
+        with self._lock, frozen(self.model):
+            stages = self.model.stages(x)
+        logits = stages.logits[0].cpu()
+        probabilities = logits.softmax(dim=0)
+        best = int(logits.argmax())
+        target = best if target is None else target
+        return Explanation(
+            labels=self.labels,
+            prediction=Prediction(self.labels[best], best, probabilities, logits),
+            target=target,
+            crop=crop,
+            input_pixels=to_pixels(x, self.model.config.preprocess),
+            heads=read_heads(stages),
+            fusion=read_fusion(self.model, stages, target),
+            attributions={},
+        )

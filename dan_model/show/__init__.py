@@ -1,0 +1,1 @@
+"""Pictures of explanations: results in, pixels and matplotlib figures out."""

@@ -1,0 +1,97 @@
+"""Figures for paper and screen: a result in, a matplotlib Figure out. No pyplot, no state."""
+
+from __future__ import annotations
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from dan_model.explain.explainer import Explanation
+from dan_model.show.style import head_colour
+from dan_model.show.tiles import Tile, all_tiles, colour_bar, number
+
+TILE_INCHES = 1.55
+
+
+def panel(explanation: Explanation, smooth: bool = True, shared: bool = True) -> Figure:
+    """Prediction, tiles in one row with their colour bars, and the fusion ledger of the target class.
+
+    Args:
+        explanation: What to show.
+        smooth: Draw maps smoothly instead of in their native cells or pixels.
+        shared: One colour scale for all heads instead of one for each.
+    """
+    tiles = all_tiles(explanation, smooth, shared)
+    figure = Figure(figsize=(TILE_INCHES * len(tiles) + 0.4, 4.7), facecolor="white", layout="constrained")
+    top, bottom = figure.subfigures(2, 1, height_ratios=(2.35, 2.3))  # type: ignore[misc]
+    _draw_tiles(top, tiles)
+    left, right = bottom.subplots(1, 2)
+    _draw_probabilities(left, explanation)
+    _draw_ledger(right, explanation)
+    target = explanation.labels[explanation.target]
+    prediction = explanation.prediction
+    confidence = float(prediction.probabilities[prediction.index])
+    top.suptitle(
+        f"Prediction: {prediction.label} {confidence:.2f}    Explained: {target}", fontsize=11, x=0.01, ha="left"
+    )
+    return figure
+
+
+def _draw_tiles(figure: matplotlib.figure.SubFigure, tiles: list[Tile]) -> None:
+    grid = figure.subplots(2, len(tiles), height_ratios=(20, 1), squeeze=False)
+    for (picture, bar), tile in zip(grid.T, tiles, strict=True):
+        picture.imshow(tile.pixels)
+        picture.set_title(f"{tile.title}\n{tile.note}", fontsize=8)
+        picture.set_xticks([])
+        picture.set_yticks([])
+        for spine in picture.spines.values():
+            spine.set(color=tile.colour or "#888888", linewidth=2.5 if tile.colour else 0.8)
+        if tile.scale is None:
+            bar.set_axis_off()
+            continue
+        bar.imshow(colour_bar(tile.scale), aspect="auto", extent=(tile.scale.low, tile.scale.limit, 0, 1))
+        ticks = [tile.scale.low, 0.0, tile.scale.limit] if tile.scale.signed else [0.0, tile.scale.limit]
+        bar.set_xticks(ticks, [number(tick) for tick in ticks], fontsize=6.5)
+        bar.set_yticks([])
+        bar.set_xlabel(tile.group or tile.unit, fontsize=6.5)
+
+
+def _draw_probabilities(axes: Axes, explanation: Explanation) -> None:
+    values = explanation.prediction.probabilities.numpy()
+    colours = ["#333333" if k == explanation.prediction.index else "#AAAAAA" for k in range(len(values))]
+    axes.barh(explanation.labels, values, color=colours)
+    for k, value in enumerate(values):
+        axes.text(value + 0.01, k, f"{value:.3f}", va="center", fontsize=7)
+    axes.invert_yaxis()
+    axes.set(xlim=(0, 1.12), xlabel="probability")
+    _plain(axes)
+
+
+def _draw_ledger(axes: Axes, explanation: Explanation) -> None:
+    """Consensus, each head's entry and their sum, the logit, for the target class."""
+    fusion, k = explanation.fusion, explanation.target
+    entries = fusion.ledger[:, k].tolist()
+    rows = ["consensus", *(f"Head {h + 1}" for h in range(len(entries))), "logit"]
+    values = [float(fusion.consensus[k]), *entries, float(explanation.prediction.logits[k])]
+    starts = [0.0]
+    for value in values[:-2]:
+        starts.append(starts[-1] + value)
+    starts.append(0.0)
+    colours = ["#888888", *(head_colour(h) for h in range(len(entries))), "#333333"]
+    axes.barh(rows, values, left=starts, color=colours)
+    axes.axvline(0, color="#333333", linewidth=0.8)
+    low, high = axes.get_xlim()
+    for i, (value, start) in enumerate(zip(values, starts, strict=True)):
+        axes.text(max(start, start + value) + 0.01 * (high - low), i, f"{value:+.2f}", va="center", fontsize=7)
+    axes.set_xlim(low, high + 0.08 * (high - low))
+    axes.invert_yaxis()
+    axes.set_xlabel(
+        f"fusion ledger for {explanation.labels[k]}, logits (residual {number(float(fusion.residual[k].abs()))})"
+    )
+    _plain(axes)
+
+
+def _plain(axes: Axes) -> None:
+    axes.tick_params(labelsize=7.5)
+    axes.xaxis.label.set_fontsize(7.5)
+    axes.spines[["top", "right"]].set_visible(False)

@@ -1,0 +1,16 @@
+"""Every colour, in one place. Heads have one colour each, everywhere; maps have one of two colour scales."""
+
+from __future__ import annotations
+
+HEAD_COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#F0E442", "#0072B2", "#D55E00", "#999999")
+"""By head, from the first on (Okabe and Ito's colour-blind safe palette); heads beyond start again."""
+
+SEQUENTIAL = "inferno"  # attention: 0 is dark, perceptually uniform
+DIVERGING = "RdBu_r"  # signed maps: blue speaks against the class, red for it, white is zero
+
+TILE_SIDE = 336  # pixels; seven cells of 48
+
+
+def head_colour(head: int) -> str:
+    """The colour of a head, as #RRGGBB."""
+    return HEAD_COLOURS[head % len(HEAD_COLOURS)]

@@ -1,0 +1,213 @@
+"""One tile for each map: the face underneath, the map over it, one style for all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch.nn.functional as F
+from matplotlib import colormaps
+from PIL import Image
+from torch import Tensor
+from torchvision.transforms.v2.functional import gaussian_blur
+
+from dan_model.explain.attributions import METHODS, Attribution
+from dan_model.explain.explainer import Explanation
+from dan_model.faces import FaceCrop
+from dan_model.show.style import DIVERGING, SEQUENTIAL, TILE_SIDE, head_colour
+
+SMOOTHING = 6.0  # standard deviation in input pixels with which maps per pixel are smoothed
+SMOOTHING_KERNEL = 37  # pixels; three deviations either way
+CLIP = 99.5  # percentile of |value| at which the colours of maps per pixel end: a few pixels would darken all others
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What a map's colours span.
+
+    Attributes:
+        limit: The value of the last colour, > 0. The first is 0, or -limit for signed maps.
+        signed: Whether the colours diverge from zero.
+    """
+
+    limit: float
+    signed: bool
+
+    @property
+    def low(self) -> float:
+        """The value of the first colour."""
+        return -self.limit if self.signed else 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class Tile:
+    """A picture of one map on the face, with what is needed to read it.
+
+    Attributes:
+        title: What it is ("Head 1", "AFN fusion", "Occlusion").
+        note: Its most important number, with unit.
+        pixels: (TILE_SIDE, TILE_SIDE, 3) uint8 RGB.
+        scale: What the colours span; None for the face itself.
+        unit: Of the scale.
+        values: What the map says per cell, (7, 7), to read off; None for the face itself.
+        cell_unit: Of `values`.
+        group: Tiles of one group share a scale and are told so.
+        colour: The head's colour, or None.
+    """
+
+    title: str
+    note: str
+    pixels: np.ndarray
+    scale: Scale | None = None
+    unit: str = ""
+    values: np.ndarray | None = None
+    cell_unit: str = ""
+    group: str = ""
+    colour: str | None = None
+
+
+def all_tiles(explanation: Explanation, smooth: bool = True, shared: bool = True) -> list[Tile]:
+    """The row of tiles: the face, every head, the fusion map, then the attributions that are ready.
+
+    Args:
+        explanation: What to show.
+        smooth: Draw maps smoothly instead of in their native cells or pixels.
+        shared: One colour scale for all heads instead of one for each.
+    """
+    return [
+        face_tile(explanation),
+        *head_tiles(explanation, smooth, shared),
+        fusion_tile(explanation, smooth),
+        *(attribution_tile(explanation, a, smooth) for a in explanation.attributions.values()),
+    ]
+
+
+def face_tile(explanation: Explanation) -> Tile:
+    """The crop as the network sees it."""
+    side = explanation.input_pixels.shape[0]
+    pixels = Image.fromarray(explanation.input_pixels).resize((TILE_SIDE, TILE_SIDE), Image.Resampling.NEAREST)
+    return Tile("Network input", f"{side}×{side} pixels", np.asarray(pixels))
+
+
+def head_tiles(explanation: Explanation, smooth: bool, shared: bool) -> list[Tile]:
+    """Where each head looks."""
+    spatial = explanation.heads.spatial  # (H, 7, 7)
+    highest = float(spatial.max())
+    tiles = []
+    for h, cells in enumerate(spatial):
+        peak = float(cells.max())
+        scale = Scale((highest if shared else peak) or 1.0, signed=False)
+        tiles.append(
+            Tile(
+                title=f"Head {h + 1}",
+                note=f"peak {number(peak)}",
+                pixels=overlay(explanation.crop, cells, scale, smooth),
+                scale=scale,
+                unit="attention",
+                values=cells.numpy(),
+                cell_unit="attention",
+                group="heads, one scale" if shared else "",
+                colour=head_colour(h),
+            )
+        )
+    return tiles
+
+
+def fusion_tile(explanation: Explanation, smooth: bool) -> Tile:
+    """The AFN fusion map: where the heads' disagreement found its evidence for the target class."""
+    cells = explanation.fusion.map  # (7, 7)
+    scale = _signed_scale(cells)
+    return Tile(
+        title="AFN fusion",
+        note=_sign_note(cells, f"sum {float(cells.sum()):+.2f} logit"),
+        pixels=overlay(explanation.crop, cells, scale, smooth),
+        scale=scale,
+        unit="logit per cell",
+        values=cells.numpy(),
+        cell_unit="logit",
+    )
+
+
+def attribution_tile(explanation: Explanation, attribution: Attribution, smooth: bool) -> Tile:
+    """One of Captum's attributions for the target class."""
+    method = METHODS[attribution.method]
+    side = explanation.heads.spatial.shape[-1]
+    if attribution.cells is None:
+        drawn = gaussian_blur(attribution.map[None], SMOOTHING_KERNEL, SMOOTHING)[0] if smooth else attribution.map
+        scale = Scale(float(np.percentile(drawn.abs().numpy(), CLIP)) or 1.0, signed=True)
+        per_cell = F.adaptive_avg_pool2d(attribution.map[None, None], side)[0, 0]
+    else:
+        drawn = per_cell = attribution.cells
+        scale = _signed_scale(drawn)
+    if attribution.explained is not None and attribution.residual is not None:
+        per_cell = per_cell * (attribution.map.numel() / side**2)  # completeness: sums, not means
+        cell_unit = "logit"
+        note = f"sum {attribution.explained + attribution.residual:+.2f} of {attribution.explained:+.2f} logit"
+    else:
+        cell_unit = method.unit
+        note = f"peak {number(float(attribution.map.max()))}"
+    return Tile(
+        title=method.title,
+        note=_sign_note(attribution.map, note),
+        pixels=overlay(explanation.crop, drawn, scale, smooth),
+        scale=scale,
+        unit=method.unit,
+        values=per_cell.numpy(),
+        cell_unit=cell_unit,
+    )
+
+
+def overlay(crop: FaceCrop, values: Tensor, scale: Scale, smooth: bool, side: int = TILE_SIDE) -> np.ndarray:
+    """A map over its face: (side, side, 3) uint8. The map covers exactly the crop, at whatever resolution it has."""
+    face = np.asarray(Image.fromarray(crop.pixels).convert("L").resize((side, side), Image.Resampling.LANCZOS)) / 255
+    return _blend(face, _enlarge(values, side, smooth), scale)
+
+
+def on_photo(photo: np.ndarray, crop: FaceCrop, values: Tensor, scale: Scale, smooth: bool) -> np.ndarray:
+    """A map drawn where it belongs in the photo, (H, W, 3) uint8; the photo stays as it is outside the crop."""
+    side = max(TILE_SIDE, crop.pixels.shape[0])
+    placed = crop.place_on_photo(_enlarge(values, side, smooth), photo.shape[:2])
+    inside = np.isfinite(placed)
+    grey = np.asarray(Image.fromarray(photo).convert("L")) / 255
+    drawn = photo.copy()
+    drawn[inside] = _blend(grey, np.nan_to_num(placed), scale)[inside]
+    return drawn
+
+
+def colour_bar(scale: Scale, width: int = 128, height: int = 8) -> np.ndarray:
+    """The colours of a scale as they look over a mid-grey face, (height, width, 3) uint8."""
+    values = np.tile(np.linspace(scale.low, scale.limit, width), (height, 1))
+    return _blend(np.full((height, width), 0.5), values, scale)
+
+
+def number(value: float) -> str:
+    """A number as people read it: three digits, thousands in full."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def _blend(face: np.ndarray, values: np.ndarray, scale: Scale) -> np.ndarray:
+    """Colours over a grey face in [0, 1]: the further from zero, the stronger the colour and the fainter the face."""
+    strength = np.clip(values / scale.limit, -1 if scale.signed else 0, 1)
+    if scale.signed:
+        colours, opacity = colormaps[DIVERGING]((strength + 1) / 2), 0.05 + 0.7 * np.abs(strength) ** 0.7
+    else:
+        colours, opacity = colormaps[SEQUENTIAL](strength), 0.35 + 0.4 * strength
+    mixed = face[..., None] * (1 - opacity[..., None]) + colours[..., :3] * opacity[..., None]
+    return np.rint(mixed * 255).astype(np.uint8)
+
+
+def _enlarge(values: Tensor, side: int, smooth: bool) -> np.ndarray:
+    """(h, w) -> (side, side): smooth without leaving the map's own range, or in its own cells."""
+    source = values.detach().float()[None, None]
+    if not smooth:
+        return F.interpolate(source, size=(side, side), mode="nearest-exact")[0, 0].numpy()
+    large = F.interpolate(source, size=(side, side), mode="bicubic", align_corners=False)
+    return large.clamp(float(values.min()), float(values.max()))[0, 0].numpy()
+
+
+def _signed_scale(values: Tensor) -> Scale:
+    return Scale(float(values.abs().max()) or 1.0, signed=True)
+
+
+def _sign_note(values: Tensor, note: str) -> str:
+    return note if float(values.max()) > 0 else "no positive evidence"

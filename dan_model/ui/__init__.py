@@ -1,0 +1,1 @@
+"""The page. Gradio is known here and in app.py alone."""

@@ -1,0 +1,52 @@
+// The row of tiles: read values under the pointer, enlarge by click or Enter, go on with the arrow keys.
+const readout = () => element.querySelector(".dan-readout");
+const tiles = () => [...element.querySelectorAll(".dan-tile:not(.dan-waiting)")];
+
+element.addEventListener("pointermove", (event) => {
+  const tile = event.target.closest(".dan-tile");
+  const image = tile && tile.querySelector(".dan-zoom img");
+  if (!image || !tile.dataset.values || !readout()) return;
+  const values = JSON.parse(tile.dataset.values);
+  const box = image.getBoundingClientRect();
+  const row = Math.floor(((event.clientY - box.top) / box.height) * values.length);
+  const column = Math.floor(((event.clientX - box.left) / box.width) * values[0].length);
+  if (values[row]?.[column] === undefined) return;
+  readout().textContent =
+    `${tile.dataset.title}, row ${row + 1}, column ${column + 1}: ${values[row][column]} ${tile.dataset.unit}`;
+});
+
+let dialog = document.getElementById("dan-enlarged");
+if (!dialog) {
+  dialog = document.createElement("dialog");
+  dialog.id = "dan-enlarged";
+  dialog.setAttribute("aria-label", "Enlarged map");
+  document.querySelector(".gradio-container").append(dialog);
+}
+let shown = 0;
+
+const show = (index) => {
+  const all = tiles();
+  shown = (index + all.length) % all.length;
+  const copy = all[shown].cloneNode(true);
+  copy.querySelector(".dan-zoom").replaceWith(copy.querySelector(".dan-zoom img"));
+  const close = document.createElement("button");
+  close.type = "button";
+  close.className = "dan-close";
+  close.textContent = "Close";
+  close.addEventListener("click", () => dialog.close());
+  dialog.replaceChildren(copy, close);
+  if (!dialog.open) dialog.showModal();
+};
+
+element.addEventListener("click", (event) => {
+  const tile = event.target.closest(".dan-tile:not(.dan-waiting)");
+  if (tile && event.target.closest(".dan-zoom")) show(tiles().indexOf(tile));
+});
+dialog.onclick = (event) => {
+  if (event.target === dialog) dialog.close();
+};
+dialog.onclose = () => dialog.replaceChildren();
+dialog.onkeydown = (event) => {
+  if (event.key === "ArrowRight") show(shown + 1);
+  if (event.key === "ArrowLeft") show(shown - 1);
+};

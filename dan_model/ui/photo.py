@@ -1,0 +1,59 @@
+"""The photo's way in, and errors' way out."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from html import escape
+from typing import Any
+
+import gradio as gr
+from gradio.data_classes import ImageData
+
+from dan_model.errors import DanError
+
+
+def photo_input(**settings: Any) -> gr.Image:
+    """An image component whose handlers get the path of the uploaded file, untouched.
+
+    Gradio decodes an image before it hands it over, and where it cannot, its message shows a path of the server. Here
+    `read_image` is the one that decodes, with its own messages.
+
+    Args:
+        settings: Of `gr.Image`.
+    """
+    image = gr.Image(type="filepath", **settings)
+    image.preprocess = _uploaded_file  # type: ignore[method-assign]
+    return image
+
+
+def _uploaded_file(payload: ImageData | None) -> str | None:
+    if payload is None:
+        return None
+    if payload.path is None:
+        raise gr.Error("The image did not arrive as a file. Upload it as one.", print_exception=False)
+    return payload.path
+
+
+def shown_as_error(handler: Callable[..., Any]) -> Callable[..., Any]:
+    """A handler whose DanErrors become Gradio's: a toast on the page, an error message for API clients."""
+    if inspect.isgeneratorfunction(handler):
+
+        @functools.wraps(handler)
+        def stream(*args: Any, **kwargs: Any) -> Any:
+            try:
+                yield from handler(*args, **kwargs)
+            except DanError as error:
+                raise gr.Error(escape(str(error)), print_exception=False) from error
+
+        return stream
+
+    @functools.wraps(handler)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return handler(*args, **kwargs)
+        except DanError as error:
+            raise gr.Error(escape(str(error)), print_exception=False) from error
+
+    return call

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from dan_model.checkpoints import load_checkpoint
+from dan_model.explain.explainer import Explainer
+from dan_model.faces import FaceDetector
+from dan_model.network import DAN
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+
+@pytest.fixture(scope="session")
+def detector() -> FaceDetector:
+    return FaceDetector()
+
+
+@pytest.fixture(scope="session")
+def explainer(detector) -> Explainer:
+    """On the embedded weights."""
+    return Explainer(load_checkpoint().model, detector)
+
+
+@pytest.fixture(scope="session")
+def astronaut() -> np.ndarray:
+    return np.array(Image.open(EXAMPLES / "astronaut.jpg"))
+
+
+def random_dan(classes: int = 7, heads: int = 4, seed: int = 0) -> DAN:
+    """DAN with random parameters and running statistics, in eval mode, so that no BatchNorm is a no-op."""
+    generator = torch.Generator().manual_seed(seed)
+    model = DAN([f"class {k}" for k in range(classes)], heads).eval()
+    for module in model.modules():
+        if isinstance(module, (torch.nn.BatchNorm1d, torch.nn.BatchNorm2d)):
+            for tensor, low, high in (
+                (module.weight, 0.5, 1.5),
+                (module.bias, -0.3, 0.3),
+                (module.running_mean, -0.3, 0.3),
+                (module.running_var, 0.5, 1.5),
+            ):
+                tensor.data.uniform_(low, high, generator=generator)
+    for name, parameter in model.named_parameters():
+        if parameter.ndim > 1:
+            gain = 0.05 if ".sa." in name else 1.0  # attention adds 512 channels up: keep embeddings near 1
+            parameter.data.normal_(0, gain * (2 / parameter[0].numel()) ** 0.5, generator=generator)
+    return model

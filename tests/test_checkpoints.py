@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import json
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from dan_model import checkpoints
+from dan_model.checkpoints import EMBEDDED, load_checkpoint
+from dan_model.errors import CheckpointError, ConfigError
+from tests.conftest import random_dan
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    random_dan(heads=2).save_pretrained(tmp_path / "weights")
+    return tmp_path / "weights"
+
+
+def rewrite(folder: Path, change) -> None:
+    state = load_file(folder / "model.safetensors")
+    change(state)
+    save_file(state, folder / "model.safetensors")
+
+
+def test_the_embedded_weights_load_in_eval_mode_with_their_labels_and_preprocessing():
+    model = load_checkpoint().model
+    assert not model.training
+    assert model.config.labels[:2] == ("neutral", "happiness")
+    assert model.config.preprocess.detail_size == 48
+    assert model.config.preprocess.landmark_template is not None
+    assert "template" in model.config.provenance["landmark_template"]
+
+
+def test_altered_embedded_weights_are_refused(monkeypatch, tmp_path):
+    data = bytearray((EMBEDDED / "model.safetensors").read_bytes())
+    data[-1] ^= 1
+    (tmp_path / "model.safetensors").write_bytes(data)
+    monkeypatch.setattr(checkpoints, "EMBEDDED", tmp_path)
+    with pytest.raises(CheckpointError, match="sha256"):
+        load_checkpoint()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda s: s.pop("fc.bias"), "missing: fc.bias"),
+        (lambda s: s.update(extra=torch.zeros(1)), "unknown: extra"),
+        (lambda s: s.update({"fc.weight": torch.zeros(9, 512)}), r"fc.weight \(9, 512\) instead of \(7, 512\)"),
+        (lambda s: s.update({"fc.renamed": s.pop("fc.weight")}), "missing: fc.weight; unknown: fc.renamed"),
+        (lambda s: s["bn.running_var"].fill_(float("inf")), "not finite: bn.running_var"),
+    ],
+)
+def test_weights_that_do_not_fit_are_refused_by_name(folder, change, message):
+    rewrite(folder, change)
+    with pytest.raises(CheckpointError, match=message):
+        load_checkpoint(folder)
+
+
+def test_a_folder_without_its_files_or_with_broken_ones_is_refused(folder):
+    (folder / "model.safetensors").write_bytes(b"\xff" * 100)
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        load_checkpoint(folder)
+    (folder / "config.json").write_text("{")
+    with pytest.raises(ConfigError, match="not valid JSON"):
+        load_checkpoint(folder)
+    (folder / "config.json").write_text(json.dumps({"labels": ["a", "a"]}))
+    with pytest.raises(ConfigError, match="all different"):
+        load_checkpoint(folder)
+    (folder / "config.json").unlink()
+    with pytest.raises(CheckpointError, match=r"no config\.json"):
+        load_checkpoint(folder)
+
+
+def test_a_path_with_nothing_there_is_refused():
+    with pytest.raises(CheckpointError, match="no weights at 'no/such'"):
+        load_checkpoint("no/such")
+
+
+def test_a_published_file_needs_a_preset_that_fits(tmp_path):
+    path = tmp_path / "seven.pth"
+    torch.save(random_dan(classes=7).state_dict(), path)
+    with pytest.raises(CheckpointError, match="rafdb, affectnet7, affectnet8"):
+        load_checkpoint(path)
+    with pytest.raises(CheckpointError, match="'rafbd'"):
+        load_checkpoint(path, preset="rafbd")
+    with pytest.raises(CheckpointError, match="7 classes, preset 'affectnet8' has 8"):
+        load_checkpoint(path, preset="affectnet8")
+    assert load_checkpoint(path, preset="rafdb").model.config.labels[0] == "surprise"
+
+
+@pytest.mark.parametrize("content", [{"a": 1}, [1, 2], {"state_dict": {"w": torch.zeros(1)}}, {"state_dict": {}}])
+def test_a_file_that_is_no_dan_is_refused(tmp_path, content):
+    torch.save(content, tmp_path / "other.pth")
+    with pytest.raises(CheckpointError, match="state dict|DAN's parameters"):
+        load_checkpoint(tmp_path / "other.pth", preset="rafdb")
+
+
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"\x80\x04."])
+def test_damaged_files_are_refused(tmp_path, content):
+    (tmp_path / "damaged.pth").write_bytes(content)
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        load_checkpoint(tmp_path / "damaged.pth", preset="rafdb")
+
+
+class _WritesAFile:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+@pytest.mark.parametrize("save", [torch.save, lambda o, path: path.write_bytes(pickle.dumps(o))])
+def test_code_in_a_pickle_is_not_run(tmp_path, save):
+    trace = tmp_path / "was_here"
+    save({"model_state_dict": _WritesAFile(trace)}, tmp_path / "evil.pth")
+    with pytest.raises(CheckpointError, match="never run"):
+        load_checkpoint(tmp_path / "evil.pth", preset="rafdb")
+    assert not trace.exists()
