@@ -47,23 +47,26 @@ def _from_file(path: Path) -> np.ndarray:
     try:
         with Image.open(path) as image:
             return _from_pil(image, path.name)
+    except ImageError:
+        raise
     except UnidentifiedImageError as error:
         raise ImageError(
             f"{path.name} is not an image that can be read.", "Give a JPEG, PNG, WebP or similar."
         ) from error
     except Image.DecompressionBombError as error:
         raise _too_large(path.name) from error
+    except Exception as error:  # PIL fails on damaged files in every way there is
+        raise _damaged(path.name, error) from error
 
 
 def _from_pil(image: Image.Image, name: str) -> np.ndarray:
     _check_size(image.width, image.height, name)
     try:
+        image.load()
         upright = ImageOps.exif_transpose(image)
-        return _rgb(upright, name)
-    except (OSError, SyntaxError, ValueError, EOFError) as error:  # PIL's ways to say "damaged"
-        if isinstance(error, ImageError):
-            raise
-        raise ImageError(f"{name} is damaged or cut short ({error}).", "Save or send it again.") from error
+    except Exception as error:  # as above: a lazily opened image is decoded only here
+        raise _damaged(name, error) from error
+    return _rgb(upright, name)
 
 
 def _rgb(image: Image.Image, name: str) -> np.ndarray:
@@ -123,6 +126,10 @@ def _check_size(width: int, height: int, name: str) -> None:
 def _check_finite(values: np.ndarray, name: str) -> None:
     if not np.isfinite(values).all():
         raise ImageError(f"{name} holds NaN or infinite values.", "Replace them before explaining it.")
+
+
+def _damaged(name: str, error: Exception) -> ImageError:
+    return ImageError(f"{name} is damaged or cut short ({error}).", "Save or send it again.")
 
 
 def _too_large(name: str, size: str = "") -> ImageError:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
+import gradio as gr
 import numpy as np
 import pytest
 import torch
@@ -11,6 +13,8 @@ from dan_model.checkpoints import load_checkpoint
 from dan_model.explain.explainer import Explainer
 from dan_model.faces import FaceDetector
 from dan_model.network import DAN
+from dan_model.ui.page import build
+from dan_model.ui.theme import launch_settings
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
@@ -46,6 +50,16 @@ def random_dan(classes: int = 7, heads: int = 4, seed: int = 0) -> DAN:
                 tensor.data.uniform_(low, high, generator=generator)
     for name, parameter in model.named_parameters():
         if parameter.ndim > 1:
-            gain = 0.05 if ".sa." in name else 1.0  # attention adds 512 channels up: keep embeddings near 1
+            gain = 0.06 if ".sa." in name or ".ca." in name else 0.6  # keeps gates and shares from saturating
             parameter.data.normal_(0, gain * (2 / parameter[0].numel()) ** 0.5, generator=generator)
     return model
+
+
+@pytest.fixture(scope="session")
+def server(explainer) -> Iterator[str]:
+    """The page as app.py launches it, on a free port of this machine; its address."""
+    gr.set_static_paths([EXAMPLES])
+    page = build(explainer, load_checkpoint(), EXAMPLES)
+    page.queue(max_size=64).launch(prevent_thread_lock=True, quiet=True, **launch_settings())
+    yield page.local_url.rstrip("/")
+    page.close()

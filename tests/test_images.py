@@ -111,7 +111,7 @@ def test_arrays_are_read_by_their_kind(array, expected):
         (Image.new("RGB", (1, 1)), "1×1"),
         (Image.new("F", (20, 20), float("nan")), "NaN"),
         (Image.new("F", (20, 20), -5.0), "grey levels"),
-        (Image.new("LAB", (20, 20)), "colour mode LAB"),
+        (Image.new("La", (20, 20)), "colour mode La"),
         (Image.new("L", (10000, 6000)), "too large"),
         (Image.new("L", (31000, 20)), "too large"),
         (b"bytes", "bytes is not an image"),
@@ -129,11 +129,13 @@ def test_bad_files_are_refused_by_name(tmp_path):
     buffer = io.BytesIO()
     Image.effect_noise((300, 300), 80).save(buffer, "JPEG")
     (tmp_path / "cut.jpg").write_bytes(buffer.getvalue()[: len(buffer.getvalue()) // 2])
+    (tmp_path / "stub.png").write_bytes(b"\x89PNG\r\n\x1a\n nothing")
     Image.new("1", (20000, 20000)).save(tmp_path / "bomb.png")
     for name, message in (
         ("text.jpg", "text.jpg is not an image"),
         ("empty.png", "empty.png is not an image"),
         ("cut.jpg", "cut.jpg is damaged or cut short"),
+        ("stub.png", "stub.png is damaged or cut short"),
         ("bomb.png", "bomb.png is too large"),
         ("missing.png", "does not exist"),
     ):

@@ -45,7 +45,7 @@ def shown_as_error(handler: Callable[..., Any]) -> Callable[..., Any]:
             try:
                 yield from handler(*args, **kwargs)
             except DanError as error:
-                raise gr.Error(escape(str(error)), print_exception=False) from error
+                raise gr.Error(escape(str(error), quote=False), print_exception=False) from error
 
         return stream
 
@@ -54,6 +54,6 @@ def shown_as_error(handler: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return handler(*args, **kwargs)
         except DanError as error:
-            raise gr.Error(escape(str(error)), print_exception=False) from error
+            raise gr.Error(escape(str(error), quote=False), print_exception=False) from error
 
     return call

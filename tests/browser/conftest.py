@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.conftest import EXAMPLES
+
+QUIET = (  # no sandbox for root in containers; no calls home
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+@pytest.fixture(scope="session")
+def camera(tmp_path_factory):
+    """A film of one face, as Motion JPEG: what the fake camera shows."""
+    path = tmp_path_factory.mktemp("camera") / "face.mjpeg"
+    face = Image.open(EXAMPLES / "astronaut.jpg").resize((480, 480))
+    frame = Image.new("RGB", (640, 480), (90, 90, 90))
+    frame.paste(face, (80, 0))
+    still = path.with_suffix(".jpg")
+    frame.save(still, quality=92)
+    path.write_bytes(still.read_bytes() * 3)
+    return path
+
+
+@pytest.fixture(scope="session")
+def browser(camera) -> Iterator[Browser]:
+    executable = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    if executable is None:
+        if os.environ.get("CI"):
+            pytest.fail("Browser tests need Chromium: apt-get install chromium")
+        pytest.skip("no Chromium here: apt-get install chromium, or set CHROMIUM to its path")
+    fake = (
+        "--use-fake-device-for-media-stream",
+        "--use-fake-ui-for-media-stream",
+        f"--use-file-for-fake-video-capture={camera}",
+    )
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=[*QUIET, *fake])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser, server) -> Iterator[Page]:
+    """The page at 1440 px, with every request and every script error on record."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, permissions=["camera"])
+    page = context.new_page()
+    page.requested, page.failures = [], []
+    page.on("request", lambda request: page.requested.append(request.url))
+    page.on("pageerror", lambda error: page.failures.append(str(error)))
+    page.goto(server)
+    page.wait_for_selector("#dan-upload input[type=file]", state="attached")
+    yield page
+    assert page.failures == []
+    context.close()

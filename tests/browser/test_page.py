@@ -1,0 +1,189 @@
+"""The page as a visitor meets it, in headless Chromium."""
+
+from __future__ import annotations
+
+import json
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.conftest import EXAMPLES
+
+pytestmark = pytest.mark.browser
+SLOW = 60_000  # milliseconds: attributions on two cores
+
+
+def upload(page: Page, name: str) -> None:
+    page.set_input_files("#dan-upload input[type=file]", EXAMPLES / name)
+
+
+def methods(page: Page, *titles: str) -> None:
+    """Leave just these methods checked."""
+    for label in page.locator("#dan-methods label").all():
+        box = label.locator("input")
+        wanted = label.inner_text().strip() in titles
+        if box.is_checked() != wanted:
+            box.click()
+
+
+def titles(page: Page) -> list[str]:
+    return page.locator("#dan-tiles .dan-tile b").all_inner_texts()
+
+
+def finished(page: Page) -> None:
+    expect(page.locator(".dan-waiting")).to_have_count(0, timeout=SLOW)
+
+
+HEADS = ["Network input", "Head 1", "Head 2", "Head 3", "Head 4", "AFN fusion"]
+
+
+def test_an_upload_shows_heads_and_fusion_before_attributions_and_contacts_no_other_host(page, server):
+    methods(page, "Grad-CAM", "Occlusion")
+    upload(page, "astronaut.jpg")
+    expect(page.locator("#dan-tiles .dan-tile").first).to_be_visible(timeout=SLOW)
+    assert page.locator(".dan-waiting").count() >= 1  # occlusion takes seconds
+    assert titles(page)[:6] == HEADS
+    finished(page)
+    assert titles(page) == [*HEADS, "Grad-CAM", "Occlusion"]
+    expect(page.locator(".dan-best")).to_contain_text("happiness")
+    hosts = {urlsplit(url).netloc for url in page.requested if not url.startswith(("data:", "blob:"))}
+    assert hosts == {urlsplit(server).netloc}
+
+
+def test_the_numbers_on_the_page_are_the_librarys(page, explainer):
+    methods(page)
+    upload(page, "hopper.jpg")
+    expect(page.locator("#dan-tiles .dan-tile")).to_have_count(6, timeout=SLOW)
+    e = explainer.explain(EXAMPLES / "hopper.jpg")
+    shown = [float(text) for text in page.locator(".dan-class > :last-child").all_inner_texts()]
+    assert shown == pytest.approx(e.prediction.probabilities.tolist(), abs=0.0006)
+    cells = [float(text) for text in page.locator(".dan-ledger tbody td").all_inner_texts()]
+    expected = [*e.fusion.consensus.tolist(), *e.fusion.ledger.flatten().tolist(), *e.prediction.logits.tolist()]
+    assert cells == pytest.approx(expected, abs=0.0051)
+    values = json.loads(page.locator("#dan-tiles .dan-tile").nth(2).get_attribute("data-values"))
+    assert [float(v) for row in values for v in row] == pytest.approx(e.heads.spatial[1].flatten().tolist(), rel=1e-3)
+
+
+def test_changing_the_target_class_explains_that_class(page):
+    methods(page)
+    upload(page, "astronaut.jpg")
+    expect(page.locator(".dan-class.dan-explained")).to_contain_text("happiness", timeout=SLOW)
+    page.locator("#dan-target input").click()
+    page.get_by_role("option", name="anger", exact=True).click()
+    expect(page.locator(".dan-class.dan-explained")).to_contain_text("anger", timeout=SLOW)
+    expect(page.locator(".dan-best")).to_contain_text("happiness")
+    expect(page.locator("#dan-sentence")).to_contain_text("move anger by")
+
+
+def test_tiles_enlarge_by_click_and_keyboard_and_values_are_read_by_pointing(page):
+    methods(page)
+    upload(page, "astronaut.jpg")
+    expect(page.locator("#dan-tiles .dan-tile")).to_have_count(6, timeout=SLOW)
+    tile = page.locator("#dan-tiles .dan-tile").nth(1)
+    tile.locator("img").first.hover(position={"x": 3, "y": 3})
+    expect(page.locator(".dan-readout")).to_contain_text("Head 1, row 1, column 1:")
+    tile.locator(".dan-zoom").click()
+    dialog = page.locator("#dan-enlarged")
+    expect(dialog).to_be_visible()
+    expect(dialog).to_contain_text("Head 1")
+    assert dialog.locator("img").first.bounding_box()["width"] > 2 * tile.bounding_box()["width"]
+    page.keyboard.press("ArrowRight")
+    expect(dialog).to_contain_text("Head 2")
+    page.keyboard.press("Escape")
+    expect(dialog).not_to_be_visible()
+    tile.locator(".dan-zoom").focus()
+    page.keyboard.press("Enter")
+    expect(dialog).to_be_visible()
+    dialog.get_by_role("button", name="Close").click()
+    expect(dialog).not_to_be_visible()
+
+
+def test_several_faces_are_numbered_and_can_be_chosen(page):
+    methods(page)
+    upload(page, "two_faces.jpg")
+    expect(page.locator("#dan-news")).to_contain_text("2 faces found", timeout=SLOW)
+    expect(page.locator("#dan-overview img")).to_be_visible()
+    expect(page.locator(".dan-best")).to_contain_text("neutral")
+    page.locator("#dan-face label", has_text="2").click()
+    expect(page.locator(".dan-best")).to_contain_text("happiness", timeout=SLOW)
+
+
+def test_without_a_face_nothing_is_guessed_until_the_whole_image_is_chosen(page):
+    methods(page)
+    upload(page, "no_face.jpg")
+    expect(page.locator("#dan-news")).to_contain_text("No face was found", timeout=SLOW)
+    expect(page.locator("#dan-tiles .dan-tile")).to_have_count(0)
+    page.locator("#dan-face label", has_text="whole image").click()
+    expect(page.locator("#dan-tiles .dan-tile")).to_have_count(6, timeout=SLOW)
+    expect(page.locator("#dan-news")).to_contain_text("whole image is explained")
+
+
+def test_an_example_is_explained_by_one_click(page):
+    methods(page)
+    page.locator("#dan-examples button").first.click()
+    expect(page.locator(".dan-best")).to_contain_text("happiness", timeout=SLOW)
+
+
+def test_native_cells_and_own_scales_redraw_at_once_and_last_while_methods_arrive(page):
+    methods(page, "Grad-CAM", "Occlusion")
+    upload(page, "astronaut.jpg")
+    head = page.locator("#dan-tiles .dan-tile").nth(2)
+    expect(head).to_be_visible(timeout=SLOW)
+    smooth = head.locator("img").first.get_attribute("src")
+    page.locator("#dan-drawing label", has_text="native").click()
+    page.locator("#dan-shared input").click()
+    expect(head).not_to_contain_text("one scale")
+    finished(page)
+    expect(head).not_to_contain_text("one scale")
+    assert head.locator("img").first.get_attribute("src") != smooth
+    assert titles(page) == [*HEADS, "Grad-CAM", "Occlusion"]
+
+
+def test_stop_ends_the_computation_and_keeps_what_is_there(page, explainer):
+    methods(page, "Integrated gradients", "Occlusion")
+    passes = []
+    hook = explainer.model.fc.register_forward_hook(lambda *_: passes.append(1))
+    try:
+        upload(page, "astronaut.jpg")
+        expect(page.locator(".dan-waiting")).to_have_count(2, timeout=SLOW)
+        page.locator("#dan-stop").click()
+        finished(page)
+        assert titles(page) == HEADS
+        before = len(passes)
+        page.wait_for_timeout(1500)
+        assert len(passes) == before
+    finally:
+        hook.remove()
+
+
+def test_a_bad_file_is_a_toast_that_says_what_is_wrong(page, tmp_path):
+    (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n nothing")
+    page.set_input_files("#dan-upload input[type=file]", tmp_path / "broken.png")
+    toast = page.locator(".toast-body")
+    expect(toast).to_contain_text("broken.png is damaged", timeout=SLOW)
+    assert "/tmp" not in toast.inner_text()
+
+
+def test_a_snapshot_from_the_camera_is_explained(page):
+    methods(page)
+    page.locator("#dan-upload button[aria-label='Capture from camera']").click()
+    page.locator("#dan-upload button:visible", has_text="Webcam").click()
+    page.locator("#dan-upload button[aria-label='capture photo']").click()
+    expect(page.locator(".dan-best")).to_contain_text("happiness", timeout=SLOW)
+
+
+@pytest.mark.parametrize("width", [375, 768, 1440, 1920])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_nothing_overflows_and_at_desktop_width_all_tiles_stand_in_one_row(page, server, width, theme):
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto(f"{server}/?__theme={theme}")
+    page.wait_for_selector("#dan-upload input[type=file]", state="attached")
+    upload(page, "astronaut.jpg")
+    expect(page.locator("#dan-tiles .dan-tile")).to_have_count(9, timeout=SLOW)
+    page.locator("#dan-stop").click()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    boxes = [figure.bounding_box() for figure in page.locator("#dan-tiles .dan-tile").all()][:7]
+    if width >= 1440:
+        assert len({round(box["y"]) for box in boxes}) == 1
+    assert max(box["width"] for box in boxes) - min(box["width"] for box in boxes) < 1

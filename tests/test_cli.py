@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from dan_model.cli import app
+from tests.conftest import EXAMPLES
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, [str(a) for a in arguments])
+
+
+def test_every_face_gets_its_three_files_and_bad_images_do_not_stop_the_rest(tmp_path):
+    (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff nothing")
+    result = run(
+        "explain", EXAMPLES / "two_faces.jpg", tmp_path / "broken.jpg", EXAMPLES / "no_face.jpg",
+        tmp_path / "missing.png", EXAMPLES / "hopper.jpg", "--out", tmp_path / "a" / "b", "--method", "layer_grad_cam",
+    )  # fmt: skip
+    assert result.exit_code == 1
+    names = sorted(path.name for path in (tmp_path / "a" / "b").iterdir())
+    stems = ["hopper-face1", "two_faces-face1", "two_faces-face2"]
+    assert names == sorted(f"{stem}.{suffix}" for stem in stems for suffix in ("png", "npz", "json"))
+    for text in ("broken.jpg is not an image", "No face was found", "missing.png does not exist", "3 of 5 images failed"):
+        assert text in result.stderr
+    assert "two_faces.jpg: face 2: happiness" in result.stdout
+    with np.load(tmp_path / "a" / "b" / "hopper-face1.npz") as stored:
+        assert stored["spatial"].shape == (4, 7, 7)
+        assert stored["attribution_layer_grad_cam"].shape == (224, 224)
+
+
+def test_target_whole_image_and_equal_names(tmp_path):
+    (tmp_path / "other").mkdir()
+    Image.open(EXAMPLES / "hopper.jpg").save(tmp_path / "other" / "no_face.png")
+    result = run(
+        "explain", EXAMPLES / "no_face.jpg", tmp_path / "other" / "no_face.png", "--whole-image", "--native",
+        "--target", "fear", "--method", "none", "--out", tmp_path / "out",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.stderr
+    assert sorted(p.name for p in (tmp_path / "out").glob("*.json")) == ["no_face-2-face1.json", "no_face-face1.json"]
+    told = json.loads((tmp_path / "out" / "no_face-face1.json").read_text())
+    assert told["target"] == "fear"
+    assert told["attributions"] == {}
+    assert told["face"]["landmarks"] is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--target", "joy"), "no class 'joy'"),
+        (("--method", "magic"), "no attribution method 'magic'"),
+        (("--weights", "no/such"), "no weights at 'no/such'"),
+    ],
+)
+def test_wrong_arguments_stop_before_any_image_with_exit_code_2(tmp_path, arguments, message):
+    result = run("explain", EXAMPLES / "hopper.jpg", "--out", tmp_path / "out", *arguments)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_output_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    result = run("explain", EXAMPLES / "hopper.jpg", "--out", tmp_path / "file")
+    assert result.exit_code == 2
+    assert "cannot be made" in result.stderr
+
+
+def test_template_prints_the_median_of_a_folder(tmp_path):
+    Image.open(EXAMPLES / "astronaut.jpg").save(tmp_path / "one.png")
+    (tmp_path / "deep").mkdir()
+    Image.open(EXAMPLES / "hopper.jpg").save(tmp_path / "deep" / "two.png")
+    result = run("template", tmp_path)
+    assert result.exit_code == 0, result.stderr
+    told = json.loads(result.stdout)
+    assert (told["faces"], told["files"]) == (2, 2)
+    assert 0.3 < told["landmark_template"]["nose"][0] < 0.7
+
+
+def test_it_runs_as_a_module():
+    done = subprocess.run([sys.executable, "-m", "dan_model", "--help"], capture_output=True, text=True, check=True)
+    assert "explain" in done.stdout

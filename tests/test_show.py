@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from matplotlib import colormaps
+from PIL import Image
+
+from dan_model.explain.attributions import Attribution
+from dan_model.explain.explainer import Explainer
+from dan_model.faces import Face
+from dan_model.show.figures import panel
+from dan_model.show.photos import FACE_COLOUR, numbered_photo
+from dan_model.show.report import arrays, numbers, panel_png, write
+from dan_model.show.sentences import summary
+from dan_model.show.style import HEAD_COLOURS, SEQUENTIAL, TILE_SIDE, head_colour
+from dan_model.show.tiles import Scale, all_tiles, attribution_tile, colour_bar, fusion_tile, head_tiles, overlay
+from tests.conftest import random_dan
+
+
+@pytest.fixture(scope="module")
+def explanation(explainer, astronaut):
+    return explainer.explain(astronaut, attributions=("layer_grad_cam",))
+
+
+def test_the_row_is_face_heads_fusion_attributions_all_of_one_size(explanation):
+    tiles = all_tiles(explanation)
+    assert [tile.title for tile in tiles] == [
+        "Network input", "Head 1", "Head 2", "Head 3", "Head 4", "AFN fusion", "Grad-CAM",
+    ]  # fmt: skip
+    assert {tile.pixels.shape for tile in tiles} == {(TILE_SIDE, TILE_SIDE, 3)}
+    assert [tile.colour for tile in tiles[1:5]] == list(HEAD_COLOURS[:4])
+
+
+def test_heads_share_one_scale_or_have_their_own(explanation):
+    peaks = explanation.heads.spatial.amax(dim=(1, 2)).tolist()
+    assert [t.scale.limit for t in head_tiles(explanation, True, shared=True)] == pytest.approx([max(peaks)] * 4)
+    assert [t.scale.limit for t in head_tiles(explanation, True, shared=False)] == pytest.approx(peaks)
+
+
+def test_on_a_shared_scale_equal_values_have_equal_colours_and_half_is_half(explanation):
+    cells = torch.zeros(7, 7)
+    cells[1, 1], cells[5, 5] = 8.0, 4.0
+    grey = replace(explanation.crop, pixels=np.full((64, 64, 3), 128, np.uint8))
+    tile = overlay(grey, cells, Scale(8.0, signed=False), smooth=False, side=70)
+    for value, cell in ((1.0, (15, 15)), (0.5, (55, 55)), (0.0, (35, 35))):
+        opacity = 0.35 + 0.4 * value
+        expected = 255 * (128 / 255 * (1 - opacity) + np.array(colormaps[SEQUENTIAL](value)[:3]) * opacity)
+        np.testing.assert_allclose(tile[cell], expected, atol=1)
+
+
+def test_native_cells_have_sharp_edges_at_sevenths(explanation):
+    cells = torch.zeros(7, 7)
+    cells[2, 3] = 1.0
+    grey = replace(explanation.crop, pixels=np.full((64, 64, 3), 128, np.uint8))
+    tile = overlay(grey, cells, Scale(1.0, signed=False), smooth=False, side=70)
+    lit = (tile != tile[0, 0]).any(axis=2)
+    assert lit[20:30, 30:40].all()
+    assert lit.sum() == 100
+
+
+def test_signed_scales_are_centred_on_zero_which_has_no_colour(explanation):
+    tile = fusion_tile(explanation, smooth=True)
+    assert tile.scale.low == -tile.scale.limit
+    assert tile.scale.limit == pytest.approx(float(explanation.fusion.map.abs().max()))
+    bar = colour_bar(Scale(2.0, signed=True), width=101).astype(int)
+    np.testing.assert_allclose(bar[0, 50], (128, 128, 128), atol=8)
+    assert bar[0, 0, 2] > bar[0, 0, 0]  # blue speaks against
+    assert bar[0, -1, 0] > bar[0, -1, 2]  # red speaks for
+
+
+def test_a_map_without_positive_evidence_says_so(explanation):
+    negative = replace(explanation.fusion, evidence=-explanation.fusion.evidence.abs())
+    assert fusion_tile(replace(explanation, fusion=negative), True).note == "no positive evidence"
+
+
+def test_an_empty_map_is_drawn_without_a_warning(explanation, recwarn):
+    empty = replace(explanation.heads, spatial=torch.zeros(4, 7, 7))
+    for smooth in (True, False):
+        tiles = head_tiles(replace(explanation, heads=empty), smooth, shared=True)
+        assert all(np.isfinite(tile.pixels).all() for tile in tiles)
+    assert not recwarn.list
+
+
+def test_values_read_off_a_tile_are_the_maps_own(explanation):
+    tiles = {tile.title: tile for tile in all_tiles(explanation)}
+    np.testing.assert_array_equal(tiles["Head 3"].values, explanation.heads.spatial[2])
+    np.testing.assert_array_equal(tiles["AFN fusion"].values, explanation.fusion.map)
+    np.testing.assert_array_equal(tiles["Grad-CAM"].values, explanation.attributions["layer_grad_cam"].cells)
+
+
+def test_complete_maps_are_read_off_as_sums_and_others_as_means(explanation):
+    pixels = torch.ones(224, 224)
+    complete = Attribution("integrated_gradients", 1, pixels, explained=224.0**2, residual=0.0)
+    other = Attribution("occlusion", 1, pixels)
+    np.testing.assert_allclose(attribution_tile(explanation, complete, True).values, 32 * 32)
+    np.testing.assert_allclose(attribution_tile(explanation, other, True).values, 1)
+
+
+def test_heads_beyond_the_palette_start_it_again():
+    assert head_colour(len(HEAD_COLOURS)) == head_colour(0)
+    assert len(set(HEAD_COLOURS)) == len(HEAD_COLOURS)
+
+
+@pytest.mark.parametrize("heads", [1, 2, 4])
+def test_panels_are_drawn_for_any_number_of_heads(detector, astronaut, heads):
+    e = Explainer(random_dan(heads=heads), detector).explain(astronaut)
+    image = Image.open(io.BytesIO(panel_png(e)))
+    assert image.width > 400
+    titles = [axes.get_title().split("\n")[0] for axes in panel(e).axes]
+    assert [title for title in titles if title.startswith("Head")] == [f"Head {h + 1}" for h in range(heads)]
+
+
+def test_the_sentence_is_made_from_the_numbers(explanation, detector, astronaut):
+    ledger = torch.zeros(4, 8, dtype=torch.float64)
+    ledger[:, 1] = torch.tensor([0.5, -3.0, 1.0, 0.25])
+    made = replace(explanation, fusion=replace(explanation.fusion, ledger=ledger))
+    assert summary(made) == (
+        "The network reads happiness (1.00). Where the heads disagree they move happiness by -1.25 logits; "
+        "Head 2 moves it the furthest (-3.00)."
+    )
+    single = Explainer(random_dan(heads=1), detector).explain(astronaut)
+    assert "nothing to fuse" in summary(single)
+
+
+def test_boxes_are_drawn_at_the_faces_in_the_reduced_photo():
+    photo = np.zeros((1000, 2000, 3), np.uint8)
+    face = Face(np.array([500.0, 200.0, 900.0, 700.0]), 1.0)
+    drawn = numbered_photo(photo, [face], chosen=0, side=500)
+    assert drawn.shape == (250, 500, 3)
+    colour = np.array([int(FACE_COLOUR[i : i + 2], 16) for i in (1, 3, 5)])
+    lit = np.argwhere((drawn == colour).all(axis=2))
+    assert lit[:, 0].max() == pytest.approx(175, abs=1)
+    assert lit[:, 1].max() == pytest.approx(225, abs=1)
+
+
+def test_files_hold_what_the_explanation_holds(explanation, tmp_path):
+    paths = write(explanation, tmp_path / "face.v1")
+    assert [p.name for p in paths] == ["face.v1.png", "face.v1.npz", "face.v1.json"]
+    told = json.loads(paths[2].read_text())
+    assert told == json.loads(json.dumps(numbers(explanation)))
+    assert told["prediction"]["label"] == "happiness"
+    entries = [row["happiness"] for row in told["fusion"]["ledger"]]
+    logit = told["prediction"]["logits"]["happiness"]
+    assert sum(entries) + told["fusion"]["consensus"]["happiness"] == pytest.approx(logit, abs=1e-4)
+    with np.load(paths[1]) as stored:
+        for name, array in arrays(explanation).items():
+            np.testing.assert_array_equal(stored[name], array)

@@ -1,0 +1,121 @@
+"""The page's parts without a browser, and its HTTP API with Gradio's own client."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+from PIL import Image
+
+from dan_model.errors import ArgumentError, NoFaceError
+from dan_model.ui import handlers, html
+from tests.conftest import EXAMPLES
+
+
+@pytest.fixture(scope="module")
+def client(server) -> Client:
+    return Client(server, verbose=False)
+
+
+def test_heads_are_drawn_while_methods_are_pending(explainer):
+    sitting = handlers.look(explainer, str(EXAMPLES / "hopper.jpg"))
+    views = list(handlers.explain(explainer, sitting, "1", handlers.PREDICTED, ["layer_grad_cam"]))
+    assert [view.pending for view in views] == [("layer_grad_cam",), ()]
+    row = html.tile_row(views[0].explanation, True, True, views[0].pending)
+    assert row.count('class="dan-tile"') == 6
+    assert row.count("dan-waiting") == 1
+
+
+def test_faces_are_chosen_by_number_and_the_whole_image_by_name(explainer):
+    sitting = handlers.look(explainer, str(EXAMPLES / "two_faces.jpg"))
+    assert sitting.numbers == ["1", "2"]
+    assert "2 faces" in handlers.news(sitting, next(handlers.explain(explainer, sitting, "2", "anger", [])).explanation)
+    whole = next(handlers.explain(explainer, sitting, handlers.WHOLE, handlers.PREDICTED, [])).explanation
+    assert "whole image" in handlers.news(sitting, whole)
+    with pytest.raises(NoFaceError, match="'3'"):
+        next(handlers.explain(explainer, sitting, "3", handlers.PREDICTED, []))
+    with pytest.raises(ArgumentError, match="joy"):
+        next(handlers.explain(explainer, sitting, "1", "joy", []))
+
+
+def test_no_face_and_small_faces_are_said(explainer, tmp_path):
+    nobody = handlers.look(explainer, str(EXAMPLES / "no_face.jpg"))
+    assert nobody.numbers == []
+    assert "No face was found" in handlers.news(nobody)
+    small = Image.new("RGB", (400, 400))
+    small.paste(Image.open(EXAMPLES / "astronaut.jpg").resize((110, 110)), (100, 100))
+    small.save(tmp_path / "small.png")
+    sitting = handlers.look(explainer, str(tmp_path / "small.png"))
+    said = handlers.news(sitting, next(handlers.explain(explainer, sitting, "1", handlers.PREDICTED, [])).explanation)
+    assert re.search(r"only \d+ pixels wide", said)
+
+
+def test_a_visit_ends_its_question_when_a_new_one_is_asked_or_stop_is_pressed():
+    visit = handlers.Visit()
+    first = visit.ask()
+    assert first()
+    second = visit.ask()
+    assert (first(), second()) == (False, True)
+    visit.stop()
+    assert not second()
+
+
+def test_numbers_in_the_page_are_those_of_the_library(explainer, astronaut):
+    e = explainer.explain(astronaut)
+    table = html.ledger_table(e)
+    cells = [float(cell) for cell in re.findall(r"<td[^>]*>([+-][\d.]+)</td>", table)]
+    expected = [*e.fusion.consensus.tolist(), *e.fusion.ledger.flatten().tolist(), *e.prediction.logits.tolist()]
+    assert cells == pytest.approx(expected, abs=0.0051)
+    values = re.findall(r'data-values="(\[.*?\])"', html.tile_row(e, True, True))
+    head = json.loads(values[0].replace("&quot;", '"'))
+    assert [float(v) for row in head for v in row] == pytest.approx(e.heads.spatial[0].flatten().tolist(), rel=1e-3)
+    shown = [float(v) for v in re.findall(r"<span>([\d.]+)</span></div>", html.probability_bars(e))]
+    assert shown == pytest.approx(e.prediction.probabilities.tolist(), abs=0.0006)
+
+
+def test_texts_are_escaped():
+    assert "<b>" not in html.notice("<b>")
+    assert "<b>" not in html.sentence("<b>")
+
+
+def test_predict_by_name(client, explainer):
+    told = client.predict(handle_file(str(EXAMPLES / "astronaut.jpg")), api_name="/predict")
+    expected = explainer.explain(EXAMPLES / "astronaut.jpg").prediction
+    assert told["label"] == "happiness"
+    assert told["probabilities"]["happiness"] == pytest.approx(float(expected.probabilities[1]), abs=1e-5)
+
+
+def test_explain_by_name_gives_numbers_and_the_panel(client):
+    told, figure = client.predict(
+        handle_file(str(EXAMPLES / "hopper.jpg")), "anger", ["layer_grad_cam"], api_name="/explain"
+    )
+    assert told["target"] == "anger"
+    assert list(told["attributions"]) == ["layer_grad_cam"]
+    assert len(told["fusion"]["evidence"]) == 4
+    with Image.open(figure) as image:
+        assert image.format == "PNG"
+    untargeted, _ = client.predict(handle_file(str(EXAMPLES / "hopper.jpg")), None, [], api_name="/explain")
+    assert untargeted["target"] == untargeted["prediction"]["label"]
+
+
+def test_only_the_documented_endpoints_are_public(client):
+    assert set(client.view_api(return_format="dict")["named_endpoints"]) == {"/predict", "/explain"}
+
+
+def test_api_errors_are_messages_without_server_paths(client, tmp_path):
+    (tmp_path / "text.png").write_text("no image")
+    for image, arguments, endpoint, message in (
+        (tmp_path / "text.png", (), "/predict", "text.png is not an image"),
+        (EXAMPLES / "no_face.jpg", (), "/predict", "No face was found"),
+        (EXAMPLES / "hopper.jpg", ("joy", []), "/explain", "no class 'joy'"),
+        (EXAMPLES / "hopper.jpg", ("anger", ["magic"]), "/explain", "magic"),
+    ):
+        with pytest.raises(AppError, match=re.escape(message)) as caught:
+            client.predict(handle_file(str(image)), *arguments, api_name=endpoint)
+        assert "/tmp" not in str(caught.value)
+        assert "Traceback" not in str(caught.value)
+    with pytest.raises(AppError, match="No image was given"):
+        client.predict(None, api_name="/predict")
