@@ -27,7 +27,12 @@ def test_every_face_gets_its_three_files_and_bad_images_do_not_stop_the_rest(tmp
     names = sorted(path.name for path in (tmp_path / "a" / "b").iterdir())
     stems = ["hopper-face1", "two_faces-face1", "two_faces-face2"]
     assert names == sorted(f"{stem}.{suffix}" for stem in stems for suffix in ("png", "npz", "json"))
-    for text in ("broken.jpg is not an image", "No face was found", "missing.png does not exist", "3 of 5 images failed"):
+    for text in (
+        "broken.jpg is not an image",
+        "No face was found",
+        "missing.png does not exist",
+        "3 of 5 images failed",
+    ):
         assert text in result.stderr
     assert "two_faces.jpg: face 2: happiness" in result.stdout
     with np.load(tmp_path / "a" / "b" / "hopper-face1.npz") as stored:

@@ -99,7 +99,9 @@ def test_the_folded_classifier_is_the_networks_own():
     weight, bias = folded_classifier(model)
     fused = torch.randn(5, 512)
     with torch.no_grad():
-        torch.testing.assert_close((fused.double() @ weight.T + bias).float(), model.classify(fused), rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(
+            (fused.double() @ weight.T + bias).float(), model.classify(fused), rtol=1e-4, atol=1e-4
+        )
 
 
 def test_the_consensus_is_the_networks_answer_where_all_heads_say_the_same():
@@ -109,7 +111,9 @@ def test_the_consensus_is_the_networks_answer_where_all_heads_say_the_same():
     with torch.no_grad():
         expected = model.classify(model.fuse(mean)[1])[0]
     weight, bias = folded_classifier(model)
-    torch.testing.assert_close(consensus_logits(embeddings.double(), weight, bias).float(), expected, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(
+        consensus_logits(embeddings.double(), weight, bias).float(), expected, rtol=1e-4, atol=1e-4
+    )
     other = consensus_logits(torch.rand(4, 512).double(), weight, bias)
     torch.testing.assert_close(other, consensus_logits(embeddings.double(), weight, bias))
 

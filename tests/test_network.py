@@ -52,7 +52,9 @@ def straight_line(p: dict[str, torch.Tensor], x: torch.Tensor) -> torch.Tensor:
         )
         a = relu(y).sum(dim=1, keepdim=True)
         m = (x * a).flatten(2).sum(dim=2) / x[0, 0].numel()
-        hidden = relu(bn(m @ p[f"{head}.ca.attention.0.weight"].T + p[f"{head}.ca.attention.0.bias"], f"{head}.ca.attention.1"))
+        hidden = relu(
+            bn(m @ p[f"{head}.ca.attention.0.weight"].T + p[f"{head}.ca.attention.0.bias"], f"{head}.ca.attention.1")
+        )
         g = 1 / (1 + torch.exp(-(hidden @ p[f"{head}.ca.attention.3.weight"].T + p[f"{head}.ca.attention.3.bias"])))
         said.append(m * g)
     v = torch.stack(said, dim=1)

@@ -120,7 +120,7 @@ def test_the_sentence_is_made_from_the_numbers(explanation, detector, astronaut)
     ledger[:, 1] = torch.tensor([0.5, -3.0, 1.0, 0.25])
     made = replace(explanation, fusion=replace(explanation.fusion, ledger=ledger))
     assert summary(made) == (
-        "The network reads happiness (1.00). Where the heads disagree they move happiness by -1.25 logits; "
+        "The network reads happiness (0.997). Where the heads disagree they move happiness by -1.25 logits; "
         "Head 2 moves it the furthest (-3.00)."
     )
     single = Explainer(random_dan(heads=1), detector).explain(astronaut)

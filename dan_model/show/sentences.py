@@ -9,7 +9,7 @@ def summary(explanation: Explanation) -> str:
     """What the network answers and which head moves the explained class the furthest."""
     labels, prediction, fusion = explanation.labels, explanation.prediction, explanation.fusion
     target = labels[explanation.target]
-    answer = f"The network reads {prediction.label} ({float(prediction.probabilities[prediction.index]):.2f})."
+    answer = f"The network reads {prediction.label} ({float(prediction.probabilities[prediction.index]):.3f})."
     if fusion.ledger.shape[0] == 1:
         return f"{answer} With a single head there is nothing to fuse: the head's embedding is classified as it is."
     entries = fusion.ledger[:, explanation.target]

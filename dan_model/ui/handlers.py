@@ -131,11 +131,9 @@ def news(sitting: Sitting, explanation: Explanation | None = None) -> str:
             f"No face was found in this photo. Take another one, or choose “{WHOLE}” to explain all of it as a face.",
             "warning",
         )
-    told = []
+    told = ["One face found." if count == 1 else f"{count} faces found, numbered by size."]
     if explanation.crop.face.score is None:
-        told.append("The whole image is explained as if it were a face.")
-    elif count > 1:
-        told.append(f"{count} faces found, numbered by size.")
+        told = ["The whole image is explained as if it were a face."]
     if explanation.crop.small:
         told.append(
             f"This face is only {explanation.crop.side:.0f} pixels wide in the photo, fewer than the network was "

@@ -38,8 +38,8 @@ def build(explainer: Explainer, checkpoint: Checkpoint, examples: Path | None = 
         with gr.Row():
             gr.Markdown(_header(checkpoint), elem_id="dan-head")
             theme = gr.Button("Light / dark", size="sm", elem_id="dan-theme", min_width=120)
-        with gr.Row():
-            with gr.Column(scale=1, min_width=300):
+        with gr.Row(elem_id="dan-main"):
+            with gr.Column(scale=1, min_width=300, elem_id="dan-controls"):
                 photo = photo_input(
                     label="Photo",
                     sources=["upload", "webcam", "clipboard"],
@@ -53,21 +53,22 @@ def build(explainer: Explainer, checkpoint: Checkpoint, examples: Path | None = 
                 face = gr.Radio([], label="Face", visible=False, elem_id="dan-face")
                 if examples:
                     gr.Examples(_images(examples), photo, label="Examples", elem_id="dan-examples")
-                target = gr.Dropdown(
-                    [PREDICTED, *explainer.labels], value=PREDICTED, label="Class to explain", elem_id="dan-target"
-                )
-                methods = gr.CheckboxGroup(
-                    [(method.title, name) for name, method in METHODS.items()],
-                    value=list(METHODS),
-                    label="Attributions (Captum)",
-                    elem_id="dan-methods",
-                )
-                with gr.Row():
-                    run = gr.Button("Explain", variant="primary", elem_id="dan-run", min_width=100)
-                    stop = gr.Button("Stop", elem_id="dan-stop", min_width=100)
-                drawing = gr.Radio([SMOOTH, NATIVE], value=SMOOTH, label="Draw maps", elem_id="dan-drawing")
-                shared = gr.Checkbox(True, label="One colour scale for all heads", elem_id="dan-shared")
-            with gr.Column(scale=4, min_width=320):
+                with gr.Column(elem_id="dan-settings"):
+                    target = gr.Dropdown(
+                        [PREDICTED, *explainer.labels], value=PREDICTED, label="Class to explain", elem_id="dan-target"
+                    )
+                    methods = gr.CheckboxGroup(
+                        [(method.title, name) for name, method in METHODS.items()],
+                        value=list(METHODS),
+                        label="Attributions (Captum)",
+                        elem_id="dan-methods",
+                    )
+                    with gr.Row():
+                        run = gr.Button("Explain", variant="primary", elem_id="dan-run", min_width=100)
+                        stop = gr.Button("Stop", elem_id="dan-stop", min_width=100)
+                    drawing = gr.Radio([SMOOTH, NATIVE], value=SMOOTH, label="Draw maps", elem_id="dan-drawing")
+                    shared = gr.Checkbox(True, label="One colour scale for all heads", elem_id="dan-shared")
+            with gr.Column(scale=4, min_width=320, elem_id="dan-results"):
                 news = gr.HTML(html.notice(INVITATION), elem_id="dan-news")
                 probabilities = gr.HTML(elem_id="dan-probabilities")
                 sentence = gr.HTML(elem_id="dan-sentence")
