@@ -95,7 +95,7 @@ def test_a_published_file_needs_a_preset_that_fits(tmp_path):
 @pytest.mark.parametrize("content", [{"a": 1}, [1, 2], {"state_dict": {"w": torch.zeros(1)}}, {"state_dict": {}}])
 def test_a_file_that_is_no_dan_is_refused(tmp_path, content):
     torch.save(content, tmp_path / "other.pth")
-    with pytest.raises(CheckpointError, match="state dict|DAN's parameters"):
+    with pytest.raises(CheckpointError, match=r"state dict|DAN's parameters"):
         load_checkpoint(tmp_path / "other.pth", preset="rafdb")
 
 

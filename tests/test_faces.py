@@ -67,7 +67,7 @@ def test_a_face_that_touches_the_edge_keeps_its_landmarks(detector, astronaut):
     whole = detector(astronaut)[0]
     cut = int(whole.box[0]) + 4
     part = detector(np.ascontiguousarray(astronaut[:, cut:]))[0]
-    np.testing.assert_allclose(part.landmarks + (cut, 0), whole.landmarks, atol=6)
+    np.testing.assert_allclose(part.landmarks + np.array([cut, 0]), whole.landmarks, atol=6)
 
 
 def test_landmarks_come_to_lie_on_the_template_whatever_turn_and_scale():

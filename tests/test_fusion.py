@@ -65,7 +65,7 @@ def test_shifts_sum_to_the_fused_channels_distance_from_the_constant(scale):
 
 
 def test_shifts_equal_the_integral_by_a_dense_rule():
-    """Against a midpoint rule with 200,000 points on autograd's gradient of S, for one saturated and one mild channel."""
+    """Against a midpoint rule with 200,000 points on autograd's gradient, for a saturated and a mild channel."""
     v = torch.tensor([[120.0, 0.3], [3.0, 0.1], [0.0, 0.8], [40.0, 0.5]], dtype=torch.float64)
     mean = v.mean(dim=0)
     points = 200_000

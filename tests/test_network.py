@@ -181,12 +181,19 @@ def test_frozen_puts_modes_and_flags_back_after_an_exception():
     model = random_dan().train()
     model.fc.eval()
     model.fc.weight.requires_grad_(False)
-    before = [(m.training) for m in model.modules()], [p.requires_grad for p in model.parameters()]
-    with pytest.raises(KeyError), frozen(model):
-        assert not any(m.training for m in model.modules())
-        assert not any(p.requires_grad for p in model.parameters())
-        raise KeyError
-    assert before == ([(m.training) for m in model.modules()], [p.requires_grad for p in model.parameters()])
+
+    def flags() -> tuple[list[bool], list[bool]]:
+        return [m.training for m in model.modules()], [p.requires_grad for p in model.parameters()]
+
+    def fail_while_frozen() -> None:
+        with frozen(model):
+            assert not any(any(kind) for kind in flags())
+            raise KeyError
+
+    before = flags()
+    with pytest.raises(KeyError):
+        fail_while_frozen()
+    assert flags() == before
 
 
 @pytest.mark.parametrize("shape", [(3, 224, 224), (1, 1, 224, 224), (1, 3, 224)])
