@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from dan_model.config import ModelConfig, PreprocessConfig
-from dan_model.errors import CheckpointError, ConfigError
+from dan_model.errors import CheckpointError, ConfigError, DanError
+from dan_model.hub import HubAddress, HubFolder
 from dan_model.network import DAN
 
 EMBEDDED = Path(__file__).parent / "pretrained" / "ferplus"
@@ -49,39 +50,119 @@ class Checkpoint:
 
     Attributes:
         model: The network, in eval mode, on the CPU.
-        name: A short name for people ("FER+ (embedded)", a folder's or file's name).
+        name: A short name for people ("FER+ (embedded)", a folder's or file's name, `user/name`).
         path: The folder or file that was read.
+        revision: On the Hub, the commit: its first eight hex digits.
+        notice: What people must know about these weights, such as why they are not those that were asked for.
     """
 
     model: DAN
     name: str
     path: Path
+    revision: str | None = None
+    notice: str | None = None
 
 
 def load_checkpoint(source: str | Path | None = None, preset: str | None = None) -> Checkpoint:
     """Load DAN with weights.
 
     Args:
-        source: None for the embedded weights; a folder with `config.json` and `model.safetensors`; or a file in the
-            published layout (`.pth`, or `.safetensors`), which needs a `preset`.
+        source: None or "" for the embedded weights; a folder with `config.json` and `model.safetensors`; a file in the
+            published layout (`.pth`, `.bin` or `.safetensors`), which needs a `preset`; or on the Hub `user/name`,
+            `user/name@revision`, and either with `:file` for a file in the published layout.
         preset: One of `PRESETS`; says what a published file does not say about itself.
+
+    Returns:
+        The checkpoint. Where the Hub does not answer and an earlier download serves, its `notice` says so.
 
     Raises:
         CheckpointError: Nothing there, unreadable, unsafe, or not this network; every wrong tensor is named.
+        UnreachableError: The Hub does not answer, and no earlier download can serve.
         ConfigError: `config.json` is malformed.
     """
-    if source is None:
+    if source is None or source == "":
+        if preset is not None:
+            raise CheckpointError(f"Preset {preset!r} needs a published file.", "Give the file as weights.")
         _check_sha256(EMBEDDED / WEIGHTS_FILE, EMBEDDED_SHA256)
         return Checkpoint(_load_folder(EMBEDDED), "FER+ (embedded)", EMBEDDED)
-    path = Path(source).expanduser()
-    if path.is_dir():
+    path = Path(source)
+    try:
+        path = path.expanduser()
+        is_folder, is_file = path.is_dir(), path.is_file()
+    except (OSError, RuntimeError) as error:
+        raise CheckpointError(f"{str(source)[:200]!r} is no path: {error}.", "Give a folder or a file.") from error
+    if preset is not None and (is_folder or preset not in PRESETS):
+        raise CheckpointError(
+            f"Preset {preset!r} does not apply to {source}.",
+            f"A preset is for a bare published file, and one of: {', '.join(PRESETS)}.",
+        )
+    if is_folder:
         return Checkpoint(_load_folder(path), path.resolve().name, path)
-    if path.is_file():
+    if is_file:
         return Checkpoint(_load_published(path, preset), path.name, path)
+    address = HubAddress.parse(str(source))
+    if address is not None:
+        return _load_hub(address, preset)
     raise CheckpointError(
         f"There are no weights at {str(source)!r}.",
-        f"Give a folder with {CONFIG_FILE} and {WEIGHTS_FILE}, a published .pth file, or nothing (embedded).",
+        f"Give a folder with {CONFIG_FILE} and {WEIGHTS_FILE}, a published file, user/name, or nothing (embedded).",
     )
+
+
+def load_or_embedded(source: str | Path | None = None, preset: str | None = None) -> Checkpoint:
+    """Like `load_checkpoint`; where that fails the embedded weights serve, and the notice says which and why."""
+    try:
+        return load_checkpoint(source, preset)
+    except DanError as error:
+        embedded = load_checkpoint()
+        return replace(embedded, notice=f"These are the embedded weights, not {source}: {error}")
+
+
+def published_config(
+    state: Mapping[str, Tensor],
+    where: str,
+    preset: str | None,
+    labels: Sequence[str] | None = None,
+    preprocess: PreprocessConfig | None = None,
+) -> ModelConfig:
+    """What a published file does not say about itself: H and K are read off its keys, the rest is given.
+
+    Args:
+        state: Parameters by published name.
+        where: Where they came from, for messages.
+        preset: One of `PRESETS`, or None.
+        labels: Class names in index order; instead of the preset's.
+        preprocess: Instead of the preset's.
+
+    Raises:
+        CheckpointError: No such preset and no labels; not DAN's parameters; or K differs from the number of labels.
+    """
+    if preset not in PRESETS and not (preset is None and labels):
+        raise CheckpointError(
+            f"A bare weights file does not say which labels it has, and preset is {preset!r}.",
+            f"Give --preset, one of: {', '.join(PRESETS)}.",
+        )
+    base = ModelConfig(labels or ()) if preset is None else PRESETS[preset]
+    names = tuple(labels or base.labels)
+    indices = {int(match[1]) for key in state if (match := re.match(r"cat_head(\d+)\.", key))}
+    if indices != set(range(len(indices))) or not indices or "fc.weight" not in state:
+        raise CheckpointError(
+            f"{where} does not hold DAN's parameters (cat_head0… and fc.weight).", "Give a checkpoint of DAN."
+        )
+    classes = _classes(state)
+    if classes != len(names):
+        of = f"preset {preset!r}" if labels is None else "the list of labels"
+        raise CheckpointError(f"{where} has {classes} classes, {of} has {len(names)}.", "Give the one that fits.")
+    return ModelConfig(names, len(indices), preprocess or base.preprocess, base.provenance)
+
+
+def read_published(path: Path) -> dict[str, Tensor]:
+    """The parameters in a published file (`.pth`, `.bin`, `.safetensors`), by published name; code is never run.
+
+    Raises:
+        CheckpointError: Unreadable, or no state dict in it.
+    """
+    return _unwrap(_read_tensors(path), path)
 
 
 def _load_folder(folder: Path) -> DAN:
@@ -90,34 +171,44 @@ def _load_folder(folder: Path) -> DAN:
             raise CheckpointError(
                 f"{folder} has no {name}.", "A checkpoint folder holds both, as save_pretrained writes."
             )
+    return _load_pair(folder / CONFIG_FILE, folder / WEIGHTS_FILE, str(folder))
+
+
+def _load_pair(config: Path, weights: Path, where: str) -> DAN:
+    return build(_read_config(config, where), _read_tensors(weights), f"{where}: {WEIGHTS_FILE}")
+
+
+def _read_config(path: Path, where: str) -> ModelConfig:
     try:
-        values = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
-    except ValueError as error:
+        return ModelConfig.from_dict(json.loads(path.read_text(encoding="utf-8")))
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {CONFIG_FILE} is not one of DAN: {error.what}", error.remedy) from error
+    except (ValueError, RecursionError) as error:
         raise ConfigError(
-            f"{folder / CONFIG_FILE} is not valid JSON: {error}.", "Mend or download it again."
+            f"{where}: {CONFIG_FILE} is not valid JSON: {error}.", "Mend or download it again."
         ) from error
-    return build(ModelConfig.from_dict(values), _read_tensors(folder / WEIGHTS_FILE), str(folder / WEIGHTS_FILE))
 
 
-def _load_published(path: Path, preset: str | None) -> DAN:
-    if preset is None or preset not in PRESETS:
-        raise CheckpointError(
-            f"A bare weights file does not say which labels it has, and preset is {preset!r}.",
-            f"Give --preset, one of: {', '.join(PRESETS)}.",
-        )
-    state = _unwrap(_read_tensors(path), path)
-    indices = {int(match[1]) for key in state if (match := re.match(r"cat_head(\d+)\.", key))}
-    if indices != set(range(len(indices))) or not indices or "fc.weight" not in state:
-        raise CheckpointError(
-            f"{path} does not hold DAN's parameters (cat_head0… and fc.weight).", "Give a checkpoint of DAN."
-        )
-    config = PRESETS[preset]
-    classes = state["fc.weight"].shape[0]
-    if classes != len(config.labels):
-        raise CheckpointError(
-            f"{path} has {classes} classes, preset {preset!r} has {len(config.labels)}.", "Give the preset that fits."
-        )
-    return build(ModelConfig(config.labels, len(indices), config.preprocess, config.provenance), state, str(path))
+def _load_published(path: Path, preset: str | None, where: str | None = None) -> DAN:
+    where = where or str(path)
+    state = read_published(path)
+    return build(published_config(state, where, preset), state, where)
+
+
+def _load_hub(address: HubAddress, preset: str | None) -> Checkpoint:
+    folder = HubFolder.open(address, address.file or CONFIG_FILE)
+    if address.file is not None:
+        if preset not in PRESETS:
+            published_config({}, str(address), preset)  # says what is missing, before anything is fetched
+        path, commit = folder.fetch(address.file)
+        model = _load_published(path, preset, str(address))
+    else:
+        config_path, commit = folder.fetch(CONFIG_FILE)
+        _read_config(config_path, str(address))  # before the tensors are fetched
+        path, _ = folder.fetch(WEIGHTS_FILE)
+        model = _load_pair(config_path, path, str(address))
+    notice = f"An earlier download of {address} serves: {folder.unreachable}." if folder.unreachable else None
+    return Checkpoint(model, str(address), path, commit[:8], notice)
 
 
 def build(config: ModelConfig, state: Mapping[str, Tensor], where: str) -> DAN:
@@ -131,6 +222,15 @@ def build(config: ModelConfig, state: Mapping[str, Tensor], where: str) -> DAN:
     Raises:
         CheckpointError: A tensor is missing, unknown, of another shape or not finite.
     """
+    odd = [key for key, value in state.items() if value.layout != torch.strided or value.is_meta or value.is_complex()]
+    if odd:
+        raise CheckpointError(f"{where} holds tensors that are not plain numbers: {_first(odd)}.", "Save them dense.")
+    state = {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
+    if "fc.weight" in state and _classes(state) != len(config.labels):
+        raise CheckpointError(
+            f"{where} has {_classes(state)} classes, its config {len(config.labels)} labels.",
+            "Give the config that belongs to these weights.",
+        )
     model = DAN(config.labels, config.num_heads, config.preprocess, config.provenance)
     expected = model.state_dict()
     missing = sorted(set(expected) - set(state))
@@ -142,7 +242,14 @@ def build(config: ModelConfig, state: Mapping[str, Tensor], where: str) -> DAN:
         if state[key].shape != expected[key].shape
     ]
     broken = [key for key in shared if not torch.isfinite(state[key]).all()]
-    problems = {"missing": missing, "unknown": unknown, "of another shape": shapes, "not finite": broken}
+    negative = [key for key in shared if key.endswith("running_var") and (state[key] < 0).any()]
+    problems = {
+        "missing": missing,
+        "unknown": unknown,
+        "of another shape": shapes,
+        "not finite": broken,
+        "negative": negative,
+    }
     if any(problems.values()):
         told = "; ".join(f"{kind}: {_first(names)}" for kind, names in problems.items() if names)
         raise CheckpointError(
@@ -155,7 +262,7 @@ def build(config: ModelConfig, state: Mapping[str, Tensor], where: str) -> DAN:
 def _read_tensors(path: Path) -> Any:
     """A state dict, or for a pickle whatever plain data it holds; code in a pickle is never run."""
     try:
-        if path.suffix == ".safetensors":
+        if path.suffix.lower() == ".safetensors":
             return load_file(path)
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch's unpickler fails on damaged files in every way there is
@@ -190,6 +297,12 @@ def _check_sha256(path: Path, expected: str) -> None:
             f"{expected[:12]}…).",
             "Get them again (git checkout, or install again).",
         )
+
+
+def _classes(state: Mapping[str, Tensor]) -> int:
+    """K, as the classifier's weight (K, C) has it; 0 where it is no matrix."""
+    weight = state["fc.weight"]
+    return weight.shape[0] if weight.ndim == 2 else 0
 
 
 def _first(names: list[str], count: int = 4) -> str:

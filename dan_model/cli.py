@@ -6,6 +6,7 @@ Exit codes: 0 all done, 1 some images failed, 2 nothing could start.
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -55,6 +56,7 @@ def explain(
         if target is not None:
             explainer.class_index(target)
         _make_folder(out)
+    images = list(dict.fromkeys(images))
     stems = _unique_stems(images)
     failed = 0
     for path in track(images, description="Explaining", console=errors, disable=not errors.is_terminal):
@@ -80,6 +82,8 @@ def template(
 ) -> None:
     """Derive a landmark template from a training set's faces, for `preprocess` in config.json."""
     with _exit_on_error():
+        if not folder.is_dir():
+            raise ArgumentError(f"{folder} is no folder.", "Give a folder with cropped training faces.")
         paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in {".png", ".jpg", ".jpeg"})[::every]
         photos = (read_image(path) for path in track(paths, console=errors, disable=not errors.is_terminal))
         found, count = median_template(photos, FaceDetector())
@@ -96,19 +100,20 @@ def _faces(explainer: Explainer, photo: np.ndarray, whole_image: bool) -> list[F
 
 
 def _methods(names: list[str]) -> list[str]:
-    if names == ["none"]:
-        return []
-    if names == ["all"]:
+    names = [name for name in names if name != "none"]
+    if "all" in names:
         return list(METHODS)
     check_methods(names)
-    return list(dict.fromkeys(names))
+    return names
 
 
 def _make_folder(out: Path) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out):
+            pass
     except OSError as error:
-        raise ArgumentError(f"--out {out} cannot be made: {error.strerror}.", "Give another folder.") from error
+        raise ArgumentError(f"--out {out} cannot be written: {error.strerror}.", "Give another folder.") from error
 
 
 def _unique_stems(paths: list[Path]) -> dict[Path, str]:
@@ -116,10 +121,10 @@ def _unique_stems(paths: list[Path]) -> dict[Path, str]:
     stems: dict[Path, str] = {}
     for path in paths:
         stem, n = path.stem, 1
-        while stem in stems.values():
+        while stem.lower() in {other.lower() for other in stems.values()}:
             n += 1
             stem = f"{path.stem}-{n}"
-        stems.setdefault(path, stem)
+        stems[path] = stem
     return stems
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
@@ -11,6 +10,9 @@ from dan_model.errors import ConfigError
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+MAX_SIDE = 1024  # pixels; of the network's input and of training images
+MAX_HEADS = 64
+LARGEST = 1e6  # of any number in a configuration; NaN is not below it
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,8 @@ class LandmarkTemplate:
         for spec in fields(self):
             point = _numbers(getattr(self, spec.name), 2, f"landmark_template.{spec.name}")
             object.__setattr__(self, spec.name, point)
+        spread = max(abs(x - self.nose[0]) + abs(y - self.nose[1]) for x, y in self.points)
+        _require(0.01 <= spread <= 100, "landmark_template", self.points, "five points, apart from each other")
 
     @property
     def points(self) -> tuple[tuple[float, float], ...]:
@@ -63,18 +67,21 @@ class PreprocessConfig:
     def __post_init__(self) -> None:
         object.__setattr__(self, "mean", _numbers(self.mean, 3, "preprocess.mean"))
         object.__setattr__(self, "std", _numbers(self.std, 3, "preprocess.std"))
-        if isinstance(self.landmark_template, Mapping):
+        if self.landmark_template is not None and not isinstance(self.landmark_template, LandmarkTemplate):
             template = _from_mapping(LandmarkTemplate, self.landmark_template, "preprocess.landmark_template")
             object.__setattr__(self, "landmark_template", template)
         _require(
-            _is_count(self.image_size) and self.image_size >= 32, "preprocess.image_size", self.image_size, ">= 32"
+            _is_count(self.image_size) and 32 <= self.image_size <= MAX_SIDE,
+            "preprocess.image_size",
+            self.image_size,
+            f"a whole number from 32 to {MAX_SIDE}",
         )
         _require(min(self.std) > 0, "preprocess.std", self.std, "three numbers > 0")
         _require(
-            self.detail_size is None or (_is_count(self.detail_size) and self.detail_size >= 8),
+            self.detail_size is None or (_is_count(self.detail_size) and 8 <= self.detail_size <= MAX_SIDE),
             "preprocess.detail_size",
             self.detail_size,
-            "null or a whole number >= 8",
+            f"null or a whole number from 8 to {MAX_SIDE}",
         )
         _require(isinstance(self.grayscale, bool), "preprocess.grayscale", self.grayscale, "true or false")
         _require(
@@ -102,8 +109,8 @@ class ModelConfig:
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if isinstance(self.labels, str) or not all(isinstance(label, str) and label for label in self.labels):
-            raise ConfigError(f"labels must be class names, got {self.labels!r}.", "Give a list of non-empty strings.")
+        named = isinstance(self.labels, (list, tuple)) and all(isinstance(v, str) and v for v in self.labels)
+        _require(named, "labels", self.labels, "a list of class names")
         object.__setattr__(self, "labels", tuple(self.labels))
         if not isinstance(self.preprocess, PreprocessConfig):
             object.__setattr__(self, "preprocess", _from_mapping(PreprocessConfig, self.preprocess, "preprocess"))
@@ -111,6 +118,7 @@ class ModelConfig:
         _require(len(self.labels) >= 2, "labels", self.labels, "at least two names")
         _require(len(set(self.labels)) == len(self.labels), "labels", self.labels, "all different")
         _require(_is_count(self.num_heads) and self.num_heads >= 1, "num_heads", self.num_heads, ">= 1")
+        _require(self.num_heads <= MAX_HEADS, "num_heads", self.num_heads, f"<= {MAX_HEADS}")
 
     @classmethod
     def from_dict(cls, values: Any) -> ModelConfig:
@@ -146,9 +154,9 @@ def _numbers(values: Any, count: int, where: str) -> tuple[float, ...]:
     good = (
         isinstance(values, (list, tuple))
         and len(values) == count
-        and all(isinstance(v, (int, float)) and math.isfinite(v) for v in values)
+        and all(isinstance(v, (int, float)) and abs(v) < LARGEST for v in values)
     )
-    _require(good, where, values, f"{count} finite numbers")
+    _require(good, where, values, f"{count} numbers")
     return tuple(float(v) for v in values)
 
 

@@ -20,7 +20,7 @@ from dan_model.errors import DetectorError, NoFaceError
 DETECTION_SIDE = (256, 768)  # the photo's longer side is brought into this range for the detector
 DETECTION_BORDER = 64  # black pixels around it: the detector misplaces faces that touch the edge
 DETECTION_THRESHOLD = 0.5  # CenterFace's score
-MAX_CROP_SIDE = 2048  # pixels
+MAX_CROP_SIDE = 672  # pixels; twice a tile
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +45,7 @@ class Face:
 
 @dataclass(frozen=True, eq=False)
 class FaceCrop:
-    """A face cut out square and upright, at the photo's own resolution.
+    """A face cut out square and upright, at the photo's own resolution or, where that is more, `MAX_CROP_SIDE` pixels.
 
     Attributes:
         face: What was cut out.
@@ -133,16 +133,23 @@ def crop_face(photo: np.ndarray, face: Face, preprocess: PreprocessConfig) -> Fa
         photo: (H, W, 3) uint8 RGB.
         face: One of the detector's faces in this photo, or `whole_image(photo)`.
         preprocess: The checkpoint's preprocessing.
+
+    Raises:
+        NoFaceError: The face has no extent: its box or landmarks fall on one point, or are not finite.
     """
     if face.landmarks is not None and preprocess.landmark_template is not None:
         to_photo = _similarity(np.array(preprocess.landmark_template.points), face.landmarks)
     else:
         to_photo = _square(face, 0.0 if face.score is None else preprocess.margin)
     side = float(np.hypot(*to_photo[:, 0]))
+    if not np.isfinite(to_photo).all() or side < 1:
+        raise NoFaceError("This face has no extent.", "Choose another face, or the whole image.")
     target = int(np.clip(round(side), 16, MAX_CROP_SIDE))
     region, offset = _surroundings(photo, to_photo)
     to_region = to_photo / (target, target, 1) - [[0, 0, offset[0]], [0, 0, offset[1]]]
-    pixels = np.rint(_warp(region, to_region, (target, target))).astype(np.uint8)
+    shrink = max(1, int(side / target))  # average whole pixels first: sampling alone would skip some
+    region = np.asarray(Image.fromarray(region).reduce(shrink))
+    pixels = np.rint(_warp(region, to_region / shrink, (target, target))).astype(np.uint8)
     small = side < (preprocess.detail_size or preprocess.image_size)
     return FaceCrop(face, pixels, to_photo, side, small)
 

@@ -30,7 +30,7 @@ def read_image(source: ImageLike) -> np.ndarray:
         ImageError: Not an image, damaged, too small, too large, or an array of another kind.
     """
     if isinstance(source, (str, Path)):
-        photo = _from_file(Path(source).expanduser())
+        photo = _from_file(Path(source))
     elif isinstance(source, Image.Image):
         photo = _from_pil(source, "The image")
     elif isinstance(source, np.ndarray):
@@ -41,8 +41,13 @@ def read_image(source: ImageLike) -> np.ndarray:
 
 
 def _from_file(path: Path) -> np.ndarray:
-    if not path.is_file():
-        what = "is a folder" if path.is_dir() else "does not exist"
+    try:
+        path = path.expanduser()
+        is_file, is_folder = path.is_file(), path.is_dir()
+    except (OSError, RuntimeError) as error:
+        raise ImageError(f"{str(path)[:200]!r} is no path: {error}.", "Give the path of an image file.") from error
+    if not is_file:
+        what = "is a folder" if is_folder else "does not exist"
         raise ImageError(f"{path} {what}.", "Give the path of an image file.")
     try:
         with Image.open(path) as image:
@@ -72,12 +77,17 @@ def _from_pil(image: Image.Image, name: str) -> np.ndarray:
 def _rgb(image: Image.Image, name: str) -> np.ndarray:
     if image.mode.startswith(("I", "F")):  # 16-bit, 32-bit and float greys: PIL's own conversion clips them
         return _from_array(_unit_grey(np.asarray(image), image.mode, name))
-    if "A" in image.getbands() or "transparency" in image.info:
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image)
+    if {"A", "a"} & set(image.getbands()) or "transparency" in image.info:
+        image = _over_white(image, name)
     try:
         return np.array(image.convert("RGB"))
+    except ValueError as error:
+        raise ImageError(f"{name} has the colour mode {image.mode}.", "Save it as RGB or grey.") from error
+
+
+def _over_white(image: Image.Image, name: str) -> Image.Image:
+    try:
+        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
     except ValueError as error:
         raise ImageError(f"{name} has the colour mode {image.mode}.", "Save it as RGB or grey.") from error
 
@@ -101,7 +111,7 @@ def _from_array(array: np.ndarray) -> np.ndarray:
         raise ImageError(f"An array of shape {array.shape} is not one image.", "Give (H, W), (H, W, 3) or (H, W, 4).")
     _check_size(array.shape[1], array.shape[0], "The array")
     if array.dtype == np.uint16:
-        array = array / 65535.0
+        array = ((array.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
     if np.issubdtype(array.dtype, np.floating):
         _check_finite(array, "The array")
         if array.min() < 0 or array.max() > 1:

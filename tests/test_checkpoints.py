@@ -49,9 +49,14 @@ def test_altered_embedded_weights_are_refused(monkeypatch, tmp_path):
     [
         (lambda s: s.pop("fc.bias"), "missing: fc.bias"),
         (lambda s: s.update(extra=torch.zeros(1)), "unknown: extra"),
-        (lambda s: s.update({"fc.weight": torch.zeros(9, 512)}), r"fc.weight \(9, 512\) instead of \(7, 512\)"),
+        (lambda s: s.update({"fc.weight": torch.zeros(9, 512)}), "has 9 classes, its config 7 labels"),
+        (lambda s: s.update({"fc.bias": torch.zeros(9)}), r"fc.bias \(9,\) instead of \(7,\)"),
         (lambda s: s.update({"fc.renamed": s.pop("fc.weight")}), "missing: fc.weight; unknown: fc.renamed"),
         (lambda s: s["bn.running_var"].fill_(float("inf")), "not finite: bn.running_var"),
+        (lambda s: s["bn.running_var"].fill_(-1), "negative: bn.running_var"),
+        (lambda s: s.update({"bn.bias": torch.full((7,), 1e300, dtype=torch.float64)}), "not finite: bn.bias"),
+        (lambda s: s.update({"bn.bias": torch.zeros(7, dtype=torch.complex64)}), "not plain numbers: bn.bias"),
+        (lambda s: s.update({"fc.weight": torch.tensor(1.0)}), "has 0 classes, its config 7 labels"),
     ],
 )
 def test_weights_that_do_not_fit_are_refused_by_name(folder, change, message):
@@ -76,8 +81,16 @@ def test_a_folder_without_its_files_or_with_broken_ones_is_refused(folder):
 
 
 def test_a_path_with_nothing_there_is_refused():
-    with pytest.raises(CheckpointError, match="no weights at 'no/such'"):
-        load_checkpoint("no/such")
+    with pytest.raises(CheckpointError, match=r"no weights at '\./no/such'"):
+        load_checkpoint("./no/such")
+    with pytest.raises(CheckpointError, match="is no path"):
+        load_checkpoint("x" * 5000)
+
+
+def test_a_preset_without_a_published_file_is_refused_not_ignored(folder):
+    for source in (None, folder):
+        with pytest.raises(CheckpointError, match="'rafdb'"):
+            load_checkpoint(source, preset="rafdb")
 
 
 def test_a_published_file_needs_a_preset_that_fits(tmp_path):

@@ -60,7 +60,8 @@ def test_target_whole_image_and_equal_names(tmp_path):
     [
         (("--target", "joy"), "no class 'joy'"),
         (("--method", "magic"), "no attribution method 'magic'"),
-        (("--weights", "no/such"), "no weights at 'no/such'"),
+        (("--weights", "./no/such"), "no weights at './no/such'"),
+        (("--preset", "rafdb"), "needs a published file"),
     ],
 )
 def test_wrong_arguments_stop_before_any_image_with_exit_code_2(tmp_path, arguments, message):
@@ -74,7 +75,7 @@ def test_an_output_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     result = run("explain", EXAMPLES / "hopper.jpg", "--out", tmp_path / "file")
     assert result.exit_code == 2
-    assert "cannot be made" in result.stderr
+    assert "cannot be written" in result.stderr
 
 
 def test_template_prints_the_median_of_a_folder(tmp_path):

@@ -127,6 +127,25 @@ def test_faces_with_fewer_pixels_than_the_training_images_are_flagged_not_refuse
     assert crop_face(np.zeros((200, 200, 3), np.uint8), face, config).small is small
 
 
+def test_a_face_without_extent_is_refused():
+    photo = np.zeros((100, 100, 3), np.uint8)
+    for landmarks in (np.full((5, 2), 40.0), np.full((5, 2), np.nan)):
+        with pytest.raises(NoFaceError, match="no extent"):
+            crop_face(photo, face_with(landmarks), ALIGNED)
+    with pytest.raises(NoFaceError, match="no extent"):
+        crop_face(photo, Face(np.array([5.0, 5.0, 5.0, 5.0]), 1.0), PreprocessConfig())
+
+
+def test_large_crops_are_averaged_not_skipped_through():
+    stripes = np.zeros((3000, 3000, 3), np.uint8)
+    stripes[:, ::3] = 255
+    crop = crop_face(stripes, whole_image(stripes), PreprocessConfig())
+    assert crop.pixels.shape[0] <= 672
+    inner = crop.pixels[20:-20, 20:-20]
+    assert inner.mean() == pytest.approx(85, abs=2)
+    assert inner.max() < 140  # sampling alone finds whole stripes of 255
+
+
 @pytest.mark.parametrize("smooth", [True, False])
 @pytest.mark.parametrize("cell", [(0, 0), (5, 2), (3, 6)])
 def test_one_lit_cell_is_drawn_at_its_place_in_crop_and_photo(cell, smooth):

@@ -53,6 +53,7 @@ def test_colour_modes_keep_a_plain_grey(mode):
         (Image.new("1", (20, 20), 1), 255),
         (Image.new("L", (20, 20), 77), 77),
         (Image.new("LA", (20, 20), (0, 0)), 255),  # transparent: white
+        (Image.new("RGBa", (20, 20), (0, 0, 0, 0)), 255),
         (Image.new("I;16", (20, 20), 77 * 257), 77),
         (Image.new("I", (20, 20), 77 * 257), 77),
         (Image.new("I", (20, 20), 77), 77),

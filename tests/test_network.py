@@ -13,6 +13,8 @@ from dan_model.errors import ArgumentError, ConfigError
 from dan_model.network import DAN, frozen
 from tests.conftest import random_dan
 
+POINTS = ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth")
+
 
 def straight_line(p: dict[str, torch.Tensor], x: torch.Tensor) -> torch.Tensor:
     """Logits from published parameters, by the formulas alone; shares no code with the package."""
@@ -214,6 +216,15 @@ def test_inputs_of_another_shape_are_refused_with_the_shape(shape):
         ({"labels": ["a", "b"], "preprocess": {"size": 224}}, "unknown entries"),
         ({"labels": ["a", "b"], "preprocess": {"landmark_template": {"nose": [0, 0]}}}, "incomplete"),
         ({"num_heads": 4}, "labels"),
+        ({"labels": 5}, "labels"),
+        ({"labels": ["a", "b"], "num_heads": 10**9}, "num_heads"),
+        ({"labels": ["a", "b"], "preprocess": {"image_size": 2**31}}, "image_size"),
+        ({"labels": ["a", "b"], "preprocess": {"mean": [10**400, 0, 0]}}, "mean"),
+        ({"labels": ["a", "b"], "preprocess": {"landmark_template": "x"}}, "landmark_template"),
+        (
+            {"labels": ["a", "b"], "preprocess": {"landmark_template": {key: [0.5, 0.5] for key in POINTS}}},
+            "apart from each other",
+        ),
         ([], "JSON object"),
     ],
 )

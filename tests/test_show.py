@@ -12,9 +12,8 @@ from PIL import Image
 
 from dan_model.explain.attributions import Attribution
 from dan_model.explain.explainer import Explainer
-from dan_model.faces import Face
 from dan_model.show.figures import panel
-from dan_model.show.photos import FACE_COLOUR, numbered_photo
+from dan_model.show.photos import FACE_COLOUR, numbered, reduce_photo
 from dan_model.show.report import arrays, numbers, panel_png, write
 from dan_model.show.sentences import summary
 from dan_model.show.style import HEAD_COLOURS, SEQUENTIAL, TILE_SIDE, head_colour
@@ -129,9 +128,10 @@ def test_the_sentence_is_made_from_the_numbers(explanation, detector, astronaut)
 
 def test_boxes_are_drawn_at_the_faces_in_the_reduced_photo():
     photo = np.zeros((1000, 2000, 3), np.uint8)
-    face = Face(np.array([500.0, 200.0, 900.0, 700.0]), 1.0)
-    drawn = numbered_photo(photo, [face], chosen=0, side=500)
-    assert drawn.shape == (250, 500, 3)
+    reduced = reduce_photo(photo, 500)
+    assert reduced.shape == (250, 500, 3)
+    drawn = numbered(reduced, [np.array([500.0, 200.0, 900.0, 700.0]) / 4], chosen=0)
+    assert not reduced.any()
     colour = np.array([int(FACE_COLOUR[i : i + 2], 16) for i in (1, 3, 5)])
     lit = np.argwhere((drawn == colour).all(axis=2))
     assert lit[:, 0].max() == pytest.approx(175, abs=1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 
+import httpx2
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
@@ -50,7 +51,7 @@ def test_no_face_and_small_faces_are_said(explainer, tmp_path):
     small.save(tmp_path / "small.png")
     sitting = handlers.look(explainer, str(tmp_path / "small.png"))
     said = handlers.news(sitting, next(handlers.explain(explainer, sitting, "1", handlers.PREDICTED, [])).explanation)
-    assert re.search(r"only \d+ pixels wide", said)
+    assert re.search(r"only [\d.]+ pixels a side", said)
 
 
 def test_a_visit_ends_its_question_when_a_new_one_is_asked_or_stop_is_pressed():
@@ -61,6 +62,37 @@ def test_a_visit_ends_its_question_when_a_new_one_is_asked_or_stop_is_pressed():
     assert (first(), second()) == (False, True)
     visit.stop()
     assert not second()
+
+
+def test_visits_are_forgotten_when_the_visitor_leaves_or_falls_silent():
+    now = [0.0]
+    visits = handlers.Visits(clock=lambda: now[0])
+    first = visits.of("a")
+    counts = first.ask()
+    now[0] = handlers.FORGET_AFTER * 0.9
+    assert visits.of("a") is first
+    now[0] = handlers.FORGET_AFTER * 1.8
+    visits.of("b")
+    assert visits.of("a") is first
+    now[0] = handlers.FORGET_AFTER * 3
+    visits.of("b")
+    assert len(visits) == 1
+    assert not counts()
+    visits.end("b")
+    assert len(visits) == 0
+
+
+def test_a_crowd_is_kept_small(explainer, monkeypatch, tmp_path):
+    crowd = Image.new("RGB", (2000, 2000))
+    face = Image.open(EXAMPLES / "astronaut.jpg").resize((330, 330))
+    for i in range(36):
+        crowd.paste(face, (i % 6 * 333, i // 6 * 333))
+    crowd.save(tmp_path / "crowd.png")
+    sitting = handlers.look(explainer, str(tmp_path / "crowd.png"))
+    assert len(sitting.numbers) == handlers.MAX_FACES
+    pixels = [sitting.reduced, sitting.whole.pixels, *(crop.pixels for crop in sitting.crops)]
+    assert sum(p.nbytes for p in pixels) < 16e6
+    assert (sitting.overview("3") != sitting.overview(None)).any()
 
 
 def test_numbers_in_the_page_are_those_of_the_library(explainer, astronaut):
@@ -97,7 +129,7 @@ def test_explain_by_name_gives_numbers_and_the_panel(client):
     assert len(told["fusion"]["evidence"]) == 4
     with Image.open(figure) as image:
         assert image.format == "PNG"
-    untargeted, _ = client.predict(handle_file(str(EXAMPLES / "hopper.jpg")), None, [], api_name="/explain")
+    untargeted, _ = client.predict(handle_file(str(EXAMPLES / "hopper.jpg")), api_name="/explain")
     assert untargeted["target"] == untargeted["prediction"]["label"]
 
 
@@ -111,11 +143,17 @@ def test_api_errors_are_messages_without_server_paths(client, tmp_path):
         (tmp_path / "text.png", (), "/predict", "text.png is not an image"),
         (EXAMPLES / "no_face.jpg", (), "/predict", "No face was found"),
         (EXAMPLES / "hopper.jpg", ("joy", []), "/explain", "no class 'joy'"),
-        (EXAMPLES / "hopper.jpg", ("anger", ["magic"]), "/explain", "magic"),
+        (EXAMPLES / "hopper.jpg", ("anger", ["magic"]), "/explain", "no attribution method 'magic'"),
+        (EXAMPLES / "hopper.jpg", ("anger", "occlusion"), "/explain", "methods must be a list of names"),
     ):
         with pytest.raises(AppError, match=re.escape(message)) as caught:
             client.predict(handle_file(str(image)), *arguments, api_name=endpoint)
         assert "/tmp" not in str(caught.value)
         assert "Traceback" not in str(caught.value)
+    for path in ("/etc/passwd", "/etc/nosuch", "/root"):
+        sent = httpx2.post(f"{client.src}gradio_api/call/predict", json={"data": [{"path": path}]}, timeout=30)
+        told = httpx2.get(f"{client.src}gradio_api/call/predict/{sent.json()['event_id']}", timeout=30).text
+        assert "did not arrive as an upload" in told
+        assert path not in told
     with pytest.raises(AppError, match="No image was given"):
         client.predict(None, api_name="/predict")

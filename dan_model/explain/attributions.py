@@ -26,8 +26,8 @@ class Attribution:
     Attributes:
         method: Name in `METHODS`.
         target: The class index that was explained.
-        map: (224, 224), signed, in logits: positive speaks for the class. Per input pixel (channels summed), but
-            per cell where `cells` is given.
+        map: (224, 224), signed: positive speaks for the class. In the method's own unit (`METHODS`), per input
+            pixel (channels summed); where `cells` is given, these drawn out smoothly.
         cells: The native resolution of a layer's map, (7, 7); None for methods that work on pixels.
         explained: For methods that promise completeness: logit - baseline logit, which the map should sum to.
         residual: For the same: the map's sum - `explained`.
@@ -109,6 +109,8 @@ def check_methods(names: Sequence[str]) -> None:
 
 def _layer_grad_cam(question: Question) -> Attribution:
     model, x, target = question.model, question.x, question.target
+    if not question.proceed():
+        raise Stopped
     with question.lock, frozen(model):
         cells = LayerGradCam(model, model.features[-1]).attribute(x, target, relu_attributions=False)  # (1, 1, 7, 7)
     smooth = F.interpolate(cells, size=x.shape[2:], mode="bilinear", align_corners=False)
@@ -161,7 +163,7 @@ METHODS: Mapping[str, Method] = {
     "occlusion": Method(
         "Occlusion",
         f"How much does the score fall when a black {WINDOW}-pixel square covers this place?",
-        "fall of the logit",
+        "mean fall of the logit",
         None,
         _occlusion,
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor
 
 from dan_model.checkpoints import load_checkpoint
-from dan_model.errors import ArgumentError, NoFaceError, Stopped
+from dan_model.errors import ArgumentError, CheckpointError, NoFaceError, Stopped
 from dan_model.explain.attributions import Attribution, Question, attribute, check_methods
 from dan_model.explain.fusion import Fusion, read_fusion
 from dan_model.explain.heads import Heads, read_heads
@@ -159,10 +160,10 @@ class Explainer:
         """
         index = None if target is None else self.class_index(target)
         check_methods(attributions)
-        x = to_tensor(crop.pixels, self.model.config.preprocess).to(self.device)
+        x = to_tensor(crop.pixels, self.model.config.preprocess).to(next(self.model.parameters()))
         explanation = self._first_results(crop, x, index)
         yield explanation
-        for method in attributions:
+        for method in dict.fromkeys(attributions):
             try:
                 result = attribute(Question(self.model, x, explanation.target, self._lock, proceed), method)
             except Stopped:
@@ -176,30 +177,34 @@ class Explainer:
         Raises:
             ArgumentError: There is no such class.
         """
-        if target in self.labels:
+        if isinstance(target, str) and target in self.labels:
             return self.labels.index(target)
-        if isinstance(target, int) and not isinstance(target, bool) and 0 <= target < len(self.labels):
-            return target
+        index = _integer(target)
+        if index is not None and 0 <= index < len(self.labels):
+            return index
         raise ArgumentError(f"There is no class {target!r}.", f"Choose from: {', '.join(self.labels)}.")
 
     def _choose(self, photo: np.ndarray, choice: FaceChoice) -> Face:
         if isinstance(choice, Face):
             return choice
-        if choice == "whole":
+        if isinstance(choice, str) and choice == "whole":
             return whole_image(photo)
         faces = self.faces(photo)
         if not faces:
             raise NoFaceError(
                 "No face was found in this image.", 'Take another image, or choose the whole one: "whole".'
             )
-        if not isinstance(choice, int) or not 0 <= choice < len(faces):
+        index = _integer(choice)
+        if index is None or not 0 <= index < len(faces):
             raise NoFaceError(f"There is no face {choice!r}.", f"This image has {len(faces)}, numbered from 0 by size.")
-        return faces[choice]
+        return faces[index]
 
     def _first_results(self, crop: FaceCrop, x: Tensor, target: int | None) -> Explanation:
         with self._lock, frozen(self.model):
             stages = self.model.stages(x)
         logits = stages.logits[0].cpu()
+        if not torch.isfinite(logits).all():
+            raise CheckpointError("With these weights the logits are not finite.", "Take other weights.")
         probabilities = logits.softmax(dim=0)
         best = int(logits.argmax())
         target = best if target is None else target
@@ -213,3 +218,13 @@ class Explainer:
             fusion=read_fusion(self.model, stages, target),
             attributions={},
         )
+
+
+def _integer(value: object) -> int | None:
+    """A whole number of any kind, NumPy's included, but no truth value; None for anything else."""
+    if isinstance(value, (bool, np.bool_)):
+        return None
+    try:
+        return operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        return None

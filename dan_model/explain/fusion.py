@@ -36,7 +36,7 @@ class Fusion:
     Attributes:
         shares: p_hc, (H, C), sum to 1 over the heads.
         ledger: L_hk, (H, K), in logits: how far head h moves class k away from the consensus.
-        consensus: (K,): the logits if all heads said the same; the same for every image.
+        consensus: (K,): the logits if all heads said the same; with two heads or more the same for every image.
         evidence: E_h, (H, 7, 7), in logits, signed: the ledger entry of `target`, spread over the cells.
         unplaced: The part of `target`'s ledger, in absolute value and in [0, 1], whose channels are silent in every
             cell that the head sees; spread evenly.

@@ -43,8 +43,7 @@ def numbers(explanation: Explanation) -> dict[str, Any]:
             "unplaced": fusion.unplaced,
         },
         "attributions": {
-            name: {"explained": a.explained, "residual": a.residual, "sum": float(a.map.double().sum())}
-            for name, a in explanation.attributions.items()
+            name: {"explained": a.explained, "residual": a.residual} for name, a in explanation.attributions.items()
         },
     }
 

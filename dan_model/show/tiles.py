@@ -145,7 +145,8 @@ def attribution_tile(explanation: Explanation, attribution: Attribution, smooth:
         note = f"sum {attribution.explained + attribution.residual:+.2f} of {attribution.explained:+.2f} logit"
     else:
         cell_unit = method.unit
-        note = f"peak {number(float(attribution.map.max()))}"
+        native = attribution.map if attribution.cells is None else attribution.cells
+        note = f"peak {number(float(native.max()))}"
     return Tile(
         title=method.title,
         note=_sign_note(attribution.map, note),
@@ -181,8 +182,8 @@ def colour_bar(scale: Scale, width: int = 128, height: int = 8) -> np.ndarray:
 
 
 def number(value: float) -> str:
-    """A number as people read it: three digits, thousands in full."""
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    """A number as people read it: three digits, thousands in full, a true minus."""
+    return (f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}").replace("-", "−")
 
 
 def _blend(face: np.ndarray, values: np.ndarray, scale: Scale) -> np.ndarray:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from PIL import Image
 
-from dan_model.errors import ImageError
+from dan_model.errors import ArgumentError, ImageError
 from dan_model.explain.attributions import METHODS
 from dan_model.explain.explainer import Explainer
 from dan_model.show.report import numbers, panel_png
 from dan_model.ui.photo import photo_input, shown_as_error
 
+CALLS_AT_ONCE = 2
 
-def add_endpoints(explainer: Explainer) -> None:
-    """Add both endpoints to the Blocks that are being built. They share no state with the page."""
+
+def add_endpoints(explainer: Explainer, examples: Path | None) -> None:
+    """Add both endpoints to the Blocks that are being built. They share no state and no queue with the page."""
 
     @shown_as_error
     def predict(image: str | None) -> dict[str, Any]:
@@ -25,23 +28,25 @@ def add_endpoints(explainer: Explainer) -> None:
         return {**told["prediction"], "face": told["face"]}
 
     @shown_as_error
-    def explain(image: str | None, target: str | None, methods: list[str] | None) -> tuple[dict[str, Any], Image.Image]:
+    def explain(image: str | None, target: str | None, methods: Any) -> tuple[dict[str, Any], Image.Image]:
         """All numbers of the largest face's explanation, and the panel as a picture.
 
         Without a target the predicted class is explained.
         """
-        explanation = explainer.explain(_given(image), target or None, methods or ())
+        names = methods or []
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise ArgumentError(f"methods must be a list of names, got {names!r}.", f"Names: {', '.join(METHODS)}.")
+        explanation = explainer.explain(_given(image), target or None, names)
         return numbers(explanation), Image.open(io.BytesIO(panel_png(explanation)))
 
     with gr.Row(visible=False):
-        image = photo_input(label="image")
-        target = gr.Dropdown(list(explainer.labels), value=None, allow_custom_value=True, label="target")
-        methods = gr.CheckboxGroup(list(METHODS), label="methods")
+        image = photo_input(examples, label="image")
+        target = gr.Textbox("", label="target: a class name, or empty for the predicted class")
+        methods = gr.JSON([], label=f"methods: a list of {', '.join(METHODS)}")
         told, figure = gr.JSON(label="numbers"), gr.Image(label="panel", format="png")
-        gr.Button().click(predict, image, told, api_name="predict", concurrency_id="network")
-        gr.Button().click(
-            explain, [image, target, methods], [told, figure], api_name="explain", concurrency_id="network"
-        )
+        queued: dict[str, Any] = {"concurrency_id": "api", "concurrency_limit": CALLS_AT_ONCE}
+        gr.Button().click(predict, image, told, api_name="predict", **queued)
+        gr.Button().click(explain, [image, target, methods], [told, figure], api_name="explain", **queued)
 
 
 def _given(image: str | None) -> str:

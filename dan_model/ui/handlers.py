@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -12,32 +13,41 @@ from dan_model.explain.attributions import METHODS
 from dan_model.explain.explainer import Explainer, Explanation
 from dan_model.faces import FaceCrop, whole_image
 from dan_model.images import read_image
-from dan_model.show.photos import numbered_photo
+from dan_model.show.photos import numbered, reduce_photo
 from dan_model.ui import html
 
 PREDICTED = "the predicted class"
 WHOLE = "whole image"
+MAX_FACES = 24  # of one photo
+OVERVIEW_SIDE = 640  # pixels
+FORGET_AFTER = 900.0  # seconds
 SMOOTH, NATIVE = "smooth", "native cells"
 
 
 @dataclass(frozen=True, eq=False)
 class Sitting:
-    """What the page remembers of one visitor's photo until the next one: small pictures, not the photo.
+    """What the page keeps of one visitor's photo until the next one: reduced pictures, never the photo itself.
 
     Attributes:
-        crops: Every face, cut out, largest first.
+        crops: The faces, cut out, largest first.
         whole: The whole image as a face, for the explicit choice.
-        overview: The photo, reduced, with its faces numbered, one picture for each chosen face; or the photo alone.
+        reduced: The photo at `OVERVIEW_SIDE`.
+        boxes: The faces' boxes in `reduced`.
     """
 
     crops: tuple[FaceCrop, ...]
     whole: FaceCrop
-    overview: tuple[np.ndarray, ...]
+    reduced: np.ndarray
+    boxes: tuple[np.ndarray, ...]
 
     @property
     def numbers(self) -> list[str]:
         """The faces' numbers, from 1 on, as people choose them."""
         return [str(i + 1) for i in range(len(self.crops))]
+
+    def overview(self, chosen: str | None) -> np.ndarray:
+        """The reduced photo with its faces numbered, the chosen one marked."""
+        return numbered(self.reduced, self.boxes, self.numbers.index(chosen) if chosen in self.numbers else None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,14 +68,20 @@ class Visit:
     """What one visitor wants right now. A new question, or Stop, ends the one before; drawing may change meanwhile.
 
     Attributes:
+        sitting: The visitor's photo, or None.
+        view: What is shown, or None.
         smooth: Draw maps smoothly instead of in native cells.
         shared: One colour scale for all heads.
         turn: The question that still counts, or None.
+        seen: When the visitor was last heard of, in seconds of a steady clock.
     """
 
+    sitting: Sitting | None = None
+    view: View | None = None
     smooth: bool = True
     shared: bool = True
     turn: object | None = None
+    seen: float = 0.0
 
     def ask(self) -> Callable[[], bool]:
         """Start a question; what comes back says whether it still counts."""
@@ -77,19 +93,52 @@ class Visit:
         self.turn = None
 
 
+class Visits:
+    """Every visitor's visit, in memory alone. Gone when the visitor leaves, or after `FORGET_AFTER` without a sign.
+
+    Args:
+        clock: Seconds of a steady clock.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._visits: dict[str, Visit] = {}
+        self._clock = clock
+
+    def __len__(self) -> int:
+        return len(self._visits)
+
+    def of(self, session: str | None) -> Visit:
+        """The visit of a session, begun where there is none."""
+        now = self._clock()
+        for other, visit in list(self._visits.items()):
+            if now - visit.seen > FORGET_AFTER:
+                self.end(other)
+        visit = self._visits.setdefault(session or "", Visit())
+        visit.seen = now
+        return visit
+
+    def end(self, session: str | None) -> None:
+        """The visitor has left."""
+        visit = self._visits.pop(session or "", None)
+        if visit is not None:
+            visit.stop()
+
+
 def look(explainer: Explainer, path: str) -> Sitting:
-    """Find the faces of an uploaded image.
+    """Find the faces of an uploaded image, the `MAX_FACES` largest at most.
 
     Raises:
         ImageError: The image cannot be used.
     """
     photo = read_image(path)
-    faces = explainer.faces(photo)
-    overview = tuple(numbered_photo(photo, faces, chosen) for chosen in range(len(faces)))
+    faces = explainer.faces(photo)[:MAX_FACES]
+    reduced = reduce_photo(photo, OVERVIEW_SIDE)
+    scale = reduced.shape[1] / photo.shape[1]
     return Sitting(
         crops=tuple(explainer.crop(photo, face) for face in faces),
         whole=explainer.crop(photo, whole_image(photo)),
-        overview=overview or (numbered_photo(photo, ()),),
+        reduced=reduced,
+        boxes=tuple(face.box * scale for face in faces),
     )
 
 
@@ -131,12 +180,13 @@ def news(sitting: Sitting, explanation: Explanation | None = None) -> str:
             f"No face was found in this photo. Take another one, or choose “{WHOLE}” to explain all of it as a face.",
             "warning",
         )
-    told = ["One face found." if count == 1 else f"{count} faces found, numbered by size."]
+    most = "The largest" if count == MAX_FACES else ""
+    told = ["One face found." if count == 1 else f"{most} {count} faces found, numbered by size.".strip()]
     if explanation.crop.face.score is None:
         told = ["The whole image is explained as if it were a face."]
     if explanation.crop.small:
         told.append(
-            f"This face is only {explanation.crop.side:.0f} pixels wide in the photo, fewer than the network was "
-            "trained on: read its maps with care."
+            f"The crop has only {explanation.crop.side:.1f} pixels a side in the photo, fewer than the network's "
+            "training images: read its maps with care."
         )
     return html.notice(" ".join(told), "warning" if explanation.crop.small else "info")

@@ -95,13 +95,9 @@ def _bar(tile: Tile) -> str:
         return ""
     return (
         f'<div class="dan-bar">{picture(colour_bar(tile.scale), "colour scale")}'
-        f"<div><span>{_short(tile.scale.low)}</span><span>{_short(tile.scale.limit)}</span></div>"
+        f"<div><span>{number(tile.scale.low)}</span><span>{number(tile.scale.limit)}</span></div>"
         f"<small>{escape(tile.group or tile.unit)}</small></div>"
     )
-
-
-def _short(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.2g}".replace("-", "−")
 
 
 def _waiting_tile(title: str) -> str:

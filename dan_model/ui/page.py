@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,16 +9,16 @@ from typing import Any
 import gradio as gr
 
 from dan_model.checkpoints import Checkpoint
+from dan_model.errors import DanError
 from dan_model.explain.attributions import METHODS
 from dan_model.explain.explainer import Explainer
 from dan_model.show.sentences import summary
 from dan_model.ui import api, handlers, html
-from dan_model.ui.handlers import NATIVE, PREDICTED, SMOOTH, WHOLE, Sitting, View, Visit
+from dan_model.ui.handlers import NATIVE, PREDICTED, SMOOTH, WHOLE, Sitting, View, Visit, Visits
 from dan_model.ui.photo import photo_input, shown_as_error
 from dan_model.ui.theme import ASSETS, KEEP_FILES
 
-FORGET_AFTER = 1800  # seconds until an idle visitor's crops and maps are dropped
-VISITORS_AT_ONCE = 2
+QUESTIONS_AT_ONCE = 4  # they take turns pass by pass, so that nobody's first results wait for another's attributions
 INVITATION = "Choose a photo, take one with the camera, or click an example."
 
 
@@ -31,16 +30,15 @@ def build(explainer: Explainer, checkpoint: Checkpoint, examples: Path | None = 
         checkpoint: Where its weights come from; shown in the header.
         examples: Folder with example images, or None.
     """
-    visits: defaultdict[str | None, Visit] = defaultdict(Visit)
+    visits = Visits()
     with gr.Blocks(title="DAN Explorer", analytics_enabled=False, delete_cache=KEEP_FILES, fill_width=True) as page:
-        sitting = gr.State(None, time_to_live=FORGET_AFTER)
-        view = gr.State(None, time_to_live=FORGET_AFTER)
         with gr.Row():
             gr.Markdown(_header(checkpoint), elem_id="dan-head")
             theme = gr.Button("Light / dark", size="sm", elem_id="dan-theme", min_width=120)
         with gr.Row(elem_id="dan-main"):
             with gr.Column(scale=1, min_width=300, elem_id="dan-controls"):
                 photo = photo_input(
+                    examples,
                     label="Photo",
                     sources=["upload", "webcam", "clipboard"],
                     webcam_options=gr.WebcamOptions(mirror=False),
@@ -77,85 +75,101 @@ def build(explainer: Explainer, checkpoint: Checkpoint, examples: Path | None = 
                 with gr.Accordion("How to read this", open=False):
                     gr.Markdown(_asset("how_to_read.md"))
         gr.Markdown(_asset("notice.md"), elem_id="dan-notice")
-        api.add_endpoints(explainer)
+        api.add_endpoints(explainer, examples)
 
-        shown: list[Any] = [view, news, probabilities, sentence, tiles, ledger]
+        shown: list[Any] = [news, probabilities, sentence, tiles, ledger]
+        found_faces: list[Any] = [overview, face]
         unchanged = [gr.skip() for _ in shown]
 
-        def draw(found: Sitting, current: View, visit: Visit) -> list[Any]:
-            e = current.explanation
+        def blank(said: str) -> list[Any]:
+            return [said, "", "", "", ""]
+
+        def draw(visit: Visit, sitting: Sitting, view: View) -> list[Any]:
+            visit.view = view
+            e = view.explanation
             return [
-                current,
-                handlers.news(found, e),
+                handlers.news(sitting, e),
                 html.probability_bars(e),
                 html.sentence(summary(e)),
-                html.tile_row(e, visit.smooth, visit.shared, current.pending),
+                html.tile_row(e, visit.smooth, visit.shared, view.pending),
                 html.ledger_table(e),
             ]
 
+        def on_begin(request: gr.Request) -> None:
+            visits.of(request.session_hash).ask()  # what was asked before ends now, not when this one's turn comes
+
         @shown_as_error
-        def on_photo(path: str | None, request: gr.Request) -> list[Any]:
-            visits[request.session_hash].stop()
+        def on_photo(path: str | None, request: gr.Request) -> Iterator[list[Any]]:
+            visit = visits.of(request.session_hash)
+            visit.sitting = visit.view = None
+            hidden = [gr.HTML("", visible=False), gr.Radio([], value=None, visible=False)]
             if path is None:
-                return [None, gr.HTML("", visible=False), gr.Radio([], value=None, visible=False)]
-            found = handlers.look(explainer, path)
-            chosen = found.numbers[0] if found.crops else None
-            return [
-                found,
-                gr.HTML(_overview(found, chosen), visible=len(found.crops) > 1),
-                gr.Radio([*found.numbers, WHOLE], value=chosen, visible=True),
+                yield [*hidden, *blank(html.notice(INVITATION))]
+                return
+            yield [*hidden, *blank(html.notice("Looking for faces …"))]
+            try:
+                sitting = visit.sitting = handlers.look(explainer, path)
+            except DanError as error:
+                yield [*hidden, *blank(html.notice(str(error), "warning"))]
+                raise
+            chosen = sitting.numbers[0] if sitting.crops else None
+            yield [
+                gr.HTML(_overview(sitting, chosen), visible=len(sitting.crops) > 1),
+                gr.Radio([*sitting.numbers, WHOLE], value=chosen, visible=True),
+                *unchanged,
             ]
 
         @shown_as_error
         def on_explain(
-            found: Sitting | None, chosen: str | None, wanted: str, names: list[str], request: gr.Request
+            chosen: str | None, wanted: str, names: list[str], how: str, one_scale: bool, request: gr.Request
         ) -> Iterator[list[Any]]:
-            visit = visits[request.session_hash]
+            visit = visits.of(request.session_hash)
+            visit.smooth, visit.shared = how == SMOOTH, one_scale
             proceed = visit.ask()
-            if found is None or chosen is None:
-                said = html.notice(INVITATION) if found is None else handlers.news(found)
-                yield [None, said, "", "", "", ""]
+            sitting = visit.sitting
+            if sitting is None or chosen is None:
+                yield blank(html.notice(INVITATION) if sitting is None else handlers.news(sitting))
                 return
-            current = None
-            for current in handlers.explain(explainer, found, chosen, wanted, names, proceed):
+            view = None
+            for view in handlers.explain(explainer, sitting, chosen, wanted, names, proceed):
                 if not proceed():
                     break
-                yield draw(found, current, visit)
-            if current is not None and visit.turn is None:
-                yield draw(found, handlers.stopped(current), visit)
+                yield draw(visit, sitting, view)
+            if view is not None and visit.turn is None:
+                yield draw(visit, sitting, handlers.stopped(view))
             elif not proceed():
                 yield unchanged  # Gradio repeats the last values when a stream ends: they must not cover newer ones
 
-        def on_redraw(
-            found: Sitting | None, current: View | None, how: str, one_scale: bool, request: gr.Request
-        ) -> list[Any]:
-            visit = visits[request.session_hash]
+        def on_redraw(how: str, one_scale: bool, request: gr.Request) -> Any:
+            visit = visits.of(request.session_hash)
             visit.smooth, visit.shared = how == SMOOTH, one_scale
-            return unchanged if found is None or current is None else draw(found, current, visit)
+            row, drawn = gr.skip(), None
+            while visit.view is not None and visit.view is not drawn:  # another attribution may arrive meanwhile
+                drawn = visit.view
+                row = html.tile_row(drawn.explanation, visit.smooth, visit.shared, drawn.pending)
+            return row
 
         def on_stop(request: gr.Request) -> None:
-            visits[request.session_hash].stop()
+            visits.of(request.session_hash).stop()
 
         def on_leave(request: gr.Request) -> None:
-            visits.pop(request.session_hash, Visit()).stop()
+            visits.end(request.session_hash)
 
-        def on_face(found: Sitting | None, chosen: str | None) -> Any:
-            return gr.skip() if found is None else _overview(found, chosen)
+        def on_face(chosen: str | None, request: gr.Request) -> Any:
+            sitting = visits.of(request.session_hash).sitting
+            return gr.skip() if sitting is None else _overview(sitting, chosen)
 
-        quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-        network: dict[str, Any] = {"concurrency_id": "network", "concurrency_limit": VISITORS_AT_ONCE}
-        question: list[Any] = [sitting, face, target, methods]
-        ask: dict[str, Any] = {"fn": on_explain, "inputs": question, "outputs": shown, **quiet, **network}
+        quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "trigger_mode": "multiple"}
+        queued: dict[str, Any] = {"concurrency_id": "page", "concurrency_limit": QUESTIONS_AT_ONCE, **quiet}
+        question: list[Any] = [face, target, methods, drawing, shared]
+        ask: dict[str, Any] = {"fn": on_explain, "inputs": question, "outputs": shown, **queued}
 
-        looked = photo.change(
-            on_photo, photo, [sitting, overview, face], api_visibility="private", show_progress_on=[news], **network
-        )
-        looked.success(**ask)
-        face.input(on_face, [sitting, face], overview, **quiet)
-        gr.on([run.click, face.input, target.input], trigger_mode="multiple", **ask)
-        settings = [sitting, view, drawing, shared]
-        gr.on([drawing.input, shared.input], on_redraw, settings, shown, trigger_mode="always_last", **quiet)
-        stop.click(on_stop, **quiet)
+        begun = photo.change(on_begin, queue=False, **quiet)
+        begun.then(on_photo, photo, [*found_faces, *shown], **queued).success(**ask)
+        gr.on([run.click, face.input, target.input], on_begin, queue=False, **quiet).then(**ask)
+        face.input(on_face, face, overview, queue=False, **quiet)
+        gr.on([drawing.input, shared.input], on_redraw, [drawing, shared], tiles, **queued)
+        stop.click(on_stop, queue=False, **quiet)
         theme.click(None, js="() => { document.body.classList.toggle('dark') }", api_visibility="private")
         page.unload(on_leave)
     return page
@@ -173,9 +187,8 @@ def _header(checkpoint: Checkpoint) -> str:
     )
 
 
-def _overview(found: Sitting, chosen: str | None) -> str:
-    picture = found.overview[found.numbers.index(chosen) if chosen in found.numbers else 0]
-    return html.picture(picture, f"Your photo with {len(found.crops)} numbered faces", "dan-photo")
+def _overview(sitting: Sitting, chosen: str | None) -> str:
+    return html.picture(sitting.overview(chosen), f"Your photo with {len(sitting.crops)} numbered faces", "dan-photo")
 
 
 def _images(folder: Path) -> list[str]:

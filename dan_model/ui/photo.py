@@ -6,34 +6,41 @@ import functools
 import inspect
 from collections.abc import Callable
 from html import escape
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from gradio.data_classes import ImageData
+from gradio.utils import get_upload_folder
 
 from dan_model.errors import DanError
 
 
-def photo_input(**settings: Any) -> gr.Image:
+def photo_input(examples: Path | None, **settings: Any) -> gr.Image:
     """An image component whose handlers get the path of the uploaded file, untouched.
 
     Gradio decodes an image before it hands it over, and where it cannot, its message shows a path of the server. Here
     `read_image` is the one that decodes, with its own messages.
 
     Args:
+        examples: Folder whose files may be chosen as well.
         settings: Of `gr.Image`.
     """
     image = gr.Image(type="filepath", **settings)
-    image.preprocess = _uploaded_file  # type: ignore[method-assign]
+    allowed = [Path(image.GRADIO_CACHE).resolve(), Path(get_upload_folder()).resolve()]
+    if examples is not None:
+        allowed.append(examples.resolve())
+
+    def uploaded_file(payload: ImageData | None) -> str | None:
+        if payload is None:
+            return None
+        path = Path(payload.path or "").resolve()
+        if not payload.path or not any(path.is_relative_to(folder) for folder in allowed):
+            raise gr.Error("The image did not arrive as an upload. Send the file itself.", print_exception=False)
+        return str(path)
+
+    image.preprocess = uploaded_file  # type: ignore[method-assign]
     return image
-
-
-def _uploaded_file(payload: ImageData | None) -> str | None:
-    if payload is None:
-        return None
-    if payload.path is None:
-        raise gr.Error("The image did not arrive as a file. Upload it as one.", print_exception=False)
-    return payload.path
 
 
 def shown_as_error(handler: Callable[..., Any]) -> Callable[..., Any]:

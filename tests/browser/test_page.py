@@ -90,6 +90,10 @@ def test_tiles_enlarge_by_click_and_keyboard_and_values_are_read_by_pointing(pag
     assert dialog.locator("img").first.bounding_box()["width"] > 2 * tile.bounding_box()["width"]
     page.keyboard.press("ArrowRight")
     expect(dialog).to_contain_text("Head 2")
+    dialog.locator("summary").focus()
+    page.keyboard.press("Enter")
+    values = json.loads(page.locator("#dan-tiles .dan-tile").nth(2).get_attribute("data-values"))
+    assert dialog.locator("td").all_inner_texts() == [value for row in values for value in row]
     page.keyboard.press("Escape")
     expect(dialog).not_to_be_visible()
     tile.locator(".dan-zoom").focus()
@@ -165,6 +169,28 @@ def test_a_bad_file_is_a_toast_that_says_what_is_wrong(page, tmp_path):
     assert "/tmp" not in toast.inner_text()
 
 
+def test_a_new_photo_replaces_one_that_is_still_being_explained(page):
+    upload(page, "astronaut.jpg")
+    expect(page.locator(".dan-best")).to_contain_text("happiness", timeout=SLOW)
+    page.locator("#dan-examples button").nth(1).click()
+    expect(page.locator(".dan-best")).to_contain_text("neutral", timeout=5000)
+    page.wait_for_timeout(3000)
+    expect(page.locator(".dan-best")).to_contain_text("neutral")
+
+
+def test_a_refused_photo_takes_the_one_before_away(page, tmp_path):
+    methods(page)
+    upload(page, "astronaut.jpg")
+    expect(page.locator("#dan-tiles .dan-tile")).to_have_count(6, timeout=SLOW)
+    (tmp_path / "text.png").write_text("no image")
+    page.locator("#dan-upload button[aria-label='Remove Image']").click()
+    expect(page.locator("#dan-tiles .dan-tile")).to_have_count(0, timeout=SLOW)
+    page.set_input_files("#dan-upload input[type=file]", tmp_path / "text.png")
+    expect(page.locator("#dan-news")).to_contain_text("text.png is not an image", timeout=SLOW)
+    page.locator("#dan-run").click()
+    expect(page.locator("#dan-tiles .dan-tile")).to_have_count(0)
+
+
 def test_a_snapshot_from_the_camera_is_explained(page):
     methods(page)
     page.locator("#dan-upload button[aria-label='Capture from camera']").click()
@@ -181,9 +207,12 @@ def test_nothing_overflows_and_at_desktop_width_all_tiles_stand_in_one_row(page,
     page.wait_for_selector("#dan-upload input[type=file]", state="attached")
     upload(page, "astronaut.jpg")
     expect(page.locator("#dan-tiles .dan-tile")).to_have_count(9, timeout=SLOW)
+    boxes = page.locator("#dan-tiles .dan-tile").evaluate_all(
+        "all => all.map(one => one.getBoundingClientRect().toJSON())"
+    )
     page.locator("#dan-stop").click()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    boxes = [figure.bounding_box() for figure in page.locator("#dan-tiles .dan-tile").all()][:7]
+    assert len(boxes) == 9
     if width >= 1440:
-        assert len({round(box["y"]) for box in boxes}) == 1
+        assert len({round(box["top"]) for box in boxes}) == 1
     assert max(box["width"] for box in boxes) - min(box["width"] for box in boxes) < 1

@@ -24,6 +24,18 @@ if (!dialog) {
 }
 let shown = 0;
 
+// All values of a tile as a table, for those who do not point.
+const table = (tile) => {
+  const details = document.createElement("details");
+  details.innerHTML = "<summary></summary><table></table>";
+  details.firstChild.textContent = `Values (${tile.dataset.unit})`;
+  for (const row of JSON.parse(tile.dataset.values)) {
+    const line = details.lastChild.insertRow();
+    for (const value of row) line.insertCell().textContent = value;
+  }
+  return details;
+};
+
 const show = (index) => {
   const all = tiles();
   shown = (index + all.length) % all.length;
@@ -34,7 +46,7 @@ const show = (index) => {
   close.className = "dan-close";
   close.textContent = "Close";
   close.addEventListener("click", () => dialog.close());
-  dialog.replaceChildren(copy, close);
+  dialog.replaceChildren(copy, ...(copy.dataset.values ? [table(copy)] : []), close);
   if (!dialog.open) dialog.showModal();
 };
 
