@@ -40,7 +40,10 @@ def main() -> None:
 def explain(
     images: Annotated[list[Path], typer.Argument(help="Image files.", metavar="IMAGE...")],
     out: Annotated[Path, typer.Option(help="Folder for the results; made if it is not there.")],
-    weights: Annotated[str | None, typer.Option(help="Checkpoint folder or published .pth; default: embedded.")] = None,
+    weights: Annotated[
+        str | None,
+        typer.Option(help="Folder, .pth, or user/name on the Hub; default: embedded."),
+    ] = None,
     preset: Annotated[str | None, typer.Option(help="For a published file: rafdb, affectnet7 or affectnet8.")] = None,
     target: Annotated[str | None, typer.Option(help="Class to explain; default: the predicted one.")] = None,
     method: Annotated[

@@ -82,6 +82,8 @@ def test_offline_the_earlier_download_serves_with_a_notice(hub, monkeypatch):
     checkpoint = load_checkpoint("somebody/dan")
     assert hub.requests == []
     assert checkpoint.notice == "An earlier download of somebody/dan serves: HF_HUB_OFFLINE is set."
+    with pytest.warns(UserWarning, match="An earlier download"):
+        Explainer.from_pretrained("somebody/dan")
     with pytest.raises(UnreachableError, match="HF_HUB_OFFLINE is set"):
         load_checkpoint("somebody/other")
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
+from types import SimpleNamespace
 
 import httpx2
 import pytest
@@ -11,8 +13,10 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 
+from dan_model.checkpoints import load_checkpoint
 from dan_model.errors import ArgumentError, NoFaceError
-from dan_model.ui import handlers, html
+from dan_model.ui import handlers, html, page
+from dan_model.ui.page import build
 from tests.conftest import EXAMPLES
 
 
@@ -106,6 +110,16 @@ def test_numbers_in_the_page_are_those_of_the_library(explainer, astronaut):
     assert [float(v) for row in head for v in row] == pytest.approx(e.heads.spatial[0].flatten().tolist(), rel=1e-3)
     shown = [float(v) for v in re.findall(r"<span>([\d.]+)</span></div>", html.probability_bars(e))]
     assert shown == pytest.approx(e.prediction.probabilities.tolist(), abs=0.0006)
+
+
+def test_the_page_says_which_weights_run_and_why_not_others(explainer):
+    checkpoint = replace(load_checkpoint(), revision="0123abcd", notice="<i>These</i> are the embedded weights.")
+    config = json.dumps(build(explainer, checkpoint).get_config_file(), default=str)
+    assert "**FER+ (embedded)** at 0123abcd" in config
+    assert "&lt;i&gt;These" in config
+    odd = replace(explainer.model.config, provenance={"validation": "good"})
+    undocumented = replace(checkpoint, model=SimpleNamespace(config=odd))
+    assert "accuracy" not in page._header(undocumented)
 
 
 def test_texts_are_escaped():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -83,8 +84,14 @@ class Explainer:
 
     @classmethod
     def from_pretrained(cls, weights: str | Path | None = None, preset: str | None = None) -> Explainer:
-        """An explainer on the embedded weights, a folder, or a published file; see `load_checkpoint`."""
-        return cls(load_checkpoint(weights, preset).model)
+        """An explainer on the embedded weights, a folder, a published file or a Hub repository; see `load_checkpoint`.
+
+        Where an earlier download serves because the Hub does not answer, that is said as a warning.
+        """
+        checkpoint = load_checkpoint(weights, preset)
+        if checkpoint.notice:
+            warnings.warn(checkpoint.notice, stacklevel=2)
+        return cls(checkpoint.model)
 
     @property
     def labels(self) -> tuple[str, ...]:

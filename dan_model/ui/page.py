@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,8 @@ def build(explainer: Explainer, checkpoint: Checkpoint, examples: Path | None = 
         with gr.Row():
             gr.Markdown(_header(checkpoint), elem_id="dan-head")
             theme = gr.Button("Light / dark", size="sm", elem_id="dan-theme", min_width=120)
+        if checkpoint.notice:
+            gr.HTML(html.notice(checkpoint.notice, "warning"), elem_id="dan-weights-notice")
         with gr.Row(elem_id="dan-main"):
             with gr.Column(scale=1, min_width=300, elem_id="dan-controls"):
                 photo = photo_input(
@@ -177,13 +179,16 @@ def build(explainer: Explainer, checkpoint: Checkpoint, examples: Path | None = 
 
 def _header(checkpoint: Checkpoint) -> str:
     config = checkpoint.model.config
-    measured = config.provenance.get("validation", {})
-    accuracy = f" · accuracy {measured['accuracy']:.1%} on its validation faces" if "accuracy" in measured else ""
+    measured = config.provenance.get("validation")
+    accuracy = measured.get("accuracy") if isinstance(measured, Mapping) else None
+    told = f" · accuracy {accuracy:.1%} on its validation faces" if isinstance(accuracy, float) else ""
+    revision = f" at {checkpoint.revision}" if checkpoint.revision else ""
     return (
         "# DAN Explorer\n"
         "See what each attention head of *Distract Your Attention* looks at, how their fusion decides, and what "
         "Captum's attributions say about the same face.\n\n"
-        f"Weights: **{checkpoint.name}** · {config.num_heads} heads · classes: {', '.join(config.labels)}{accuracy}"
+        f"Weights: **{checkpoint.name}**{revision} · {config.num_heads} heads · "
+        f"classes: {', '.join(config.labels)}{told}"
     )
 
 
