@@ -58,21 +58,26 @@ def test_no_face_and_small_faces_are_said(explainer, tmp_path):
     assert re.search(r"only [\d.]+ pixels a side", said)
 
 
-def test_a_visit_ends_its_question_when_a_new_one_is_asked_or_stop_is_pressed():
+def test_a_question_ends_when_a_newer_one_is_asked_or_stop_is_pressed():
     visit = handlers.Visit()
     first = visit.ask()
-    assert first()
+    assert first.counts
     second = visit.ask()
-    assert (first(), second()) == (False, True)
+    assert (first.counts, first.superseded, second.counts) == (False, True, True)
     visit.stop()
-    assert not second()
+    assert not second.counts
+    assert first.superseded
+    assert not second.superseded  # it may still draw what it had; the first may not
+    third = visit.ask()
+    assert third.counts
+    assert second.superseded
 
 
 def test_visits_are_forgotten_when_the_visitor_leaves_or_falls_silent():
     now = [0.0]
     visits = handlers.Visits(clock=lambda: now[0])
     first = visits.of("a")
-    counts = first.ask()
+    turn = first.ask()
     now[0] = handlers.FORGET_AFTER * 0.9
     assert visits.of("a") is first
     now[0] = handlers.FORGET_AFTER * 1.8
@@ -81,7 +86,7 @@ def test_visits_are_forgotten_when_the_visitor_leaves_or_falls_silent():
     now[0] = handlers.FORGET_AFTER * 3
     visits.of("b")
     assert len(visits) == 1
-    assert not counts()
+    assert not turn.counts
     visits.end("b")
     assert len(visits) == 0
 

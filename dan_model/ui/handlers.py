@@ -72,7 +72,8 @@ class Visit:
         view: What is shown, or None.
         smooth: Draw maps smoothly instead of in native cells.
         shared: One colour scale for all heads.
-        turn: The question that still counts, or None.
+        asked: How many questions were asked so far.
+        stopped: Whether Stop came after the last of them.
         seen: When the visitor was last heard of, in seconds of a steady clock.
     """
 
@@ -80,17 +81,37 @@ class Visit:
     view: View | None = None
     smooth: bool = True
     shared: bool = True
-    turn: object | None = None
+    asked: int = 0
+    stopped: bool = False
     seen: float = 0.0
 
-    def ask(self) -> Callable[[], bool]:
-        """Start a question; what comes back says whether it still counts."""
-        turn = self.turn = object()
-        return lambda: self.turn is turn
+    def ask(self) -> Turn:
+        """Start a question; it ends the one before."""
+        self.asked += 1
+        self.stopped = False
+        return Turn(self, self.asked)
 
     def stop(self) -> None:
         """No question counts any more."""
-        self.turn = None
+        self.stopped = True
+
+
+@dataclass(frozen=True, eq=False)
+class Turn:
+    """A question's right to go on."""
+
+    visit: Visit
+    number: int
+
+    @property
+    def superseded(self) -> bool:
+        """Whether a newer question was asked."""
+        return self.number != self.visit.asked
+
+    @property
+    def counts(self) -> bool:
+        """Whether the visitor still waits for the answer."""
+        return not self.superseded and not self.visit.stopped
 
 
 class Visits:

@@ -103,6 +103,7 @@ def build(explainer: Explainer, checkpoint: Checkpoint, examples: Path | None = 
         @shown_as_error
         def on_photo(path: str | None, request: gr.Request) -> Iterator[list[Any]]:
             visit = visits.of(request.session_hash)
+            turn = visit.ask()
             visit.sitting = visit.view = None
             hidden = [gr.HTML("", visible=False), gr.Radio([], value=None, visible=False)]
             if path is None:
@@ -110,10 +111,14 @@ def build(explainer: Explainer, checkpoint: Checkpoint, examples: Path | None = 
                 return
             yield [*hidden, *blank(html.notice("Looking for faces …"))]
             try:
-                sitting = visit.sitting = handlers.look(explainer, path)
+                sitting = handlers.look(explainer, path)
             except DanError as error:
                 yield [*hidden, *blank(html.notice(str(error), "warning"))]
                 raise
+            if turn.superseded:  # by a newer photo
+                yield [gr.skip() for _ in found_faces] + unchanged
+                return
+            visit.sitting = sitting
             chosen = sitting.numbers[0] if sitting.crops else None
             yield [
                 gr.HTML(_overview(sitting, chosen), visible=len(sitting.crops) > 1),
@@ -127,20 +132,23 @@ def build(explainer: Explainer, checkpoint: Checkpoint, examples: Path | None = 
         ) -> Iterator[list[Any]]:
             visit = visits.of(request.session_hash)
             visit.smooth, visit.shared = how == SMOOTH, one_scale
-            proceed = visit.ask()
+            if visit.stopped:  # while this question waited in the queue
+                yield unchanged
+                return
+            turn = visit.ask()
             sitting = visit.sitting
             if sitting is None or chosen is None:
                 yield blank(html.notice(INVITATION) if sitting is None else handlers.news(sitting))
                 return
             view = None
-            for view in handlers.explain(explainer, sitting, chosen, wanted, names, proceed):
-                if not proceed():
+            for view in handlers.explain(explainer, sitting, chosen, wanted, names, lambda: turn.counts):
+                if not turn.counts:
                     break
                 yield draw(visit, sitting, view)
-            if view is not None and visit.turn is None:
-                yield draw(visit, sitting, handlers.stopped(view))
-            elif not proceed():
+            if turn.superseded:
                 yield unchanged  # Gradio repeats the last values when a stream ends: they must not cover newer ones
+            elif view is not None and not turn.counts:
+                yield draw(visit, sitting, handlers.stopped(view))
 
         def on_redraw(how: str, one_scale: bool, request: gr.Request) -> Any:
             visit = visits.of(request.session_hash)

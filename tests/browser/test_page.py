@@ -178,6 +178,17 @@ def test_a_new_photo_replaces_one_that_is_still_being_explained(page):
     expect(page.locator(".dan-best")).to_contain_text("neutral")
 
 
+def test_stop_right_after_another_face_was_chosen_does_not_bring_the_first_one_back(page):
+    upload(page, "two_faces.jpg")
+    expect(page.locator(".dan-best")).to_contain_text("neutral", timeout=SLOW)
+    page.locator("#dan-face label", has_text="2").click()
+    expect(page.locator(".dan-best")).to_contain_text("happiness", timeout=SLOW)
+    page.locator("#dan-stop").click()
+    finished(page)
+    page.wait_for_timeout(1500)
+    expect(page.locator(".dan-best")).to_contain_text("happiness")
+
+
 def test_a_refused_photo_takes_the_one_before_away(page, tmp_path):
     methods(page)
     upload(page, "astronaut.jpg")
