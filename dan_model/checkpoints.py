@@ -23,6 +23,8 @@ EMBEDDED = Path(__file__).parent / "pretrained" / "ferplus"
 EMBEDDED_SHA256 = "5412af99864d6be07c9fdc80a565cbfbd046d8b11071c145f06001e1680a456a"
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
+CHECKPOINT_FILES = (CONFIG_FILE, WEIGHTS_FILE, "reference.safetensors", "README.md")
+"""What a checkpoint folder may hold; nothing else is ever published."""
 
 _AFFECTNET = ("neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger")
 
@@ -118,12 +120,29 @@ def load_or_embedded(source: str | Path | None = None, preset: str | None = None
         return replace(embedded, notice=f"These are the embedded weights, not {source}: {error}")
 
 
+def import_published(
+    path: Path, preset: str | None, labels: Sequence[str] | None = None, changes: Mapping[str, Any] | None = None
+) -> DAN:
+    """DAN from a file in the published layout.
+
+    Args:
+        path: `.pth`, `.bin` or `.safetensors`.
+        preset: One of `PRESETS`, or None where labels are given.
+        labels: Class names in index order; instead of the preset's.
+        changes: Entries of `PreprocessConfig` that differ from the preset's.
+
+    Raises:
+        CheckpointError: Unreadable, unsafe, not DAN's, or labels and preset do not fit.
+        ConfigError: A change makes no preprocessing.
+    """
+    state = read_published(path)
+    config = published_config(state, str(path), preset, labels)
+    preprocess = replace(config.preprocess, **(changes or {}))
+    return build(replace(config, preprocess=preprocess), state, str(path))
+
+
 def published_config(
-    state: Mapping[str, Tensor],
-    where: str,
-    preset: str | None,
-    labels: Sequence[str] | None = None,
-    preprocess: PreprocessConfig | None = None,
+    state: Mapping[str, Tensor], where: str, preset: str | None, labels: Sequence[str] | None = None
 ) -> ModelConfig:
     """What a published file does not say about itself: H and K are read off its keys, the rest is given.
 
@@ -132,7 +151,6 @@ def published_config(
         where: Where they came from, for messages.
         preset: One of `PRESETS`, or None.
         labels: Class names in index order; instead of the preset's.
-        preprocess: Instead of the preset's.
 
     Raises:
         CheckpointError: No such preset and no labels; not DAN's parameters; or K differs from the number of labels.
@@ -153,7 +171,7 @@ def published_config(
     if classes != len(names):
         of = f"preset {preset!r}" if labels is None else "the list of labels"
         raise CheckpointError(f"{where} has {classes} classes, {of} has {len(names)}.", "Give the one that fits.")
-    return ModelConfig(names, len(indices), preprocess or base.preprocess, base.provenance)
+    return ModelConfig(names, len(indices), base.preprocess, base.provenance)
 
 
 def read_published(path: Path) -> dict[str, Tensor]:

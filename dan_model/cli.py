@@ -18,10 +18,14 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
+from dan_model.cards import model_card
+from dan_model.checkpoints import CHECKPOINT_FILES, PRESETS, WEIGHTS_FILE, import_published, load_checkpoint
+from dan_model.devices import DEVICES
 from dan_model.errors import ArgumentError, DanError, NoFaceError
 from dan_model.explain.attributions import METHODS, check_methods
 from dan_model.explain.explainer import Explainer, FaceChoice
 from dan_model.faces import FaceDetector, median_template
+from dan_model.hub import hub_endpoint, push_folder
 from dan_model.images import read_image
 from dan_model.show.report import write
 
@@ -45,6 +49,7 @@ def explain(
         typer.Option(help="Folder, .pth, or user/name on the Hub; default: embedded."),
     ] = None,
     preset: Annotated[str | None, typer.Option(help="For a published file: rafdb, affectnet7 or affectnet8.")] = None,
+    device: Annotated[str, typer.Option(help=f"Where to compute: {', '.join(DEVICES)}.")] = "auto",
     target: Annotated[str | None, typer.Option(help="Class to explain; default: the predicted one.")] = None,
     method: Annotated[
         list[str] | None, typer.Option(help=f"Attribution, may be repeated: {', '.join(METHODS)}, all or none.")
@@ -55,7 +60,7 @@ def explain(
     """Explain every face of every image: per face a panel (PNG), all arrays (NPZ) and the numbers (JSON)."""
     with _exit_on_error():
         methods = _methods(method or ["all"])
-        explainer = Explainer.from_pretrained(weights, preset)
+        explainer = Explainer.from_pretrained(weights, preset, device)
         if target is not None:
             explainer.class_index(target)
         _make_folder(out)
@@ -76,6 +81,53 @@ def explain(
     if failed:
         errors.print(f"{failed} of {len(images)} images failed.", style="red")
         raise typer.Exit(1)
+
+
+@app.command("import")
+def import_weights(
+    file: Annotated[Path, typer.Argument(help="A checkpoint in the published layout: .pth, .bin or .safetensors.")],
+    out: Annotated[Path, typer.Option(help="Folder for config.json, model.safetensors and the model card.")],
+    preset: Annotated[str | None, typer.Option(help=f"Training set: {', '.join(PRESETS)}.")] = None,
+    labels: Annotated[str | None, typer.Option(help="Class names in index order, a,b,c; for no preset.")] = None,
+    grayscale: Annotated[bool, typer.Option(help="Trained on grey faces.")] = False,
+    detail_size: Annotated[int | None, typer.Option(help="Side of the training images in pixels.")] = None,
+    margin: Annotated[float | None, typer.Option(help="Part of the face box added on each side.")] = None,
+    licence: Annotated[str, typer.Option("--license", help="The Hub's name of the licence.")] = "other",
+) -> None:
+    """Turn a published checkpoint into a folder that every part of this package, and the Hub, can load."""
+    with _exit_on_error():
+        if not file.is_file():
+            raise ArgumentError(f"{file} is no file.", "Give a checkpoint in the published layout.")
+        if (out / WEIGHTS_FILE).exists():
+            raise ArgumentError(f"{out} holds weights already.", "Give another folder: nothing is overwritten.")
+        changes = {"detail_size": detail_size, "margin": margin, "grayscale": grayscale or None}
+        asked = {key: value for key, value in changes.items() if value is not None}
+        model = import_published(file, preset, labels.split(",") if labels else None, asked)
+        _make_folder(out)
+        model.save_pretrained(out)
+        (out / "README.md").write_text(model_card(model.config, out.resolve().name, licence), encoding="utf-8")
+    typer.echo(f"{out}: {len(model.config.labels)} classes, {model.config.num_heads} heads. Complete its README.md.")
+
+
+@app.command()
+def push(
+    folder: Annotated[Path, typer.Argument(help="A checkpoint folder.")],
+    repo: Annotated[str, typer.Argument(help="Where to: user/name. Made if it is not there.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Publish a checkpoint folder on the Hugging Face Hub, after saying what will be sent and asking."""
+    with _exit_on_error():
+        if not folder.is_dir():
+            raise ArgumentError(f"{folder} is no folder.", "Give a checkpoint folder, as `import` writes it.")
+        load_checkpoint(folder)  # what cannot be loaded is not published
+        names = [name for name in CHECKPOINT_FILES if (folder / name).is_file()]
+        typer.echo(f"To {repo} on {hub_endpoint()}:")
+        for name in names:
+            typer.echo(f"  {name}  {(folder / name).stat().st_size:,} bytes")
+        if not yes and not typer.confirm("Publish these files?"):
+            typer.echo("Nothing was sent.")
+            raise typer.Exit(1)
+        typer.echo(push_folder(folder, repo, names, "Publish DAN weights"))
 
 
 @app.command()

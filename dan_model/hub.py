@@ -130,6 +130,11 @@ class HubFolder:
         return path, path.parent.name if "/" not in filename else path.parents[filename.count("/")].name
 
 
+def hub_endpoint() -> str:
+    """The address of the Hub in use (HF_ENDPOINT)."""
+    return constants.ENDPOINT
+
+
 def push_folder(folder: Path, repo: str, files: list[str], message: str) -> str:
     """Publish files of a folder as a model repository, made if it is not there.
 

@@ -27,6 +27,7 @@ from dan_model.explain.explainer import Explainer
 from dan_model.faces import FaceDetector
 from dan_model.network import DAN
 from dan_model.ui.page import build
+from dan_model.ui.shelf import Loaded, Shelf
 from dan_model.ui.theme import launch_settings
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -73,7 +74,8 @@ def random_dan(classes: int = 7, heads: int = 4, seed: int = 0) -> DAN:
 def server(explainer) -> Iterator[str]:
     """The page as app.py launches it, on a free port of this machine; its address."""
     gr.set_static_paths([EXAMPLES])
-    page = build(explainer, load_checkpoint(), EXAMPLES)
+    shelf = Shelf(Loaded(load_checkpoint(), explainer), paths_allowed=True)
+    page = build(shelf, EXAMPLES)
     page.queue(max_size=64).launch(prevent_thread_lock=True, quiet=True, **launch_settings())
     yield page.local_url.rstrip("/")
     page.close()

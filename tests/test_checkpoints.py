@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -117,6 +118,21 @@ def test_damaged_files_are_refused(tmp_path, content):
     (tmp_path / "damaged.pth").write_bytes(content)
     with pytest.raises(CheckpointError, match="cannot be read"):
         load_checkpoint(tmp_path / "damaged.pth", preset="rafdb")
+
+
+def test_a_header_that_claims_ten_gigabytes_is_refused_without_taking_them(folder):
+    for header in (10 * 2**30, 90_000_000):
+        (folder / "model.safetensors").write_bytes(header.to_bytes(8, "little") + b"{}" + b" " * 1000)
+        tracemalloc.start()
+        with pytest.raises(CheckpointError, match="cannot be read"):
+            load_checkpoint(folder)
+        assert tracemalloc.get_traced_memory()[1] < 50e6
+        tracemalloc.stop()
+    entry = {"fc.weight": {"dtype": "F32", "shape": [7, 384_000_000], "data_offsets": [0, 10 * 2**30]}}
+    text = json.dumps(entry).encode()
+    (folder / "model.safetensors").write_bytes(len(text).to_bytes(8, "little") + text)
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        load_checkpoint(folder)
 
 
 class _WritesAFile:

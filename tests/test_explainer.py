@@ -8,6 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
+from dan_model.devices import DEVICES, choose_device
 from dan_model.errors import ArgumentError, CheckpointError, NoFaceError
 from dan_model.explain import attributions
 from dan_model.explain.attributions import METHODS, Question, attribute
@@ -224,6 +225,16 @@ def test_every_face_can_be_chosen(explainer):
 def test_unknown_classes_and_methods_are_refused_by_name(explainer, astronaut, arguments, message):
     with pytest.raises(ArgumentError, match=message):
         explainer.explain(astronaut, **arguments)
+
+
+def test_devices_by_name():
+    assert choose_device("cpu") == torch.device("cpu")
+    assert choose_device("auto").type in DEVICES
+    absent = next(name for name in ("mps", "cuda") if name != choose_device("auto").type)
+    with pytest.raises(ArgumentError, match=f"no device '{absent}' here"):
+        choose_device(absent)
+    with pytest.raises(ArgumentError, match="'gpu'"):
+        Explainer.from_pretrained(device="gpu")
 
 
 def test_the_error_family():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import time
@@ -10,15 +11,19 @@ from pathlib import Path
 
 import pytest
 import torch
-from huggingface_hub import constants
+from huggingface_hub import ModelCard, constants
 from safetensors.torch import load, save
+from typer.testing import CliRunner
 
+from dan_model.cards import model_card
 from dan_model.checkpoints import load_checkpoint, load_or_embedded
+from dan_model.cli import app
 from dan_model.errors import CheckpointError, ConfigError
 from dan_model.explain.explainer import Explainer
 from dan_model.hub import HubAddress, UnreachableError
 from tests.conftest import HUB_PORT, random_dan
 from tests.hub_server import Hub
+from tests.test_network import straight_line
 
 
 @pytest.fixture(scope="module")
@@ -225,4 +230,109 @@ def test_a_folder_of_that_name_comes_before_the_hub(hub, saved, tmp_path, monkey
         Path(folder / name).write_bytes(data)
     monkeypatch.chdir(tmp_path)
     assert load_checkpoint("somebody/dan").revision is None
+    assert hub.requests == []
+
+
+def command(*arguments, **settings):
+    return CliRunner().invoke(app, [str(a) for a in arguments], **settings)
+
+
+@pytest.mark.parametrize(("preset", "classes"), [("rafdb", 7), ("affectnet7", 7), ("affectnet8", 8)])
+def test_import_turns_a_published_file_into_a_folder_with_bit_equal_logits(tmp_path, preset, classes):
+    source = random_dan(classes=classes)
+    torch.save({"iter": 1, "model_state_dict": source.state_dict(), "optimizer_state_dict": {}}, tmp_path / "x.pth")
+    result = command("import", tmp_path / "x.pth", "--preset", preset, "--out", tmp_path / "out")
+    assert result.exit_code == 0, result.stderr
+    model = load_checkpoint(tmp_path / "out").model
+    x = torch.randn(2, 3, 224, 224)
+    with torch.no_grad():
+        assert torch.equal(model(x), source(x))
+        expected = straight_line(source.state_dict(), x)
+        torch.testing.assert_close(model(x), expected, rtol=1e-5, atol=1e-5 * float(expected.abs().max()))
+    card = ModelCard.load(tmp_path / "out" / "README.md")
+    assert card.data.pipeline_tag == "image-classification"
+    assert card.data.license == "other"
+    for text in (", ".join(model.config.labels), "Intended use", "Out of scope", "Biases", "None were measured"):
+        assert text in card.content
+    again = command("import", tmp_path / "x.pth", "--preset", preset, "--out", tmp_path / "out")
+    assert again.exit_code == 2
+    assert "nothing is overwritten" in again.stderr
+
+
+def test_import_takes_labels_and_preprocessing_of_ones_own(tmp_path):
+    torch.save(random_dan(classes=3, heads=1).state_dict(), tmp_path / "x.pth")
+    options = ("--labels", "a,b,c", "--grayscale", "--detail-size", "64", "--margin", "0.2", "--license", "mit")
+    result = command("import", tmp_path / "x.pth", "--out", tmp_path / "out", *options)
+    assert result.exit_code == 0, result.stderr
+    config = load_checkpoint(tmp_path / "out").model.config
+    assert config.labels == ("a", "b", "c")
+    assert (config.preprocess.grayscale, config.preprocess.detail_size, config.preprocess.margin) == (True, 64, 0.2)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ((), "Give --preset"),
+        (("--preset", "affectnet8"), "3 classes, preset 'affectnet8' has 8"),
+        (("--labels", "a,b"), "3 classes, the list of labels has 2"),
+        (("--labels", "a,b,c", "--detail-size", "2"), "detail_size"),
+    ],
+)
+def test_import_refuses_what_does_not_fit(tmp_path, options, message):
+    torch.save(random_dan(classes=3, heads=1).state_dict(), tmp_path / "x.pth")
+    result = command("import", tmp_path / "x.pth", "--out", tmp_path / "out", *options)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_embedded_weights_card_tells_measured_results():
+    card = ModelCard(model_card(load_checkpoint().model.config, "DAN on FER+", "mit"))
+    results = {result.metric_type: result.metric_value for result in card.data.eval_results}
+    assert results["accuracy"] == 0.8182
+    assert "| contempt | 0.25 |" in card.content
+
+
+@pytest.fixture
+def folder(saved, tmp_path) -> Path:
+    """A checkpoint folder, with a file in it that is nobody's business."""
+    for name, data in {**saved, "README.md": b"# card", "private.jpg": b"a face"}.items():
+        (tmp_path / name).write_bytes(data)
+    return tmp_path
+
+
+def test_push_sends_nothing_without_consent(hub, folder):
+    result = command("push", folder, "somebody/dan", input="n\n")
+    assert result.exit_code == 1
+    for text in ("To somebody/dan on http://127.0.0.1", "model.safetensors", "README.md", "Nothing was sent"):
+        assert text in result.stdout
+    assert "private.jpg" not in result.stdout
+    assert hub.requests == []
+
+
+def test_push_makes_the_repository_and_sends_the_checkpoints_files_alone(hub, folder, saved, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "hf_test")
+    result = command("push", folder, "somebody/dan", "--yes")
+    assert result.exit_code == 0, result.stderr
+    assert "somebody/dan/commit/" in result.stdout
+    assert json.loads(hub.pushed["/api/repos/create"])["name"] == "dan"
+    digest = hashlib.sha256(saved["model.safetensors"]).hexdigest()
+    assert hub.pushed[f"/upload/{digest}"] == saved["model.safetensors"]
+    sent = [json.loads(line) for line in hub.pushed["/api/models/somebody/dan/commit/main"].splitlines()]
+    paths = {line["value"]["path"] for line in sent if line["key"] in ("file", "lfsFile")}
+    assert paths == {"config.json", "model.safetensors", "README.md"}
+
+
+def test_push_without_a_token_that_may_write_says_so(hub, folder, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "hf_test")
+    result = command("push", folder, "forbidden/dan", "--yes")
+    assert result.exit_code == 2
+    assert "does not let you write to forbidden/dan" in result.stderr
+
+
+def test_push_refuses_what_does_not_load(hub, folder):
+    (folder / "config.json").write_text("{}")
+    result = command("push", folder, "somebody/dan", "--yes")
+    assert result.exit_code == 2
+    assert "labels" in result.stderr
     assert hub.requests == []

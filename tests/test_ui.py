@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import re
 from dataclasses import replace
 from types import SimpleNamespace
@@ -14,9 +15,10 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 
 from dan_model.checkpoints import load_checkpoint
-from dan_model.errors import ArgumentError, NoFaceError
+from dan_model.errors import ArgumentError, CheckpointError, NoFaceError
 from dan_model.ui import handlers, html, page
 from dan_model.ui.page import build
+from dan_model.ui.shelf import ROOM, Loaded, Shelf
 from tests.conftest import EXAMPLES
 
 
@@ -27,7 +29,7 @@ def client(server) -> Client:
 
 def test_heads_are_drawn_while_methods_are_pending(explainer):
     sitting = handlers.look(explainer, str(EXAMPLES / "hopper.jpg"))
-    views = list(handlers.explain(explainer, sitting, "1", handlers.PREDICTED, ["layer_grad_cam"]))
+    views = list(handlers.explain(explainer.stream_crop, sitting, "1", handlers.PREDICTED, ["layer_grad_cam"]))
     assert [view.pending for view in views] == [("layer_grad_cam",), ()]
     row = html.tile_row(views[0].explanation, True, True, views[0].pending)
     assert row.count('class="dan-tile"') == 6
@@ -37,13 +39,15 @@ def test_heads_are_drawn_while_methods_are_pending(explainer):
 def test_faces_are_chosen_by_number_and_the_whole_image_by_name(explainer):
     sitting = handlers.look(explainer, str(EXAMPLES / "two_faces.jpg"))
     assert sitting.numbers == ["1", "2"]
-    assert "2 faces" in handlers.news(sitting, next(handlers.explain(explainer, sitting, "2", "anger", [])).explanation)
-    whole = next(handlers.explain(explainer, sitting, handlers.WHOLE, handlers.PREDICTED, [])).explanation
+    assert "2 faces" in handlers.news(
+        sitting, next(handlers.explain(explainer.stream_crop, sitting, "2", "anger", [])).explanation
+    )
+    whole = next(handlers.explain(explainer.stream_crop, sitting, handlers.WHOLE, handlers.PREDICTED, [])).explanation
     assert "whole image" in handlers.news(sitting, whole)
     with pytest.raises(NoFaceError, match="'3'"):
-        next(handlers.explain(explainer, sitting, "3", handlers.PREDICTED, []))
+        next(handlers.explain(explainer.stream_crop, sitting, "3", handlers.PREDICTED, []))
     with pytest.raises(ArgumentError, match="joy"):
-        next(handlers.explain(explainer, sitting, "1", "joy", []))
+        next(handlers.explain(explainer.stream_crop, sitting, "1", "joy", []))
 
 
 def test_no_face_and_small_faces_are_said(explainer, tmp_path):
@@ -54,7 +58,9 @@ def test_no_face_and_small_faces_are_said(explainer, tmp_path):
     small.paste(Image.open(EXAMPLES / "astronaut.jpg").resize((110, 110)), (100, 100))
     small.save(tmp_path / "small.png")
     sitting = handlers.look(explainer, str(tmp_path / "small.png"))
-    said = handlers.news(sitting, next(handlers.explain(explainer, sitting, "1", handlers.PREDICTED, [])).explanation)
+    said = handlers.news(
+        sitting, next(handlers.explain(explainer.stream_crop, sitting, "1", handlers.PREDICTED, [])).explanation
+    )
     assert re.search(r"only [\d.]+ pixels a side", said)
 
 
@@ -119,12 +125,52 @@ def test_numbers_in_the_page_are_those_of_the_library(explainer, astronaut):
 
 def test_the_page_says_which_weights_run_and_why_not_others(explainer):
     checkpoint = replace(load_checkpoint(), revision="0123abcd", notice="<i>These</i> are the embedded weights.")
-    config = json.dumps(build(explainer, checkpoint).get_config_file(), default=str)
+    built = build(Shelf(Loaded(checkpoint, explainer), paths_allowed=True))
+    config = json.dumps(built.get_config_file(), default=str)
     assert "**FER+ (embedded)** at 0123abcd" in config
     assert "&lt;i&gt;These" in config
     odd = replace(explainer.model.config, provenance={"validation": "good"})
     undocumented = replace(checkpoint, model=SimpleNamespace(config=odd))
     assert "accuracy" not in page._header(undocumented)
+
+
+@pytest.fixture
+def shelf(explainer) -> Shelf:
+    def load(source: str, preset: str | None):
+        if source == "user/broken":
+            raise CheckpointError("broken on purpose", "")
+        return replace(load_checkpoint(), name=source)
+
+    return Shelf(Loaded(load_checkpoint(), explainer), paths_allowed=False, load=load)
+
+
+def test_the_shelf_keeps_the_latest_weights_and_shares_them(shelf):
+    assert shelf.get("", None) is shelf.first
+    names = [f"user/w{i}" for i in range(ROOM + 1)]
+    loaded = [shelf.get(name, None) for name in names]
+    assert shelf.get(names[-1], None) is loaded[-1]
+    assert shelf.get(f" {names[1]} ", None) is loaded[1]
+    assert shelf.get(names[0], None) is not loaded[0]
+    assert loaded[0].explainer.labels == shelf.first.explainer.labels  # who still uses it can go on
+
+
+def test_a_failed_load_leaves_the_shelf_as_it_was_and_paths_are_for_private_servers(shelf, explainer):
+    with pytest.raises(CheckpointError, match="on purpose"):
+        shelf.get("user/broken", None)
+    assert shelf.get("user/good", None).checkpoint.name == "user/good"
+    with pytest.raises(ArgumentError, match="no repository"):
+        shelf.get("/etc", None)
+    private = Shelf(shelf.first, paths_allowed=True)
+    with pytest.raises(CheckpointError, match=r"no config\.json"):
+        private.get("/etc", None)
+
+
+def test_what_a_lent_gpu_computes_crosses_processes(explainer):
+    """spaces.GPU pickles what goes in and what comes out."""
+    crop = handlers.look(explainer, str(EXAMPLES / "hopper.jpg")).crops[0]
+    crop = pickle.loads(pickle.dumps(crop))
+    explanation = next(explainer.stream_crop(crop, None, []))
+    assert html.ledger_table(pickle.loads(pickle.dumps(explanation))) == html.ledger_table(explanation)
 
 
 def test_texts_are_escaped():

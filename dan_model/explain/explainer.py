@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from dan_model.checkpoints import load_checkpoint
+from dan_model.devices import choose_device
 from dan_model.errors import ArgumentError, CheckpointError, NoFaceError, Stopped
 from dan_model.explain.attributions import Attribution, Question, attribute, check_methods
 from dan_model.explain.fusion import Fusion, read_fusion
@@ -79,19 +80,23 @@ class Explainer:
 
     def __init__(self, model: DAN, detector: FaceDetector | None = None) -> None:
         self.model = model
-        self._detector = detector
+        self.detector = detector
         self._lock = threading.RLock()  # passes take turns: some methods hang hooks on the model
 
     @classmethod
-    def from_pretrained(cls, weights: str | Path | None = None, preset: str | None = None) -> Explainer:
+    def from_pretrained(
+        cls, weights: str | Path | None = None, preset: str | None = None, device: str = "auto"
+    ) -> Explainer:
         """An explainer on the embedded weights, a folder, a published file or a Hub repository; see `load_checkpoint`.
 
-        Where an earlier download serves because the Hub does not answer, that is said as a warning.
+        Where an earlier download serves because the Hub does not answer, that is said as a warning. The network goes to
+        the device by that name (`choose_device`).
         """
+        place = choose_device(device)
         checkpoint = load_checkpoint(weights, preset)
         if checkpoint.notice:
             warnings.warn(checkpoint.notice, stacklevel=2)
-        return cls(checkpoint.model)
+        return cls(checkpoint.model.to(place))
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -109,9 +114,9 @@ class Explainer:
         Raises:
             ImageError: The image cannot be used.
         """
-        if self._detector is None:
-            self._detector = FaceDetector()
-        return self._detector(read_image(image))
+        if self.detector is None:
+            self.detector = FaceDetector()
+        return self.detector(read_image(image))
 
     def crop(self, photo: np.ndarray, face: Face) -> FaceCrop:
         """Cut a face out of a photo (H, W, 3) as this network was trained to see it."""

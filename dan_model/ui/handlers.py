@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
-from dan_model.errors import NoFaceError
+from dan_model.errors import ImageError, NoFaceError
 from dan_model.explain.attributions import METHODS
 from dan_model.explain.explainer import Explainer, Explanation
 from dan_model.faces import FaceCrop, whole_image
@@ -22,6 +23,10 @@ MAX_FACES = 24  # of one photo
 OVERVIEW_SIDE = 640  # pixels
 FORGET_AFTER = 900.0  # seconds
 SMOOTH, NATIVE = "smooth", "native cells"
+
+
+Stream = Callable[[FaceCrop, str | None, list[str]], Iterator[Explanation]]
+"""Explains a crop for a class by some methods, as `Explainer.stream_crop` does."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +73,7 @@ class Visit:
     """What one visitor wants right now. A new question, or Stop, ends the one before; drawing may change meanwhile.
 
     Attributes:
+        weights: Source and preset of the weights; empty for the first ones.
         sitting: The visitor's photo, or None.
         view: What is shown, or None.
         smooth: Draw maps smoothly instead of in native cells.
@@ -77,6 +83,7 @@ class Visit:
         seen: When the visitor was last heard of, in seconds of a steady clock.
     """
 
+    weights: tuple[str, str | None] = ("", None)
     sitting: Sitting | None = None
     view: View | None = None
     smooth: bool = True
@@ -151,6 +158,8 @@ def look(explainer: Explainer, path: str) -> Sitting:
     Raises:
         ImageError: The image cannot be used.
     """
+    if not Path(path).is_file():
+        raise ImageError("This photo is no longer kept here.", "Choose it again.")
     photo = read_image(path)
     faces = explainer.faces(photo)[:MAX_FACES]
     reduced = reduce_photo(photo, OVERVIEW_SIDE)
@@ -163,15 +172,8 @@ def look(explainer: Explainer, path: str) -> Sitting:
     )
 
 
-def explain(
-    explainer: Explainer,
-    sitting: Sitting,
-    face: str,
-    target: str,
-    methods: Sequence[str],
-    proceed: Callable[[], bool] = lambda: True,
-) -> Iterator[View]:
-    """Explain a face, by number or `WHOLE`: heads and fusion first, then one method at a time, while `proceed` says so.
+def explain(stream: Stream, sitting: Sitting, face: str, target: str, methods: Sequence[str]) -> Iterator[View]:
+    """Explain a face, by number or `WHOLE`: heads and fusion first, then one method at a time.
 
     Raises:
         ArgumentError: There is no such class or method.
@@ -184,7 +186,7 @@ def explain(
     else:
         raise NoFaceError(f"There is no face {face!r} in this photo.", "Choose one of the numbered faces.")
     asked = [name for name in METHODS if name in methods]
-    for explanation in explainer.stream_crop(crop, None if target == PREDICTED else target, asked, proceed):
+    for explanation in stream(crop, None if target == PREDICTED else target, asked):
         yield View(explanation, tuple(name for name in asked if name not in explanation.attributions))
 
 

@@ -2,41 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from dan_model.checkpoints import Checkpoint
+from dan_model.checkpoints import PRESETS, Checkpoint
 from dan_model.errors import DanError
 from dan_model.explain.attributions import METHODS
-from dan_model.explain.explainer import Explainer
+from dan_model.explain.explainer import Explanation
+from dan_model.faces import FaceCrop
 from dan_model.show.sentences import summary
 from dan_model.ui import api, handlers, html
 from dan_model.ui.handlers import NATIVE, PREDICTED, SMOOTH, WHOLE, Sitting, View, Visit, Visits
 from dan_model.ui.photo import photo_input, shown_as_error
+from dan_model.ui.shelf import Shelf
 from dan_model.ui.theme import ASSETS, KEEP_FILES
 
 QUESTIONS_AT_ONCE = 4  # they take turns pass by pass, so that nobody's first results wait for another's attributions
+LOADING = {"concurrency_id": "weights", "concurrency_limit": 1, "show_progress": "full"}
+NO_PRESET = "none"
 INVITATION = "Choose a photo, take one with the camera, or click an example."
 
 
-def build(explainer: Explainer, checkpoint: Checkpoint, examples: Path | None = None) -> gr.Blocks:
+def build(shelf: Shelf, examples: Path | None = None, gpu: Callable[[Any], Any] | None = None) -> gr.Blocks:
     """The page as Gradio Blocks, ready to launch.
 
     Args:
-        explainer: Explains the faces.
-        checkpoint: Where its weights come from; shown in the header.
+        shelf: The weights to explain with.
         examples: Folder with example images, or None.
+        gpu: Decorates what computes, where an accelerator is lent for each call (`spaces.GPU`); it may run the call in
+            another process, where a Stop is only seen between two results.
     """
     visits = Visits()
+
+    def answer(
+        weights: tuple[str, str | None], crop: FaceCrop, target: str | None, methods: list[str]
+    ) -> Iterator[Explanation]:
+        return shelf.get(*weights).explainer.stream_crop(crop, target, methods)
+
+    lent = gpu(answer) if gpu else None
+    first = shelf.first.checkpoint
     with gr.Blocks(title="DAN Explorer", analytics_enabled=False, delete_cache=KEEP_FILES, fill_width=True) as page:
         with gr.Row():
-            gr.Markdown(_header(checkpoint), elem_id="dan-head")
+            header = gr.Markdown(_header(first), elem_id="dan-head")
             theme = gr.Button("Light / dark", size="sm", elem_id="dan-theme", min_width=120)
-        if checkpoint.notice:
-            gr.HTML(html.notice(checkpoint.notice, "warning"), elem_id="dan-weights-notice")
+        told = gr.HTML(html.notice(first.notice or "", "warning"), visible=bool(first.notice), elem_id="dan-told")
         with gr.Row(elem_id="dan-main"):
             with gr.Column(scale=1, min_width=300, elem_id="dan-controls"):
                 photo = photo_input(
@@ -55,7 +67,10 @@ def build(explainer: Explainer, checkpoint: Checkpoint, examples: Path | None = 
                     gr.Examples(_images(examples), photo, label="Examples", elem_id="dan-examples")
                 with gr.Column(elem_id="dan-settings"):
                     target = gr.Dropdown(
-                        [PREDICTED, *explainer.labels], value=PREDICTED, label="Class to explain", elem_id="dan-target"
+                        [PREDICTED, *first.model.config.labels],
+                        value=PREDICTED,
+                        label="Class to explain",
+                        elem_id="dan-target",
                     )
                     methods = gr.CheckboxGroup(
                         [(method.title, name) for name, method in METHODS.items()],
@@ -68,6 +83,15 @@ def build(explainer: Explainer, checkpoint: Checkpoint, examples: Path | None = 
                         stop = gr.Button("Stop", elem_id="dan-stop", min_width=100)
                     drawing = gr.Radio([SMOOTH, NATIVE], value=SMOOTH, label="Draw maps", elem_id="dan-drawing")
                     shared = gr.Checkbox(True, label="One colour scale for all heads", elem_id="dan-shared")
+                    with gr.Accordion("Weights", open=False, elem_id="dan-weights"):
+                        source = gr.Textbox(
+                            label="From", placeholder="user/name, user/name@revision; empty: the first ones"
+                        )
+                        preset = gr.Dropdown(
+                            [NO_PRESET, *PRESETS], value=NO_PRESET, label="Preset (for a bare published file)"
+                        )
+                        load = gr.Button("Load weights", elem_id="dan-load")
+                        provenance = gr.JSON(_provenance(first), label="What they say about themselves", open=True)
             with gr.Column(scale=4, min_width=320, elem_id="dan-results"):
                 news = gr.HTML(html.notice(INVITATION), elem_id="dan-news")
                 probabilities = gr.HTML(elem_id="dan-probabilities")
@@ -77,7 +101,7 @@ def build(explainer: Explainer, checkpoint: Checkpoint, examples: Path | None = 
                 with gr.Accordion("How to read this", open=False):
                     gr.Markdown(_asset("how_to_read.md"))
         gr.Markdown(_asset("notice.md"), elem_id="dan-notice")
-        api.add_endpoints(explainer, examples)
+        api.add_endpoints(shelf.first.explainer, examples)
 
         shown: list[Any] = [news, probabilities, sentence, tiles, ledger]
         found_faces: list[Any] = [overview, face]
@@ -111,7 +135,7 @@ def build(explainer: Explainer, checkpoint: Checkpoint, examples: Path | None = 
                 return
             yield [*hidden, *blank(html.notice("Looking for faces …"))]
             try:
-                sitting = handlers.look(explainer, path)
+                sitting = handlers.look(shelf.get(*visit.weights).explainer, path)
             except DanError as error:
                 yield [*hidden, *blank(html.notice(str(error), "warning"))]
                 raise
@@ -141,7 +165,14 @@ def build(explainer: Explainer, checkpoint: Checkpoint, examples: Path | None = 
                 yield blank(html.notice(INVITATION) if sitting is None else handlers.news(sitting))
                 return
             view = None
-            for view in handlers.explain(explainer, sitting, chosen, wanted, names, lambda: turn.counts):
+            weights = visit.weights
+
+            def stream(crop: FaceCrop, target: str | None, methods: list[str]) -> Iterator[Explanation]:
+                if lent:
+                    return lent(weights, crop, target, methods)
+                return shelf.get(*weights).explainer.stream_crop(crop, target, methods, lambda: turn.counts)
+
+            for view in handlers.explain(stream, sitting, chosen, wanted, names):
                 if not turn.counts:
                     break
                 yield draw(visit, sitting, view)
@@ -149,6 +180,20 @@ def build(explainer: Explainer, checkpoint: Checkpoint, examples: Path | None = 
                 yield unchanged  # Gradio repeats the last values when a stream ends: they must not cover newer ones
             elif view is not None and not turn.counts:
                 yield draw(visit, sitting, handlers.stopped(view))
+
+        @shown_as_error
+        def on_weights(text: str, named: str, request: gr.Request) -> list[Any]:
+            visit = visits.of(request.session_hash)
+            weights = (text, None if named == NO_PRESET else named)
+            checkpoint = shelf.get(*weights).checkpoint
+            visit.weights = weights
+            labels = checkpoint.model.config.labels
+            return [
+                _header(checkpoint),
+                gr.HTML(html.notice(checkpoint.notice or "", "warning"), visible=bool(checkpoint.notice)),
+                gr.Dropdown([PREDICTED, *labels], value=PREDICTED),
+                _provenance(checkpoint),
+            ]
 
         def on_redraw(how: str, one_scale: bool, request: gr.Request) -> Any:
             visit = visits.of(request.session_hash)
@@ -176,6 +221,8 @@ def build(explainer: Explainer, checkpoint: Checkpoint, examples: Path | None = 
 
         begun = photo.change(on_begin, queue=False, **quiet)
         begun.then(on_photo, photo, [*found_faces, *shown], **queued).success(**ask)
+        loaded = load.click(on_weights, [source, preset], [header, told, target, provenance], **{**queued, **LOADING})
+        loaded.success(on_photo, photo, [*found_faces, *shown], **queued).success(**ask)
         gr.on([run.click, face.input, target.input], on_begin, queue=False, **quiet).then(**ask)
         face.input(on_face, face, overview, queue=False, **quiet)
         gr.on([drawing.input, shared.input], on_redraw, [drawing, shared], tiles, **queued)
@@ -198,6 +245,13 @@ def _header(checkpoint: Checkpoint) -> str:
         f"Weights: **{checkpoint.name}**{revision} · {config.num_heads} heads · "
         f"classes: {', '.join(config.labels)}{told}"
     )
+
+
+def _provenance(checkpoint: Checkpoint) -> dict[str, Any]:
+    """What the weights say about themselves, as the page shows it."""
+    config = checkpoint.model.config
+    revision = {"revision": checkpoint.revision} if checkpoint.revision else {}
+    return {"weights": checkpoint.name, **revision, **config.to_dict()}
 
 
 def _overview(sitting: Sitting, chosen: str | None) -> str:
