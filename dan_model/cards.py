@@ -46,6 +46,7 @@ def model_card(config: ModelConfig, name: str, licence: str = "other") -> str:
         library_name="dan-explorer",
         pipeline_tag="image-classification",
         tags=[*TAGS, "pytorch_model_hub_mixin"],
+        datasets=[_slug(dataset)] if "dataset" in provenance else None,
         model_name=name,
         eval_results=_results(measured, dataset),
     )
@@ -64,11 +65,16 @@ def model_card(config: ModelConfig, name: str, licence: str = "other") -> str:
 _TOLD = {"dataset": "Data", "recipe": "Recipe", "source": "Source", "licence": "Licence"}
 
 
+def _slug(dataset: str) -> str:
+    """A data set's first word as the Hub writes names: "FER+ training split …" -> "ferplus"."""
+    return dataset.split()[0].strip(",").lower().replace("+", "plus")
+
+
 def _results(measured: Mapping[str, Any], dataset: str) -> list[EvalResult] | None:
     results = [
         EvalResult(
             task_type="image-classification",
-            dataset_type=dataset.split()[0].strip(",").lower(),
+            dataset_type=_slug(dataset),
             dataset_name=dataset,
             dataset_split="validation",
             metric_type=metric,

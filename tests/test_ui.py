@@ -167,10 +167,25 @@ def test_a_failed_load_leaves_the_shelf_as_it_was_and_paths_are_for_private_serv
 
 def test_what_a_lent_gpu_computes_crosses_processes(explainer):
     """spaces.GPU pickles what goes in and what comes out."""
-    crop = handlers.look(explainer, str(EXAMPLES / "hopper.jpg")).crops[0]
-    crop = pickle.loads(pickle.dumps(crop))
-    explanation = next(explainer.stream_crop(crop, None, []))
-    assert html.ledger_table(pickle.loads(pickle.dumps(explanation))) == html.ledger_table(explanation)
+    calls = []
+
+    def gpu(answer):
+        def elsewhere(*arguments):
+            calls.append(arguments[0])
+            for explanation in answer(*pickle.loads(pickle.dumps(arguments))):
+                yield pickle.loads(pickle.dumps(explanation))
+
+        return elsewhere
+
+    built = build(Shelf(Loaded(load_checkpoint(), explainer), paths_allowed=False), gpu=gpu)
+    handler = {block.name: block.fn for block in built.fns.values()}
+    visitor = SimpleNamespace(session_hash="visitor")
+    list(handler["on_photo"](str(EXAMPLES / "hopper.jpg"), visitor))
+    asked = ("1", handlers.PREDICTED, ["layer_grad_cam"], handlers.SMOOTH, True)
+    shown = list(handler["on_explain"](*asked, visitor))
+    assert calls == [("", None)]
+    assert len(shown) == 2
+    assert "Grad-CAM, peak" in shown[-1][3]
 
 
 def test_texts_are_escaped():

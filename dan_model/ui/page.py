@@ -21,7 +21,7 @@ from dan_model.ui.shelf import Shelf
 from dan_model.ui.theme import ASSETS, KEEP_FILES
 
 QUESTIONS_AT_ONCE = 4  # they take turns pass by pass, so that nobody's first results wait for another's attributions
-LOADING = {"concurrency_id": "weights", "concurrency_limit": 1, "show_progress": "full"}
+LOADING = {"concurrency_id": "weights", "concurrency_limit": 1}
 NO_PRESET = "none"
 INVITATION = "Choose a photo, take one with the camera, or click an example."
 
@@ -91,7 +91,12 @@ def build(shelf: Shelf, examples: Path | None = None, gpu: Callable[[Any], Any] 
                             [NO_PRESET, *PRESETS], value=NO_PRESET, label="Preset (for a bare published file)"
                         )
                         load = gr.Button("Load weights", elem_id="dan-load")
-                        provenance = gr.JSON(_provenance(first), label="What they say about themselves", open=True)
+                        provenance = gr.JSON(
+                            _provenance(first),
+                            label="What they say about themselves",
+                            max_height=300,
+                            elem_id="dan-provenance",
+                        )
             with gr.Column(scale=4, min_width=320, elem_id="dan-results"):
                 news = gr.HTML(html.notice(INVITATION), elem_id="dan-news")
                 probabilities = gr.HTML(elem_id="dan-probabilities")
@@ -182,13 +187,19 @@ def build(shelf: Shelf, examples: Path | None = None, gpu: Callable[[Any], Any] 
                 yield draw(visit, sitting, handlers.stopped(view))
 
         @shown_as_error
-        def on_weights(text: str, named: str, request: gr.Request) -> list[Any]:
+        def on_weights(text: str, named: str, request: gr.Request) -> Iterator[list[Any]]:
             visit = visits.of(request.session_hash)
             weights = (text, None if named == NO_PRESET else named)
-            checkpoint = shelf.get(*weights).checkpoint
+            others = [gr.skip(), gr.skip()]
+            yield [gr.skip(), gr.HTML(html.notice("Loading weights …"), visible=True), *others]
+            try:
+                checkpoint = shelf.get(*weights).checkpoint
+            except DanError as error:
+                yield [gr.skip(), gr.HTML(html.notice(f"The weights stay as they are. {error}", "warning")), *others]
+                raise
             visit.weights = weights
             labels = checkpoint.model.config.labels
-            return [
+            yield [
                 _header(checkpoint),
                 gr.HTML(html.notice(checkpoint.notice or "", "warning"), visible=bool(checkpoint.notice)),
                 gr.Dropdown([PREDICTED, *labels], value=PREDICTED),
