@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
-from dan_model.config import ModelConfig, PreprocessConfig
+from dan_model.config import ModelConfig
 from dan_model.errors import CheckpointError, ConfigError, DanError
 from dan_model.hub import HubAddress, HubFolder
 from dan_model.network import DAN
+from dan_model.published import PRESETS, count_classes, published_config, read_published, read_tensors
 
 EMBEDDED = Path(__file__).parent / "pretrained" / "ferplus"
 EMBEDDED_SHA256 = "5412af99864d6be07c9fdc80a565cbfbd046d8b11071c145f06001e1680a456a"
@@ -25,25 +24,6 @@ CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
 CHECKPOINT_FILES = (CONFIG_FILE, WEIGHTS_FILE, "reference.safetensors", "README.md")
 """What a checkpoint folder may hold; nothing else is ever published."""
-
-_AFFECTNET = ("neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger")
-
-PRESETS: Mapping[str, ModelConfig] = {
-    "rafdb": ModelConfig(
-        labels=("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral"),
-        preprocess=PreprocessConfig(detail_size=100),
-        provenance={"dataset": "RAF-DB", "source": "published checkpoint of arXiv:2109.07270"},
-    ),
-    "affectnet7": ModelConfig(
-        labels=_AFFECTNET,
-        provenance={"dataset": "AffectNet, 7 classes", "source": "published checkpoint of arXiv:2109.07270"},
-    ),
-    "affectnet8": ModelConfig(
-        labels=(*_AFFECTNET, "contempt"),
-        provenance={"dataset": "AffectNet, 8 classes", "source": "published checkpoint of arXiv:2109.07270"},
-    ),
-}
-"""What the published files do not say about themselves: label order and preprocessing, by training set."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,48 +121,6 @@ def import_published(
     return build(replace(config, preprocess=preprocess), state, str(path))
 
 
-def published_config(
-    state: Mapping[str, Tensor], where: str, preset: str | None, labels: Sequence[str] | None = None
-) -> ModelConfig:
-    """What a published file does not say about itself: H and K are read off its keys, the rest is given.
-
-    Args:
-        state: Parameters by published name.
-        where: Where they came from, for messages.
-        preset: One of `PRESETS`, or None.
-        labels: Class names in index order; instead of the preset's.
-
-    Raises:
-        CheckpointError: No such preset and no labels; not DAN's parameters; or K differs from the number of labels.
-    """
-    if preset not in PRESETS and not (preset is None and labels):
-        raise CheckpointError(
-            f"A bare weights file does not say which labels it has, and preset is {preset!r}.",
-            f"Give --preset, one of: {', '.join(PRESETS)}.",
-        )
-    base = ModelConfig(labels or ()) if preset is None else PRESETS[preset]
-    names = tuple(labels or base.labels)
-    indices = {int(match[1]) for key in state if (match := re.match(r"cat_head(\d+)\.", key))}
-    if indices != set(range(len(indices))) or not indices or "fc.weight" not in state:
-        raise CheckpointError(
-            f"{where} does not hold DAN's parameters (cat_head0… and fc.weight).", "Give a checkpoint of DAN."
-        )
-    classes = _classes(state)
-    if classes != len(names):
-        of = f"preset {preset!r}" if labels is None else "the list of labels"
-        raise CheckpointError(f"{where} has {classes} classes, {of} has {len(names)}.", "Give the one that fits.")
-    return ModelConfig(names, len(indices), base.preprocess, base.provenance)
-
-
-def read_published(path: Path) -> dict[str, Tensor]:
-    """The parameters in a published file (`.pth`, `.bin`, `.safetensors`), by published name; code is never run.
-
-    Raises:
-        CheckpointError: Unreadable, or no state dict in it.
-    """
-    return _unwrap(_read_tensors(path), path)
-
-
 def _load_folder(folder: Path) -> DAN:
     for name in (CONFIG_FILE, WEIGHTS_FILE):
         if not (folder / name).is_file():
@@ -193,7 +131,7 @@ def _load_folder(folder: Path) -> DAN:
 
 
 def _load_pair(config: Path, weights: Path, where: str) -> DAN:
-    return build(_read_config(config, where), _read_tensors(weights), f"{where}: {WEIGHTS_FILE}")
+    return build(_read_config(config, where), read_tensors(weights), f"{where}: {WEIGHTS_FILE}")
 
 
 def _read_config(path: Path, where: str) -> ModelConfig:
@@ -244,9 +182,9 @@ def build(config: ModelConfig, state: Mapping[str, Tensor], where: str) -> DAN:
     if odd:
         raise CheckpointError(f"{where} holds tensors that are not plain numbers: {_first(odd)}.", "Save them dense.")
     state = {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
-    if "fc.weight" in state and _classes(state) != len(config.labels):
+    if "fc.weight" in state and count_classes(state) != len(config.labels):
         raise CheckpointError(
-            f"{where} has {_classes(state)} classes, its config {len(config.labels)} labels.",
+            f"{where} has {count_classes(state)} classes, its config {len(config.labels)} labels.",
             "Give the config that belongs to these weights.",
         )
     model = DAN(config.labels, config.num_heads, config.preprocess, config.provenance)
@@ -277,33 +215,6 @@ def build(config: ModelConfig, state: Mapping[str, Tensor], where: str) -> DAN:
     return model.eval()
 
 
-def _read_tensors(path: Path) -> Any:
-    """A state dict, or for a pickle whatever plain data it holds; code in a pickle is never run."""
-    try:
-        if path.suffix.lower() == ".safetensors":
-            return load_file(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch's unpickler fails on damaged files in every way there is
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise CheckpointError(
-            f"{path} cannot be read as weights: {reason[:200]}",
-            "It may be cut short, of another kind, or hold code, which is never run. Get it again from its source.",
-        ) from error
-
-
-def _unwrap(values: Any, path: Path) -> dict[str, Tensor]:
-    """The state dict inside a training checkpoint, without DataParallel's `module.`."""
-    for key in ("model_state_dict", "state_dict"):
-        if isinstance(values, Mapping) and isinstance(values.get(key), Mapping):
-            values = values[key]
-            break
-    if not isinstance(values, Mapping) or not all(isinstance(v, Tensor) for v in values.values()):
-        raise CheckpointError(
-            f"{path} holds no state dict.", "Expected {'model_state_dict': …}, {'state_dict': …} or a bare state dict."
-        )
-    return {str(key).removeprefix("module."): value for key, value in values.items()}
-
-
 def _check_sha256(path: Path, expected: str) -> None:
     try:
         found = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -315,12 +226,6 @@ def _check_sha256(path: Path, expected: str) -> None:
             f"{expected[:12]}…).",
             "Get them again (git checkout, or install again).",
         )
-
-
-def _classes(state: Mapping[str, Tensor]) -> int:
-    """K, as the classifier's weight (K, C) has it; 0 where it is no matrix."""
-    weight = state["fc.weight"]
-    return weight.shape[0] if weight.ndim == 2 else 0
 
 
 def _first(names: list[str], count: int = 4) -> str:

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.progress import track
 
 from dan_model.cards import model_card
-from dan_model.checkpoints import CHECKPOINT_FILES, PRESETS, WEIGHTS_FILE, import_published, load_checkpoint
+from dan_model.checkpoints import CHECKPOINT_FILES, WEIGHTS_FILE, import_published, load_checkpoint
 from dan_model.devices import DEVICES
 from dan_model.errors import ArgumentError, DanError, NoFaceError
 from dan_model.explain.attributions import METHODS, check_methods
@@ -27,6 +27,7 @@ from dan_model.explain.explainer import Explainer, FaceChoice
 from dan_model.faces import FaceDetector, median_template
 from dan_model.hub import hub_endpoint, push_folder
 from dan_model.images import read_image
+from dan_model.published import PRESETS
 from dan_model.show.report import write
 
 app = typer.Typer(

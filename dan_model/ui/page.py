@@ -8,11 +8,12 @@ from typing import Any
 
 import gradio as gr
 
-from dan_model.checkpoints import PRESETS, Checkpoint
+from dan_model.checkpoints import Checkpoint
 from dan_model.errors import DanError
 from dan_model.explain.attributions import METHODS
 from dan_model.explain.explainer import Explanation
 from dan_model.faces import FaceCrop
+from dan_model.published import PRESETS
 from dan_model.show.sentences import summary
 from dan_model.ui import api, handlers, html
 from dan_model.ui.handlers import NATIVE, PREDICTED, SMOOTH, WHOLE, Sitting, View, Visit, Visits

@@ -1,0 +1,109 @@
+"""The published layout: parameters under the published names, in a file that says nothing else about itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from dan_model.config import ModelConfig, PreprocessConfig
+from dan_model.errors import CheckpointError
+
+_AFFECTNET = ("neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger")
+
+PRESETS: Mapping[str, ModelConfig] = {
+    "rafdb": ModelConfig(
+        labels=("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral"),
+        preprocess=PreprocessConfig(detail_size=100),
+        provenance={"dataset": "RAF-DB", "source": "published checkpoint of arXiv:2109.07270"},
+    ),
+    "affectnet7": ModelConfig(
+        labels=_AFFECTNET,
+        provenance={"dataset": "AffectNet, 7 classes", "source": "published checkpoint of arXiv:2109.07270"},
+    ),
+    "affectnet8": ModelConfig(
+        labels=(*_AFFECTNET, "contempt"),
+        provenance={"dataset": "AffectNet, 8 classes", "source": "published checkpoint of arXiv:2109.07270"},
+    ),
+}
+"""What the published files do not say about themselves: label order and preprocessing, by training set."""
+
+
+def published_config(
+    state: Mapping[str, Tensor], where: str, preset: str | None, labels: Sequence[str] | None = None
+) -> ModelConfig:
+    """What a published file does not say about itself: H and K are read off its keys, the rest is given.
+
+    Args:
+        state: Parameters by published name.
+        where: Where they came from, for messages.
+        preset: One of `PRESETS`, or None.
+        labels: Class names in index order; instead of the preset's.
+
+    Raises:
+        CheckpointError: No such preset and no labels; not DAN's parameters; or K differs from the number of labels.
+    """
+    if preset not in PRESETS and not (preset is None and labels):
+        raise CheckpointError(
+            f"A bare weights file does not say which labels it has, and preset is {preset!r}.",
+            f"Give --preset, one of: {', '.join(PRESETS)}.",
+        )
+    base = ModelConfig(labels or ()) if preset is None else PRESETS[preset]
+    names = tuple(labels or base.labels)
+    indices = {int(match[1]) for key in state if (match := re.match(r"cat_head(\d+)\.", key))}
+    if indices != set(range(len(indices))) or not indices or "fc.weight" not in state:
+        raise CheckpointError(
+            f"{where} does not hold DAN's parameters (cat_head0… and fc.weight).", "Give a checkpoint of DAN."
+        )
+    classes = count_classes(state)
+    if classes != len(names):
+        of = f"preset {preset!r}" if labels is None else "the list of labels"
+        raise CheckpointError(f"{where} has {classes} classes, {of} has {len(names)}.", "Give the one that fits.")
+    return ModelConfig(names, len(indices), base.preprocess, base.provenance)
+
+
+def read_published(path: Path) -> dict[str, Tensor]:
+    """The parameters in a published file (`.pth`, `.bin`, `.safetensors`), by published name; code is never run.
+
+    Raises:
+        CheckpointError: Unreadable, or no state dict in it.
+    """
+    return _unwrap(read_tensors(path), path)
+
+
+def read_tensors(path: Path) -> Any:
+    """A state dict, or for a pickle whatever plain data it holds; code in a pickle is never run."""
+    try:
+        if path.suffix.lower() == ".safetensors":
+            return load_file(path)
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch's unpickler fails on damaged files in every way there is
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CheckpointError(
+            f"{path} cannot be read as weights: {reason[:200]}",
+            "It may be cut short, of another kind, or hold code, which is never run. Get it again from its source.",
+        ) from error
+
+
+def count_classes(state: Mapping[str, Tensor]) -> int:
+    """K, as the classifier's weight (K, C) has it; 0 where it is no matrix."""
+    weight = state["fc.weight"]
+    return weight.shape[0] if weight.ndim == 2 else 0
+
+
+def _unwrap(values: Any, path: Path) -> dict[str, Tensor]:
+    """The state dict inside a training checkpoint, without DataParallel's `module.`."""
+    for key in ("model_state_dict", "state_dict"):
+        if isinstance(values, Mapping) and isinstance(values.get(key), Mapping):
+            values = values[key]
+            break
+    if not isinstance(values, Mapping) or not all(isinstance(v, Tensor) for v in values.values()):
+        raise CheckpointError(
+            f"{path} holds no state dict.", "Expected {'model_state_dict': …}, {'state_dict': …} or a bare state dict."
+        )
+    return {str(key).removeprefix("module."): value for key, value in values.items()}
