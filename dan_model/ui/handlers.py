@@ -25,6 +25,11 @@ FORGET_AFTER = 900.0  # seconds
 SMOOTH, NATIVE = "smooth", "native cells"
 
 
+Weights = tuple[str, str | None]
+"""Source and preset, as `load_checkpoint` takes them; an empty source means those that the page started with."""
+
+FIRST_WEIGHTS: Weights = ("", None)
+
 Stream = Callable[[FaceCrop, str | None, list[str]], Iterator[Explanation]]
 """Explains a crop for a class by some methods, as `Explainer.stream_crop` does."""
 
@@ -38,12 +43,14 @@ class Sitting:
         whole: The whole image as a face, for the explicit choice.
         reduced: The photo at `OVERVIEW_SIDE`.
         boxes: The faces' boxes in `reduced`.
+        weights: Source and preset of the weights that the crops were made for.
     """
 
     crops: tuple[FaceCrop, ...]
     whole: FaceCrop
     reduced: np.ndarray
     boxes: tuple[np.ndarray, ...]
+    weights: Weights
 
     @property
     def numbers(self) -> list[str]:
@@ -73,7 +80,7 @@ class Visit:
     """What one visitor wants right now. A new question, or Stop, ends the one before; drawing may change meanwhile.
 
     Attributes:
-        weights: Source and preset of the weights; empty for the first ones.
+        weights: What the next photo is explained with.
         sitting: The visitor's photo, or None.
         view: What is shown, or None.
         smooth: Draw maps smoothly instead of in native cells.
@@ -83,7 +90,7 @@ class Visit:
         seen: When the visitor was last heard of, in seconds of a steady clock.
     """
 
-    weights: tuple[str, str | None] = ("", None)
+    weights: Weights = FIRST_WEIGHTS
     sitting: Sitting | None = None
     view: View | None = None
     smooth: bool = True
@@ -152,8 +159,8 @@ class Visits:
             visit.stop()
 
 
-def look(explainer: Explainer, path: str) -> Sitting:
-    """Find the faces of an uploaded image, the `MAX_FACES` largest at most.
+def look(explainer: Explainer, path: str, weights: Weights = FIRST_WEIGHTS) -> Sitting:
+    """Find the faces of an uploaded image, the `MAX_FACES` largest at most, and cut them out for an explainer.
 
     Raises:
         ImageError: The image cannot be used.
@@ -169,6 +176,7 @@ def look(explainer: Explainer, path: str) -> Sitting:
         whole=explainer.crop(photo, whole_image(photo)),
         reduced=reduced,
         boxes=tuple(face.box * scale for face in faces),
+        weights=weights,
     )
 
 

@@ -16,7 +16,7 @@ from dan_model.faces import FaceCrop
 from dan_model.published import PRESETS
 from dan_model.show.sentences import summary
 from dan_model.ui import api, handlers, html
-from dan_model.ui.handlers import NATIVE, PREDICTED, SMOOTH, WHOLE, Sitting, View, Visit, Visits
+from dan_model.ui.handlers import NATIVE, PREDICTED, SMOOTH, WHOLE, Sitting, View, Visit, Visits, Weights
 from dan_model.ui.photo import photo_input, shown_as_error
 from dan_model.ui.shelf import Shelf
 from dan_model.ui.theme import ASSETS, KEEP_FILES
@@ -38,9 +38,7 @@ def build(shelf: Shelf, examples: Path | None = None, gpu: Callable[[Any], Any] 
     """
     visits = Visits()
 
-    def answer(
-        weights: tuple[str, str | None], crop: FaceCrop, target: str | None, methods: list[str]
-    ) -> Iterator[Explanation]:
+    def answer(weights: Weights, crop: FaceCrop, target: str | None, methods: list[str]) -> Iterator[Explanation]:
         return shelf.get(*weights).explainer.stream_crop(crop, target, methods)
 
     lent = gpu(answer) if gpu else None
@@ -141,7 +139,7 @@ def build(shelf: Shelf, examples: Path | None = None, gpu: Callable[[Any], Any] 
                 return
             yield [*hidden, *blank(html.notice("Looking for faces …"))]
             try:
-                sitting = handlers.look(shelf.get(*visit.weights).explainer, path)
+                sitting = handlers.look(shelf.get(*visit.weights).explainer, path, visit.weights)
             except DanError as error:
                 yield [*hidden, *blank(html.notice(str(error), "warning"))]
                 raise
@@ -163,7 +161,7 @@ def build(shelf: Shelf, examples: Path | None = None, gpu: Callable[[Any], Any] 
             visit = visits.of(request.session_hash)
             visit.smooth, visit.shared = how == SMOOTH, one_scale
             if visit.stopped:  # while this question waited in the queue
-                yield unchanged
+                yield [html.notice("Stopped."), *unchanged[1:]]
                 return
             turn = visit.ask()
             sitting = visit.sitting
@@ -171,12 +169,11 @@ def build(shelf: Shelf, examples: Path | None = None, gpu: Callable[[Any], Any] 
                 yield blank(html.notice(INVITATION) if sitting is None else handlers.news(sitting))
                 return
             view = None
-            weights = visit.weights
 
             def stream(crop: FaceCrop, target: str | None, methods: list[str]) -> Iterator[Explanation]:
                 if lent:
-                    return lent(weights, crop, target, methods)
-                return shelf.get(*weights).explainer.stream_crop(crop, target, methods, lambda: turn.counts)
+                    return lent(sitting.weights, crop, target, methods)
+                return shelf.get(*sitting.weights).explainer.stream_crop(crop, target, methods, lambda: turn.counts)
 
             for view in handlers.explain(stream, sitting, chosen, wanted, names):
                 if not turn.counts:

@@ -56,13 +56,16 @@ class Shelf:
             return self.first
         if not self._paths_allowed and HubAddress.parse(source) is None:
             raise ArgumentError(f"{source!r} is no repository on the Hub.", "Write user/name or user/name@revision.")
+        key = (source, preset)
         with self._lock:
-            key = (source, preset)
-            if key not in self._kept:
-                checkpoint = self._load(source, preset)
-                explainer = Explainer(checkpoint.model.to(self.first.explainer.device), self.first.explainer.detector)
-                self._kept[key] = Loaded(checkpoint, explainer)
+            loaded = self._kept.get(key)
+        if loaded is None:  # outside the lock: others are served meanwhile
+            checkpoint = self._load(source, preset)
+            explainer = Explainer(checkpoint.model.to(self.first.explainer.device), self.first.explainer.detector)
+            loaded = Loaded(checkpoint, explainer)
+        with self._lock:
+            loaded = self._kept.setdefault(key, loaded)
             self._kept.move_to_end(key)
             while len(self._kept) > ROOM:
                 self._kept.popitem(last=False)
-            return self._kept[key]
+        return loaded
