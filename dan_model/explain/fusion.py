@@ -107,10 +107,9 @@ def fusion_shifts(embeddings: Tensor) -> Tensor:
     heads = embeddings.shape[0]
     offsets = embeddings - embeddings.mean(dim=0)  # v - v̄, (H, C)
     halvings = max(0, math.ceil(math.log2(max(float(offsets.abs().max()), 1.0))))
-    nodes, weights = _geometric_nodes(halvings)
-    pull = torch.zeros_like(offsets)  # ∫ (1 - H p) dα
-    for alpha, w in zip(nodes, weights, strict=True):
-        pull += w * (1 - heads * torch.softmax(alpha * offsets, dim=0))  # softmax ignores v̄, the same for all heads
+    nodes, weights = (torch.tensor(values, dtype=offsets.dtype) for values in _geometric_nodes(halvings))
+    shares = torch.softmax(nodes[:, None, None] * offsets, dim=1)  # (nodes, H, C); v̄, the same for all heads, drops out
+    pull = 1 - heads * torch.tensordot(weights, shares, dims=1)  # ∫ (1 - H p) dα, (H, C)
     return pull * offsets
 
 
