@@ -81,7 +81,7 @@ def load_checkpoint(source: str | Path | None = None, preset: str | None = None)
     if is_folder:
         return Checkpoint(_load_folder(path), path.resolve().name, path)
     if is_file:
-        return Checkpoint(_load_published(path, preset), path.name, path)
+        return Checkpoint(import_published(path, preset), path.name, path)
     address = HubAddress.parse(str(source))
     if address is not None:
         return _load_hub(address, preset)
@@ -101,7 +101,11 @@ def load_or_embedded(source: str | Path | None = None, preset: str | None = None
 
 
 def import_published(
-    path: Path, preset: str | None, labels: Sequence[str] | None = None, changes: Mapping[str, Any] | None = None
+    path: Path,
+    preset: str | None,
+    labels: Sequence[str] | None = None,
+    changes: Mapping[str, Any] | None = None,
+    where: str | None = None,
 ) -> DAN:
     """DAN from a file in the published layout.
 
@@ -110,15 +114,17 @@ def import_published(
         preset: One of `PRESETS`, or None where labels are given.
         labels: Class names in index order; instead of the preset's.
         changes: Entries of `PreprocessConfig` that differ from the preset's.
+        where: Where the file came from, for messages; the path unless given.
 
     Raises:
         CheckpointError: Unreadable, unsafe, not DAN's, or labels and preset do not fit.
         ConfigError: A change makes no preprocessing.
     """
+    where = where or str(path)
     state = read_published(path)
-    config = published_config(state, str(path), preset, labels)
+    config = published_config(state, where, preset, labels)
     preprocess = replace(config.preprocess, **(changes or {}))
-    return build(replace(config, preprocess=preprocess), state, str(path))
+    return build(replace(config, preprocess=preprocess), state, where)
 
 
 def _load_folder(folder: Path) -> DAN:
@@ -127,11 +133,11 @@ def _load_folder(folder: Path) -> DAN:
             raise CheckpointError(
                 f"{folder} has no {name}.", "A checkpoint folder holds both, as save_pretrained writes."
             )
-    return _load_pair(folder / CONFIG_FILE, folder / WEIGHTS_FILE, str(folder))
+    return _load_pair(_read_config(folder / CONFIG_FILE, str(folder)), folder / WEIGHTS_FILE, str(folder))
 
 
-def _load_pair(config: Path, weights: Path, where: str) -> DAN:
-    return build(_read_config(config, where), read_tensors(weights), f"{where}: {WEIGHTS_FILE}")
+def _load_pair(config: ModelConfig, weights: Path, where: str) -> DAN:
+    return build(config, read_tensors(weights), f"{where}: {WEIGHTS_FILE}")
 
 
 def _read_config(path: Path, where: str) -> ModelConfig:
@@ -145,24 +151,18 @@ def _read_config(path: Path, where: str) -> ModelConfig:
         ) from error
 
 
-def _load_published(path: Path, preset: str | None, where: str | None = None) -> DAN:
-    where = where or str(path)
-    state = read_published(path)
-    return build(published_config(state, where, preset), state, where)
-
-
 def _load_hub(address: HubAddress, preset: str | None) -> Checkpoint:
     folder = HubFolder.open(address, address.file or CONFIG_FILE)
     if address.file is not None:
         if preset not in PRESETS:
             published_config({}, str(address), preset)  # says what is missing, before anything is fetched
         path, commit = folder.fetch(address.file)
-        model = _load_published(path, preset, str(address))
+        model = import_published(path, preset, where=str(address))
     else:
         config_path, commit = folder.fetch(CONFIG_FILE)
-        _read_config(config_path, str(address))  # before the tensors are fetched
+        config = _read_config(config_path, str(address))  # before the tensors are fetched
         path, _ = folder.fetch(WEIGHTS_FILE)
-        model = _load_pair(config_path, path, str(address))
+        model = _load_pair(config, path, str(address))
     notice = f"An earlier download of {address} serves: {folder.unreachable}." if folder.unreachable else None
     return Checkpoint(model, str(address), path, commit[:8], notice)
 

@@ -36,11 +36,6 @@ app = typer.Typer(
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
-@app.callback()
-def main() -> None:
-    """Keeps `explain` a command of its own."""
-
-
 @app.command()
 def explain(
     images: Annotated[list[Path], typer.Argument(help="Image files.", metavar="IMAGE...")],

@@ -127,7 +127,7 @@ class HubFolder:
                 f"The download of {filename} from {self.address} broke off: {_line(error)}", "Try again."
             ) from error
         _check_contents(path, filename, self.address)
-        return path, path.parent.name if "/" not in filename else path.parents[filename.count("/")].name
+        return path, path.parents[filename.count("/")].name
 
 
 def hub_endpoint() -> str:
