@@ -201,7 +201,10 @@ class DAN(
         """
         if x.ndim != 4 or x.shape[1] != 3:
             raise ArgumentError(f"The input has shape {tuple(x.shape)}.", "Give normalised faces as (B, 3, 224, 224).")
-        features = self.features(x)
+        return self.attend(self.features(x))
+
+    def attend(self, features: Tensor) -> Stages:
+        """Everything after the backbone: from x (B, C, 7, 7) on."""
         per_head = [head(features) for head in self.heads]
         spatial = torch.cat([head[0] for head in per_head], dim=1)  # (B, H, 7, 7)
         pooled, gates, embeddings = (torch.stack([head[i] for head in per_head], dim=1) for i in (1, 2, 3))  # (B, H, C)

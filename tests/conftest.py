@@ -20,17 +20,24 @@ import gradio as gr
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from dan_model.checkpoints import load_checkpoint
 from dan_model.explain.explainer import Explainer
+from dan_model.explain.fusion import Classifier
 from dan_model.faces import FaceDetector
-from dan_model.network import DAN
+from dan_model.network import DAN, Stages
+from dan_model.preprocess import to_tensor
 from dan_model.ui.page import build
 from dan_model.ui.shelf import Loaded, Shelf
 from dan_model.ui.theme import launch_settings
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
+
+settings.register_profile("steady", deadline=None, max_examples=40, derandomize=True)
+settings.load_profile("steady")
 
 
 @pytest.fixture(scope="session")
@@ -47,6 +54,30 @@ def explainer(detector) -> Explainer:
 @pytest.fixture(scope="session")
 def astronaut() -> np.ndarray:
     return np.array(Image.open(EXAMPLES / "astronaut.jpg"))
+
+
+@pytest.fixture(scope="session")
+def stages(explainer, astronaut) -> Stages:
+    """Of the astronaut's face, on the embedded weights."""
+    preprocess = explainer.model.config.preprocess
+    crop = explainer.crop(astronaut, explainer.faces(astronaut)[0])
+    with torch.no_grad():
+        return explainer.model.stages(to_tensor(crop.pixels, preprocess))
+
+
+@st.composite
+def some_embeddings(draw) -> torch.Tensor:
+    """v (H, 40) float64, >= 0, from nearly equal heads to saturated ones, some channels silent in some heads."""
+    generator = torch.Generator().manual_seed(draw(st.integers(0, 2**31)))
+    v = torch.rand(draw(st.integers(2, 6)), 40, generator=generator, dtype=torch.float64)
+    silent = torch.rand(v.shape, generator=generator) < draw(st.sampled_from([0.0, 0.3]))
+    return torch.where(silent, 0.0, v * 10 ** draw(st.floats(-3, 3.5)))
+
+
+def some_classifier(classes: int = 5, channels: int = 40, seed: int = 0) -> Classifier:
+    generator = torch.Generator().manual_seed(seed)
+    weight = torch.randn(classes, channels, generator=generator, dtype=torch.float64) / channels**0.5
+    return Classifier(weight, torch.randn(classes, generator=generator, dtype=torch.float64))
 
 
 def random_dan(classes: int = 7, heads: int = 4, seed: int = 0) -> DAN:

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from dan_model.explain.fusion import (
+    Classifier,
     consensus_logits,
-    folded_classifier,
     fusion_shifts,
     read_fusion,
     spread,
@@ -18,17 +18,6 @@ from dan_model.explain.fusion import (
 from dan_model.explain.heads import read_heads
 from dan_model.network import DAN, Stages
 from tests.conftest import random_dan
-
-
-@pytest.fixture(scope="module")
-def stages(explainer, astronaut) -> Stages:
-    from dan_model.faces import crop_face
-    from dan_model.preprocess import to_tensor
-
-    config = explainer.model.config.preprocess
-    crop = crop_face(astronaut, explainer.faces(astronaut)[0], config)
-    with torch.no_grad():
-        return explainer.model.stages(to_tensor(crop.pixels, config))
 
 
 def rescaled(model: DAN, stages: Stages, factor: float) -> Stages:
@@ -76,6 +65,29 @@ def test_shifts_equal_the_integral_by_a_dense_rule():
     torch.testing.assert_close(fusion_shifts(v), expected, rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.parametrize("factor", [1e-4, 1.0])
+def test_the_ledger_equals_integration_by_autograd_on_the_embedded_weights(explainer, stages, factor):
+    """Every (head, class) entry against 10,000 points on autograd's gradient of the logits, saturated and not.
+
+    The points lie at α = t⁴ with t on a midpoint rule, for the integrand is steep near 0.
+    """
+    scaled = rescaled(explainer.model, stages, factor)
+    v = scaled.embeddings[0].double()
+    shares = torch.softmax(v, dim=0).amax(dim=0)
+    assert (float((shares > 0.95).double().mean()) > 0.5) == (factor == 1.0)
+    classifier, mean, points = Classifier.of(explainer.model), v.mean(dim=0), 10_000
+    t = (torch.arange(points, dtype=torch.float64) + 0.5) / points
+    alpha, measure = t**4, 4 * t**3 / points
+    expected = torch.zeros(4, 8, dtype=torch.float64)
+    for part, weights in zip(alpha.split(1000), measure.split(1000), strict=True):
+        path = (mean + part[:, None, None] * (v - mean)).requires_grad_()
+        logits = classifier.logits(path)  # (n, K)
+        for k in range(8):
+            (slope,) = torch.autograd.grad(logits[:, k].sum(), path, retain_graph=True)
+            expected[:, k] += (weights[:, None, None] * slope * (v - mean)).sum(dim=(0, 2))
+    torch.testing.assert_close(read_fusion(explainer.model, scaled, 0).ledger, expected, rtol=1e-5, atol=1e-5)
+
+
 def test_the_fused_channels_are_the_constant_minus_the_divergence_from_uniform():
     """The identity that the page teaches: S = -H ln H - H·KL(uniform ‖ p)."""
     v = torch.rand(3, 5, dtype=torch.float64) * 4
@@ -96,11 +108,10 @@ def test_two_heads_by_hand():
 
 def test_the_folded_classifier_is_the_networks_own():
     model = random_dan(classes=8)
-    weight, bias = folded_classifier(model)
     fused = torch.randn(5, 512)
     with torch.no_grad():
         torch.testing.assert_close(
-            (fused.double() @ weight.T + bias).float(), model.classify(fused), rtol=1e-4, atol=1e-4
+            Classifier.of(model).from_fused(fused).float(), model.classify(fused), rtol=1e-4, atol=1e-4
         )
 
 
@@ -110,12 +121,10 @@ def test_the_consensus_is_the_networks_answer_where_all_heads_say_the_same():
     mean = embeddings.mean(dim=0).expand(1, 4, 512)
     with torch.no_grad():
         expected = model.classify(model.fuse(mean)[1])[0]
-    weight, bias = folded_classifier(model)
-    torch.testing.assert_close(
-        consensus_logits(embeddings.double(), weight, bias).float(), expected, rtol=1e-4, atol=1e-4
-    )
-    other = consensus_logits(torch.rand(4, 512).double(), weight, bias)
-    torch.testing.assert_close(other, consensus_logits(embeddings.double(), weight, bias))
+    classifier = Classifier.of(model)
+    consensus = consensus_logits(embeddings.double(), classifier)
+    torch.testing.assert_close(consensus.float(), expected, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(consensus_logits(torch.rand(4, 512).double(), classifier), consensus)
 
 
 def test_a_single_head_has_nothing_to_fuse():

@@ -20,9 +20,11 @@ from dan_model.errors import ArgumentError, CheckpointError, NoFaceError, Stoppe
 from dan_model.explain.attributions import Attribution, Question, attribute, check_methods
 from dan_model.explain.fusion import Fusion, read_fusion
 from dan_model.explain.heads import Heads, read_heads
+from dan_model.explain.regions import Regions, read_regions
+from dan_model.explain.use import Use, read_use
 from dan_model.faces import Face, FaceCrop, FaceDetector, crop_face, whole_image
 from dan_model.images import ImageLike, read_image
-from dan_model.network import DAN, frozen
+from dan_model.network import DAN, Stages, frozen
 from dan_model.preprocess import to_pixels, to_tensor
 
 FaceChoice = int | Literal["whole"] | Face
@@ -57,6 +59,8 @@ class Explanation:
         input_pixels: What the network sees, (224, 224, 3) uint8.
         heads: What each head looks at.
         fusion: How the heads became a decision.
+        regions: Where brows, eyes, mouth … lie in the crop; None where no landmarks are known.
+        use: Looked at versus used; None where it was not asked for, or is still to come.
         attributions: By method name, in the order they were asked for; those that are ready.
     """
 
@@ -67,6 +71,8 @@ class Explanation:
     input_pixels: np.ndarray
     heads: Heads
     fusion: Fusion
+    regions: Regions | None
+    use: Use | None
     attributions: Mapping[str, Attribution]
 
 
@@ -128,6 +134,7 @@ class Explainer:
         target: int | str | None = None,
         attributions: Sequence[str] = (),
         face: FaceChoice = 0,
+        use: bool = False,
     ) -> Explanation:
         """Explain one face of an image.
 
@@ -136,13 +143,14 @@ class Explainer:
             target: The class to explain, by name or index. None: the predicted one.
             attributions: Names in `METHODS`, in the order they shall be computed.
             face: Which face: its place by size, "whole" for the whole image as one face, or a `Face` of `faces`.
+            use: Whether to measure as well if the decision uses the cells that the heads attend (`Use`).
 
         Raises:
             ImageError: The image cannot be used.
             NoFaceError: There is no such face. The whole image is never taken unasked.
             ArgumentError: There is no such class or method.
         """
-        return list(self.stream(image, target, attributions, face))[-1]
+        return list(self.stream(image, target, attributions, face, use))[-1]
 
     def stream(
         self,
@@ -150,16 +158,18 @@ class Explainer:
         target: int | str | None = None,
         attributions: Sequence[str] = (),
         face: FaceChoice = 0,
+        use: bool = False,
     ) -> Iterator[Explanation]:
-        """Like `explain`, each part as it is ready: prediction, heads and fusion, then one attribution at a time."""
+        """Like `explain`, each part as it is ready: prediction, heads and fusion, use, one attribution at a time."""
         photo = read_image(image)
-        yield from self.stream_crop(self.crop(photo, self._choose(photo, face)), target, attributions)
+        yield from self.stream_crop(self.crop(photo, self._choose(photo, face)), target, attributions, use)
 
     def stream_crop(
         self,
         crop: FaceCrop,
         target: int | str | None = None,
         attributions: Sequence[str] = (),
+        use: bool = False,
         proceed: Callable[[], bool] = lambda: True,
     ) -> Iterator[Explanation]:
         """Like `stream`, for a face that is cut out already: another class or method needs no photo.
@@ -168,13 +178,21 @@ class Explainer:
             crop: One of this explainer's crops.
             target: As in `explain`.
             attributions: As in `explain`.
+            use: As in `explain`.
             proceed: Asked before each pass through the network; when it says no, the stream ends.
         """
         index = None if target is None else self.class_index(target)
         check_methods(attributions)
         x = to_tensor(crop.pixels, self.model.config.preprocess).to(next(self.model.parameters()))
-        explanation = self._first_results(crop, x, index)
+        with self._lock, frozen(self.model):
+            stages = self.model.stages(x)
+        explanation = self._first_results(crop, x, stages, index)
         yield explanation
+        if use and proceed():
+            with self._lock, frozen(self.model):
+                measured = read_use(self.model, stages.features, explanation.heads, explanation.fusion)
+            explanation = replace(explanation, use=measured)
+            yield explanation
         for method in dict.fromkeys(attributions):
             try:
                 result = attribute(Question(self.model, x, explanation.target, self._lock, proceed), method)
@@ -211,9 +229,7 @@ class Explainer:
             raise NoFaceError(f"There is no face {choice!r}.", f"This image has {len(faces)}, numbered from 0 by size.")
         return faces[index]
 
-    def _first_results(self, crop: FaceCrop, x: Tensor, target: int | None) -> Explanation:
-        with self._lock, frozen(self.model):
-            stages = self.model.stages(x)
+    def _first_results(self, crop: FaceCrop, x: Tensor, stages: Stages, target: int | None) -> Explanation:
         logits = stages.logits[0].cpu()
         if not torch.isfinite(logits).all():
             raise CheckpointError("With these weights the logits are not finite.", "Take other weights.")
@@ -228,6 +244,8 @@ class Explainer:
             input_pixels=to_pixels(x, self.model.config.preprocess),
             heads=read_heads(stages),
             fusion=read_fusion(self.model, stages, target),
+            regions=read_regions(crop, self.model.config.preprocess),
+            use=None,
             attributions={},
         )
 

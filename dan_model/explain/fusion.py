@@ -30,10 +30,45 @@ NODES = 8  # Gauss-Legendre nodes on each interval of the path
 
 
 @dataclass(frozen=True, eq=False)
+class Classifier:
+    """What comes after the heads, in eval mode and float64: logits = W'·S + b', with BatchNorm folded into W' and b'.
+
+    Attributes:
+        weight: W', (K, C).
+        bias: b', (K,).
+    """
+
+    weight: Tensor
+    bias: Tensor
+
+    @classmethod
+    def of(cls, model: DAN) -> Classifier:
+        """The model's own classifier, on the CPU."""
+        fc = {name: tensor.cpu().double() for name, tensor in model.fc.state_dict().items()}
+        bn = {name: tensor.cpu().double() for name, tensor in model.bn.state_dict().items()}
+        scale = bn["weight"] / torch.sqrt(bn["running_var"] + model.bn.eps)  # (K,)
+        return cls(fc["weight"] * scale[:, None], (fc["bias"] - bn["running_mean"]) * scale + bn["bias"])
+
+    def from_fused(self, fused: Tensor) -> Tensor:
+        """Logits (…, K) of fused heads S (…, C)."""
+        return fused.double() @ self.weight.T + self.bias
+
+    def logits(self, embeddings: Tensor) -> Tensor:
+        """Logits (…, K) of embeddings v (…, H, C); a single head is classified as it is, as published."""
+        return self.from_fused(embeddings[..., 0, :] if embeddings.shape[-2] == 1 else fuse(embeddings))
+
+
+def fuse(embeddings: Tensor) -> Tensor:
+    """The fused heads S = Σ_h log p_hc, (…, C) float64, of embeddings v (…, H, C)."""
+    return torch.log_softmax(embeddings.double(), dim=-2).sum(dim=-2)
+
+
+@dataclass(frozen=True, eq=False)
 class Fusion:
     """How the heads' embeddings became logits on one face, on the CPU, float64 but for the shares.
 
     Attributes:
+        classifier: Turns fused heads into logits; what interventions on the embeddings need.
         shares: p_hc, (H, C), sum to 1 over the heads.
         ledger: L_hk, (H, K), in logits: how far head h moves class k away from the consensus.
         consensus: (K,): the logits if all heads said the same; with two heads or more the same for every image.
@@ -44,6 +79,7 @@ class Fusion:
         target: The class index that `evidence` is for.
     """
 
+    classifier: Classifier
     shares: Tensor
     ledger: Tensor
     consensus: Tensor
@@ -64,32 +100,25 @@ def read_fusion(model: DAN, stages: Stages, target: int) -> Fusion:
         tensor[0].detach().cpu().double()
         for tensor in (stages.features, stages.spatial, stages.embeddings, stages.logits)
     )
-    weight, bias = folded_classifier(model)
+    classifier = Classifier.of(model)
     shift = fusion_shifts(embeddings)  # (H, C)
-    ledger = shift @ weight.T  # (H, K)
-    consensus = consensus_logits(embeddings, weight, bias)
-    evidence, unplaced = spread(shift * weight[target], features, spatial)
+    ledger = shift @ classifier.weight.T  # (H, K)
+    consensus = consensus_logits(embeddings, classifier)
+    evidence, unplaced = spread(shift * classifier.weight[target], features, spatial)
     residual = logits - consensus - ledger.sum(dim=0)
-    return Fusion(stages.shares[0].detach().cpu(), ledger, consensus, evidence, unplaced, residual, target)
+    shares = stages.shares[0].detach().cpu()
+    return Fusion(classifier, shares, ledger, consensus, evidence, unplaced, residual, target)
 
 
-def folded_classifier(model: DAN) -> tuple[Tensor, Tensor]:
-    """The classifier with its BatchNorm folded in: W' (K, C) and b' (K,), float64; logits = W'·S + b' in eval mode."""
-    fc = {name: tensor.cpu().double() for name, tensor in model.fc.state_dict().items()}
-    bn = {name: tensor.cpu().double() for name, tensor in model.bn.state_dict().items()}
-    scale = bn["weight"] / torch.sqrt(bn["running_var"] + model.bn.eps)  # (K,)
-    return fc["weight"] * scale[:, None], (fc["bias"] - bn["running_mean"]) * scale + bn["bias"]
-
-
-def consensus_logits(embeddings: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+def consensus_logits(embeddings: Tensor, classifier: Classifier) -> Tensor:
     """The logits (K,) where every head says the mean v̄ of `embeddings` (H, C).
 
     With two heads or more S is then -H ln H in every channel, whatever the image. A single head is its own mean.
     """
     heads = embeddings.shape[0]
     if heads == 1:
-        return weight @ embeddings[0] + bias
-    return weight.sum(dim=1) * (-heads * math.log(heads)) + bias
+        return classifier.logits(embeddings)
+    return classifier.weight.sum(dim=1) * (-heads * math.log(heads)) + classifier.bias
 
 
 def fusion_shifts(embeddings: Tensor) -> Tensor:

@@ -1,12 +1,18 @@
-"""What each head looks at and lets through (DESIGN view 1, and the raw material of all others)."""
+"""What each head looks at and lets through, and whether the heads differ in it (DESIGN views 1, 2 and 10)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
+from torch.nn.functional import normalize
 
+from dan_model.errors import ArgumentError
+from dan_model.learn.losses import partition_loss
 from dan_model.network import Stages
+
+TOP_CELLS = 10  # of 49: what a map counts as "most attended" when maps are overlaid
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,6 +30,64 @@ class Heads:
     embeddings: Tensor
 
 
+@dataclass(frozen=True, eq=False)
+class Overlap:
+    """Do the heads look elsewhere? All (H, H) matrices are symmetric with 1 on the diagonal.
+
+    Attributes:
+        cosine: Cosine between the maps, (H, H), in [0, 1]: 0 for maps that share no cell, 1 for maps in proportion.
+        iou: Intersection over union of the `cells` most attended cells, (H, H), in [0, 1].
+        cells: How many cells count as most attended.
+        gates: Cosine between the channel gates, (H, H), in [0, 1].
+        partition_loss: The training objective that asks the embeddings to differ (paper, equation 5), >= 0.
+    """
+
+    cosine: Tensor
+    iou: Tensor
+    cells: int
+    gates: Tensor
+    partition_loss: float
+
+    @property
+    def mean_cosine(self) -> float:
+        """Mean of the maps' cosine over all pairs of heads."""
+        heads = self.cosine.shape[0]
+        rows, columns = torch.triu_indices(heads, heads, offset=1)
+        return float(self.cosine[rows, columns].mean())
+
+
 def read_heads(stages: Stages) -> Heads:
     """The heads of a single face's stages (B = 1)."""
     return Heads(*(tensor[0].detach().cpu() for tensor in (stages.spatial, stages.gates, stages.embeddings)))
+
+
+def strongest_channels(gates: Tensor, count: int) -> Tensor:
+    """The channels that each head lets through most, (H, count) indices, widest gate first, of gates (H, C)."""
+    return gates.topk(count, dim=1).indices
+
+
+def read_overlap(heads: Heads, cells: int = TOP_CELLS) -> Overlap:
+    """Compare the heads of one face pair by pair.
+
+    Raises:
+        ArgumentError: There is a single head, or a map has fewer than `cells` cells.
+    """
+    spatial = heads.spatial.flatten(1)  # (H, N)
+    if len(spatial) < 2:
+        raise ArgumentError("A single head overlaps with nobody.", "Take weights with two heads or more.")
+    if not 1 <= cells <= spatial.shape[1]:
+        raise ArgumentError(f"cells must lie in [1, {spatial.shape[1]}], got {cells}.", "Give a smaller number.")
+    loss = float(partition_loss(heads.embeddings.double()))
+    return Overlap(_cosine(spatial), _intersection_over_union(spatial, cells), cells, _cosine(heads.gates), loss)
+
+
+def _cosine(rows: Tensor) -> Tensor:
+    """Cosine between all pairs of rows, (H, H) float64; a row of zeros is like itself and like no other."""
+    unit = normalize(rows.double(), dim=1)
+    return (unit @ unit.T).clamp(-1, 1).fill_diagonal_(1.0)
+
+
+def _intersection_over_union(rows: Tensor, count: int) -> Tensor:
+    chosen = torch.zeros_like(rows, dtype=torch.float64).scatter_(1, rows.topk(count, dim=1).indices, 1.0)
+    shared = chosen @ chosen.T
+    return shared / (2 * count - shared)

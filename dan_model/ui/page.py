@@ -39,7 +39,7 @@ def build(shelf: Shelf, examples: Path | None = None, gpu: Callable[[Any], Any] 
     visits = Visits()
 
     def answer(weights: Weights, crop: FaceCrop, target: str | None, methods: list[str]) -> Iterator[Explanation]:
-        return shelf.get(*weights).explainer.stream_crop(crop, target, methods)
+        return shelf.get(*weights).explainer.stream_crop(crop, target, methods, use=True)
 
     lent = gpu(answer) if gpu else None
     first = shelf.first.checkpoint
@@ -173,7 +173,9 @@ def build(shelf: Shelf, examples: Path | None = None, gpu: Callable[[Any], Any] 
             def stream(crop: FaceCrop, target: str | None, methods: list[str]) -> Iterator[Explanation]:
                 if lent:
                     return lent(sitting.weights, crop, target, methods)
-                return shelf.get(*sitting.weights).explainer.stream_crop(crop, target, methods, lambda: turn.counts)
+                return shelf.get(*sitting.weights).explainer.stream_crop(
+                    crop, target, methods, True, lambda: turn.counts
+                )
 
             for view in handlers.explain(stream, sitting, chosen, wanted, names):
                 if not turn.counts:

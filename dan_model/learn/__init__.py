@@ -1,0 +1,1 @@
+"""How DAN learns."""

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given
+
+from dan_model.errors import ArgumentError
+from dan_model.explain.channels import NOBODY, tug_of_war
+from dan_model.explain.fusion import Classifier, consensus_logits
+from dan_model.explain.heads import Heads, read_heads, read_overlap, strongest_channels
+from dan_model.learn.losses import partition_loss
+from tests.conftest import some_classifier, some_embeddings
+
+
+def heads(spatial: torch.Tensor) -> Heads:
+    channels = torch.rand(len(spatial), 8)
+    return Heads(spatial, channels, channels)
+
+
+def test_maps_in_proportion_overlap_fully_and_maps_without_a_common_cell_not_at_all():
+    left, right = torch.zeros(7, 7), torch.zeros(7, 7)
+    left[:, 0] = torch.arange(1.0, 8)
+    right[:, 6] = torch.arange(1.0, 8)
+    overlap = read_overlap(heads(torch.stack([left, 5 * left, right])), cells=7)
+    expected = torch.tensor([[1.0, 1, 0], [1, 1, 0], [0, 0, 1]], dtype=torch.float64)
+    torch.testing.assert_close(overlap.cosine, expected)
+    torch.testing.assert_close(overlap.iou, expected)
+    assert overlap.mean_cosine == pytest.approx(1 / 3)
+
+
+def test_overlap_by_hand():
+    """(3, 4, 0) and (4, 3, 0): cosine 24/25. Top two of (3, 4, 0, 1) and (0, 4, 3, 1) share one of three cells."""
+    one = torch.tensor([[3.0, 4.0], [0.0, 0.0]])
+    other = torch.tensor([[4.0, 3.0], [0.0, 0.0]])
+    assert float(read_overlap(heads(torch.stack([one, other])), 1).cosine[0, 1]) == pytest.approx(24 / 25)
+    one = torch.tensor([[3.0, 4.0], [0.0, 1.0]])
+    other = torch.tensor([[0.0, 4.0], [3.0, 1.0]])
+    assert float(read_overlap(heads(torch.stack([one, other])), 2).iou[0, 1]) == pytest.approx(1 / 3)
+
+
+def test_gates_are_compared_by_cosine_and_the_widest_are_named():
+    gates = torch.tensor([[0.6, 0.8, 0.1], [0.8, 0.6, 0.7]])
+    made = replace(heads(torch.rand(2, 7, 7)), gates=gates)
+    a, b = (0.48 + 0.48 + 0.07), math.sqrt(1.01) * math.sqrt(1.49)
+    assert float(read_overlap(made).gates[0, 1]) == pytest.approx(a / b)
+    assert strongest_channels(gates, 2).tolist() == [[1, 0], [0, 2]]
+
+
+def test_the_partition_loss_by_hand_and_after_log_softmax():
+    """Two heads, channels (0, 2) and (1, 1 + √2): variances 2 and 1, so the mean of ln(1 + 2/2) and ln(1 + 2/1)."""
+    v = torch.tensor([[0.0, 1.0], [2.0, 1 + math.sqrt(2)]], dtype=torch.float64)
+    expected = (math.log(2) + math.log(3)) / 2
+    assert float(partition_loss(v)) == pytest.approx(expected)
+    assert float(partition_loss(v.log_softmax(dim=0))) == pytest.approx(expected)
+    assert float(read_overlap(replace(heads(torch.rand(2, 7, 7)), embeddings=v)).partition_loss) == pytest.approx(
+        expected
+    )
+    assert math.isfinite(float(partition_loss(torch.ones(4, 3))))
+
+
+def test_a_single_head_is_refused_and_so_are_more_cells_than_there_are():
+    with pytest.raises(ArgumentError, match="single head"):
+        read_overlap(heads(torch.rand(1, 7, 7)))
+    with pytest.raises(ArgumentError, match=r"\[1, 49\], got 50"):
+        read_overlap(heads(torch.rand(2, 7, 7)), 50)
+    with pytest.raises(ArgumentError, match="single head"):
+        tug_of_war(some_classifier(), torch.rand(1, 40), 0)
+
+
+@given(some_embeddings())
+def test_pulls_sum_to_the_logits_distance_from_the_consensus(v):
+    classifier = some_classifier()
+    for target in range(5):
+        tug = tug_of_war(classifier, v, target)
+        distance = classifier.logits(v)[target] - consensus_logits(v, classifier)[target]
+        torch.testing.assert_close(tug.pull.sum(), distance, rtol=1e-8, atol=1e-8)
+        assert (tug.pull[tug.order].diff() <= 0).all()
+        assert float(tug.top_share.min()) >= 1 / len(v) - 1e-12
+
+
+def test_winners_shares_and_saturation_by_hand():
+    """Four channels: head 0 owns one, leads in one, head 1 leads in one, and in the last all are equal."""
+    v = torch.tensor([[9.0, 2.0, 0.0, 1.0], [0.0, 1.0, 1.0, 1.0]], dtype=torch.float64)
+    tug = tug_of_war(some_classifier(channels=4), v, 0)
+    assert tug.winner.tolist() == [0, 0, 1, NOBODY]
+    assert tug.won.tolist() == [0.5, 0.25]
+    assert tug.saturation == 0.25
+    torch.testing.assert_close(tug.top_share[3], torch.tensor(0.5, dtype=torch.float64))
+    assert float(tug.top_share[1]) == pytest.approx(1 / (1 + math.exp(-1)))
+
+
+def test_on_the_embedded_weights_saturation_and_winners_are_the_shares(explainer, stages):
+    tug = tug_of_war(Classifier.of(explainer.model), read_heads(stages).embeddings, 1)
+    shares = stages.shares[0]  # the network's own, float32
+    assert tug.saturation == pytest.approx(float((shares.amax(dim=0) > 0.95).double().mean()))
+    led = tug.winner != NOBODY
+    assert torch.equal(tug.winner[led], shares.argmax(dim=0)[led])
+    assert float(tug.won.sum()) == pytest.approx(float(led.double().mean()))
