@@ -1,9 +1,10 @@
 # make demo: set up and open the page. make test: set up, check and test. make check: style, types, layering.
+# make benchmark: what things cost, as ratios.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check clean
+.PHONY: demo test check benchmark clean
 
 demo: $(VENV)/runtime
 	DAN_OPEN_BROWSER=1 $(BIN)/python app.py
@@ -16,6 +17,9 @@ check: $(VENV)/development
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+benchmark: $(VENV)/runtime
+	$(BIN)/python -m benchmarks.ratios
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -1,7 +1,8 @@
 """DAN Explorer: see what DAN's attention heads look at, and how their fusion decides.
 
 Read the files in the order in which data goes through them: `images`, `faces`, `preprocess`, `network`,
-`explain.heads`, `explain.fusion`, `explain.attributions`, `explain.explainer`, `show`, `ui`.
+`explain.heads`, `explain.fusion`, `explain.channels`, `explain.interventions`, `explain.shapley`, `explain.regions`,
+`explain.use`, `explain.attributions`, `explain.explainer`, `show`, `ui`.
 """
 
 from dan_model.checkpoints import load_checkpoint

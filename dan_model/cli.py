@@ -52,6 +52,9 @@ def explain(
     ] = None,
     whole_image: Annotated[bool, typer.Option(help="Take each image as one face, without looking for faces.")] = False,
     native: Annotated[bool, typer.Option(help="Draw maps in their own cells and pixels instead of smoothly.")] = False,
+    views: Annotated[
+        bool, typer.Option(help="Also the laboratory: a figure for each view of heads and fusion.")
+    ] = False,
 ) -> None:
     """Explain every face of every image: per face a panel (PNG), all arrays (NPZ) and the numbers (JSON)."""
     with _exit_on_error():
@@ -67,8 +70,8 @@ def explain(
         try:
             photo = read_image(path)
             for number, face in enumerate(_faces(explainer, photo, whole_image), start=1):
-                explanation = explainer.explain(photo, target, methods, face)
-                written = write(explanation, out / f"{stems[path]}-face{number}", smooth=not native)
+                explanation = explainer.explain(photo, target, methods, face, use=views)
+                written = write(explanation, out / f"{stems[path]}-face{number}", smooth=not native, views=views)
                 share = float(explanation.prediction.probabilities.max())
                 typer.echo(f"{path}: face {number}: {explanation.prediction.label} {share:.3f} -> {written[0]}")
         except (DanError, OSError) as error:

@@ -92,3 +92,15 @@ def test_template_prints_the_median_of_a_folder(tmp_path):
 def test_it_runs_as_a_module():
     done = subprocess.run([sys.executable, "-m", "dan_model", "--help"], capture_output=True, text=True, check=True)
     assert "explain" in done.stdout
+
+
+def test_views_are_written_as_figures_and_measured(tmp_path):
+    result = run("explain", EXAMPLES / "hopper.jpg", "--out", tmp_path, "--method", "none", "--views")
+    assert result.exit_code == 0
+    names = {path.name.removeprefix("hopper-face1-").removesuffix(".png") for path in tmp_path.glob("*-face1-*.png")}
+    assert names == {
+        "regions", "region-map", "overlap", "gates", "use", "ledger", "mute", "tug-of-war", "shapley", "path",
+    }  # fmt: skip
+    told = json.loads((tmp_path / "hopper-face1.json").read_text())
+    assert len(told["use"]["measured"]) == 4
+    assert len(told["fusion"]["shapley"]["dropped"]) == 4

@@ -15,7 +15,6 @@ from dan_model.explain.explainer import Explainer
 from dan_model.show.figures import panel
 from dan_model.show.photos import FACE_COLOUR, numbered, reduce_photo
 from dan_model.show.report import arrays, numbers, panel_png, write
-from dan_model.show.sentences import summary
 from dan_model.show.style import HEAD_COLOURS, SEQUENTIAL, TILE_SIDE, head_colour
 from dan_model.show.tiles import Scale, all_tiles, attribution_tile, colour_bar, fusion_tile, head_tiles, overlay
 from tests.conftest import random_dan
@@ -112,18 +111,6 @@ def test_panels_are_drawn_for_any_number_of_heads(detector, astronaut, heads):
     assert image.width > 400
     titles = [axes.get_title().split("\n")[0] for axes in panel(e).axes]
     assert [title for title in titles if title.startswith("Head")] == [f"Head {h + 1}" for h in range(heads)]
-
-
-def test_the_sentence_is_made_from_the_numbers(explanation, detector, astronaut):
-    ledger = torch.zeros(4, 8, dtype=torch.float64)
-    ledger[:, 1] = torch.tensor([0.5, -3.0, 1.0, 0.25])
-    made = replace(explanation, fusion=replace(explanation.fusion, ledger=ledger))
-    assert summary(made) == (
-        "The network reads happiness (0.997). Where the heads disagree they move happiness by -1.25 logits; "
-        "Head 2 moves it the furthest (-3.00)."
-    )
-    single = Explainer(random_dan(heads=1), detector).explain(astronaut)
-    assert "nothing to fuse" in summary(single)
 
 
 def test_boxes_are_drawn_at_the_faces_in_the_reduced_photo():

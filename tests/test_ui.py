@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import pickle
 import re
@@ -9,6 +10,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import httpx2
+import numpy as np
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
@@ -16,10 +18,13 @@ from PIL import Image
 
 from dan_model.checkpoints import load_checkpoint
 from dan_model.errors import ArgumentError, CheckpointError, NoFaceError
-from dan_model.ui import handlers, html, page
+from dan_model.explain.explainer import Explainer
+from dan_model.show.style import HEAD_COLOURS
+from dan_model.show.views import all_views
+from dan_model.ui import handlers, html, laboratory, page
 from dan_model.ui.page import build
 from dan_model.ui.shelf import ROOM, Loaded, Shelf
-from tests.conftest import EXAMPLES
+from tests.conftest import EXAMPLES, random_dan
 
 
 @pytest.fixture(scope="module")
@@ -184,8 +189,66 @@ def test_what_a_lent_gpu_computes_crosses_processes(explainer):
     asked = ("1", handlers.PREDICTED, ["layer_grad_cam"], handlers.SMOOTH, True)
     shown = list(handler["on_explain"](*asked, visitor))
     assert calls == [("", None)]
-    assert len(shown) == 2
+    assert len(shown) == 3  # heads and fusion, what is used, Grad-CAM
     assert "Grad-CAM, peak" in shown[-1][3]
+
+
+def unpacked(bench: str, name: str) -> np.ndarray:
+    return np.frombuffer(base64.b64decode(re.search(f'data-{name}="([^"]*)"', bench)[1]), "<f8")
+
+
+def test_the_bench_is_given_this_faces_numbers(explainer, astronaut):
+    e = explainer.explain(astronaut)
+    bench = laboratory.bench(e)
+    np.testing.assert_array_equal(unpacked(bench, "embeddings"), e.heads.embeddings.double().flatten())
+    np.testing.assert_array_equal(unpacked(bench, "weight"), e.fusion.classifier.weight.flatten())
+    np.testing.assert_array_equal(unpacked(bench, "bias"), e.fusion.classifier.bias)
+    assert bench.count("dan-mute") == 4
+    assert all(colour in bench for colour in HEAD_COLOURS[:4])
+
+
+@pytest.mark.parametrize("heads", [1, 2])
+def test_weights_with_few_heads_have_their_tabs(heads, detector, astronaut):
+    e = Explainer(random_dan(heads=heads), detector).explain(astronaut, use=True)
+    bench = laboratory.bench(e)
+    drawn = laboratory.views(all_views(e))
+    if heads == 1:
+        assert "nothing to fuse" in bench
+        assert drawn.count("needs two heads") == 6
+    else:
+        assert bench.count("dan-mute") == 2
+        assert drawn.count("<svg") == 10
+
+
+def test_the_open_tab_is_drawn_once_and_another_when_it_is_opened(explainer):
+    visit = handlers.Visit()
+    assert handlers.figures(visit) == {}
+    visit.sitting = handlers.look(explainer, str(EXAMPLES / "hopper.jpg"))
+    visit.view = next(handlers.explain(explainer.stream_crop, visit.sitting, "1", handlers.PREDICTED, []))
+    visit.undrawn = frozenset((handlers.HEADS, handlers.FUSION))
+    assert "Which parts of the face" in handlers.figures(visit)[handlers.HEADS]
+    assert handlers.figures(visit) == {}
+    visit.tab = handlers.FUSION
+    assert "Who moves the decision" in handlers.figures(visit)[handlers.FUSION]
+    assert visit.undrawn == frozenset()
+
+
+def test_a_kept_face_gives_its_heads_to_others_under_the_same_weights(explainer):
+    visit = handlers.Visit()
+    assert handlers.transplants(visit) == ""
+
+    def show(name: str) -> None:
+        visit.sitting = handlers.look(explainer, str(EXAMPLES / name))
+        visit.view = next(handlers.explain(explainer.stream_crop, visit.sitting, "1", handlers.PREDICTED, []))
+
+    show("hopper.jpg")
+    assert "keep this face" in handlers.transplants(visit)
+    handlers.keep(visit)
+    assert "This face is kept" in handlers.transplants(visit)
+    show("astronaut.jpg")
+    assert "happiness falls from 0.997 to" in handlers.transplants(visit)
+    visit.donor = replace(visit.donor, weights=("user/other", None))
+    assert "other weights" in handlers.transplants(visit)
 
 
 def test_texts_are_escaped():

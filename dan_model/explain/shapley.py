@@ -21,8 +21,8 @@ ABSENCES: Mapping[str, str] = {
     "average": "v = the mean of the heads present: the head agrees with them",
     "dropped": "taken out of the stack: fewer heads are compared",
 }
-"""The ways for a head to be absent. A coalition of nobody says nothing in "silent", is at the consensus in "average",
-and has S = 0 in "dropped", as has a coalition of one: it has nobody to disagree with."""
+"""The ways for a head to be absent. A coalition of nobody is at the consensus in "silent" and "average": all heads say
+the same. In "dropped" it has S = 0, as has a coalition of one: it has nobody to disagree with."""
 
 MAX_HEADS = 10  # 1,024 coalitions
 

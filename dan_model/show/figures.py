@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dan_model.explain.explainer import Explanation
+from dan_model.show.axes import plain
 from dan_model.show.style import head_colour
 from dan_model.show.tiles import Tile, all_tiles, colour_bar, number
 
@@ -64,7 +65,7 @@ def _draw_probabilities(axes: Axes, explanation: Explanation) -> None:
         axes.text(value + 0.01, k, f"{value:.3f}", va="center", fontsize=7)
     axes.invert_yaxis()
     axes.set(xlim=(0, 1.12), xlabel="probability")
-    _plain(axes)
+    plain(axes)
 
 
 def _draw_ledger(axes: Axes, explanation: Explanation) -> None:
@@ -88,10 +89,4 @@ def _draw_ledger(axes: Axes, explanation: Explanation) -> None:
     axes.set_xlabel(
         f"fusion ledger for {explanation.labels[k]}, logits (residual {number(float(fusion.residual[k].abs()))})"
     )
-    _plain(axes)
-
-
-def _plain(axes: Axes) -> None:
-    axes.tick_params(labelsize=7.5)
-    axes.xaxis.label.set_fontsize(7.5)
-    axes.spines[["top", "right"]].set_visible(False)
+    plain(axes)

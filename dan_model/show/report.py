@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import io
 import json
+import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from dan_model.explain.channels import tug_of_war
 from dan_model.explain.explainer import Explanation
+from dan_model.explain.heads import read_overlap
+from dan_model.explain.interventions import mute, solo
+from dan_model.explain.regions import REGIONS
+from dan_model.explain.shapley import ABSENCES, MAX_HEADS, shapley_values
+from dan_model.explain.use import Use
 from dan_model.show.figures import panel
+from dan_model.show.views import all_views
 
 PANEL_DPI = 130
 
@@ -34,17 +42,64 @@ def numbers(explanation: Explanation) -> dict[str, Any]:
             "crop_to_photo": explanation.crop.to_photo.tolist(),
             "small": explanation.crop.small,
         },
-        "heads": {"spatial": explanation.heads.spatial.tolist()},
+        "heads": _heads(explanation),
         "fusion": {
             "consensus": dict(zip(labels, fusion.consensus.tolist(), strict=True)),
             "ledger": [dict(zip(labels, row, strict=True)) for row in fusion.ledger.tolist()],
             "residual": dict(zip(labels, fusion.residual.tolist(), strict=True)),
             "evidence": fusion.evidence.tolist(),
             "unplaced": fusion.unplaced,
+            **_laboratory(explanation),
         },
+        "use": None if explanation.use is None else _use(explanation.use),
         "attributions": {
             name: {"explained": a.explained, "residual": a.residual} for name, a in explanation.attributions.items()
         },
+    }
+
+
+def _heads(explanation: Explanation) -> dict[str, Any]:
+    spatial, regions = explanation.heads.spatial, explanation.regions
+    told: dict[str, Any] = {"spatial": spatial.tolist(), "regions": None, "overlap": None}
+    if regions is not None:
+        told["regions"] = [dict(zip(REGIONS, regions.shares(cells).tolist(), strict=True)) for cells in spatial]
+    if len(spatial) > 1:
+        overlap = read_overlap(explanation.heads)
+        told["overlap"] = {
+            "cosine": overlap.cosine.tolist(),
+            "iou": overlap.iou.tolist(),
+            "cells": overlap.cells,
+            "gates": overlap.gates.tolist(),
+            "partition_loss": overlap.partition_loss,
+        }
+    return told
+
+
+def _laboratory(explanation: Explanation) -> dict[str, Any]:
+    """Saturation and channels won, probabilities without and with each head alone, Shapley values; for `target`."""
+    classifier, embeddings, k = explanation.fusion.classifier, explanation.heads.embeddings, explanation.target
+    heads = range(len(embeddings))
+    told: dict[str, Any] = {
+        name: [float(classifier.logits(change(embeddings, h)).softmax(dim=0)[k]) for h in heads]
+        for name, change in (("probability_without", mute), ("probability_alone", solo))
+    }
+    if len(embeddings) > 1:
+        tug = tug_of_war(classifier, embeddings, k)
+        told |= {"saturation": tug.saturation, "channels_won": tug.won.tolist()}
+    if 1 < len(embeddings) <= MAX_HEADS:
+        results = {name: shapley_values(classifier, embeddings, name) for name in ABSENCES}
+        told["shapley"] = {name: result.values[:, k].tolist() for name, result in results.items()}
+    return told
+
+
+def _use(use: Use) -> dict[str, Any]:
+    """As `Use` documents it; a correlation that does not exist is null."""
+    return {
+        "cells": use.cells.tolist(),
+        "predicted": use.predicted.tolist(),
+        "measured": use.measured.tolist(),
+        "random": use.random.tolist(),
+        "correlation": [None if math.isnan(rho) else rho for rho in use.correlation.tolist()],
     }
 
 
@@ -72,14 +127,25 @@ def panel_png(explanation: Explanation, smooth: bool = True) -> bytes:
     return buffer.getvalue()
 
 
-def write(explanation: Explanation, stem: Path, smooth: bool = True) -> list[Path]:
+def write(explanation: Explanation, stem: Path, smooth: bool = True, views: bool = False) -> list[Path]:
     """Write `stem`.png, `stem`.npz and `stem`.json; existing ones are replaced.
 
+    Args:
+        explanation: What to write.
+        stem: Folder and beginning of the names.
+        smooth: Draw maps smoothly instead of in their native cells or pixels.
+        views: Write the laboratory's figures as well: `stem`-regions.png, `stem`-ledger.png and so on.
+
     Returns:
-        The three paths.
+        The paths.
     """
     paths = [stem.with_name(f"{stem.name}.{suffix}") for suffix in ("png", "npz", "json")]
     paths[0].write_bytes(panel_png(explanation, smooth))
     np.savez_compressed(paths[1], allow_pickle=False, **arrays(explanation))
     paths[2].write_text(json.dumps(numbers(explanation), indent=1), encoding="utf-8")
+    if views:
+        for view in all_views(explanation):
+            if view.figure is not None:
+                paths.append(stem.with_name(f"{stem.name}-{view.name}.png"))
+                view.figure.savefig(paths[-1], dpi=PANEL_DPI)
     return paths

@@ -1,21 +1,213 @@
-"""Plain sentences, made from the numbers alone."""
+"""Plain sentences, made from the numbers alone: one for each view."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from dan_model.explain.channels import TugOfWar
 from dan_model.explain.explainer import Explanation
+from dan_model.explain.heads import Overlap
+from dan_model.explain.interventions import ConsensusPath, mute, solo
+from dan_model.explain.regions import REGIONS, Regions
+from dan_model.explain.shapley import ABSENCES, Shapley
+from dan_model.explain.use import Use
+
+ONE_HEAD = "With a single head there is nothing to fuse: the head's embedding is classified as it is."
+ALIKE = 0.95  # cosine from which two heads are called alike
 
 
 def summary(explanation: Explanation) -> str:
-    """What the network answers and which head moves the explained class the furthest."""
-    labels, prediction, fusion = explanation.labels, explanation.prediction, explanation.fusion
-    target = labels[explanation.target]
+    """What the network answers, and what the head that matters most to the explained class looks at."""
+    labels, prediction, k = explanation.labels, explanation.prediction, explanation.target
     answer = f"The network reads {prediction.label} ({float(prediction.probabilities[prediction.index]):.3f})."
-    if fusion.ledger.shape[0] == 1:
-        return f"{answer} With a single head there is nothing to fuse: the head's embedding is classified as it is."
-    entries = fusion.ledger[:, explanation.target]
-    head = int(entries.abs().argmax())
-    moved, own = float(entries.sum()), float(entries[head])
+    embeddings = explanation.heads.embeddings
+    if len(embeddings) == 1:
+        return f"{answer} {ONE_HEAD}"
+    without = _probabilities(explanation, mute)
+    before = float(prediction.probabilities[k])
+    head = int((without - before).abs().argmax())
+    falls = f"{labels[k]} {_moves(before, float(without[head]))}."
+    if explanation.regions is None:
+        return f"{answer} Without Head {head + 1} {falls}"
+    name, share = _main_region(explanation.regions, explanation.heads.spatial[head])
+    return f"{answer} Head {head + 1} puts {share:.0%} of its attention on the {name}; without it {falls}"
+
+
+def mute_sentence(explanation: Explanation) -> str:
+    """Which head the explained class needs, and how far one head alone gets."""
+    if len(explanation.heads.embeddings) == 1:
+        return ONE_HEAD
+    label, own = explanation.labels[explanation.target], float(explanation.prediction.probabilities[explanation.target])
+    without, alone = (_probabilities(explanation, change) for change in (mute, solo))
+    head, nearest = int((without - own).abs().argmax()), int((alone - own).abs().argmin())
     return (
-        f"{answer} Where the heads disagree they move {target} by {moved:+.2f} logits; "
-        f"Head {head + 1} moves it the furthest ({own:+.2f})."
+        f"Without Head {head + 1} {label} {_moves(own, float(without[head]))}. "
+        f"Alone, Head {nearest + 1} comes closest to the whole network: {float(alone[nearest]):.3f}."
     )
+
+
+def ledger_sentence(explanation: Explanation) -> str:
+    """Which head moves the explained class the furthest from the consensus."""
+    fusion, k = explanation.fusion, explanation.target
+    if len(fusion.ledger) == 1:
+        return ONE_HEAD
+    entries = fusion.ledger[:, k]
+    head = int(entries.abs().argmax())
+    return (
+        f"If all heads agreed, {explanation.labels[k]} would have {_signed(fusion.consensus[k])} logits. Their "
+        f"disagreement adds {_signed(entries.sum())}; Head {head + 1} moves it the furthest ({_signed(entries[head])})."
+    )
+
+
+def tug_sentence(tug: TugOfWar, label: str) -> str:
+    """How many channels one head owns, who wins most, and how the channels pull."""
+    head = int(tug.won.argmax())
+    towards = float(tug.pull.clamp(min=0).sum())
+    against = float(tug.pull.clamp(max=0).sum())
+    return (
+        f"In {tug.saturation:.0%} of the channels one head has nearly the whole share, and Head {head + 1} wins the "
+        f"most ({tug.won[head]:.0%} of all). The channels pull {_signed(towards)} logits towards {label} and "
+        f"{_signed(against)} away from it."
+    )
+
+
+def path_sentence(path: ConsensusPath, labels: Sequence[str], target: int) -> str:
+    """Where the answer starts, and where it changes on the way."""
+    answers = path.logits.argmax(dim=1).tolist()
+    here = int((path.alphas - 1).abs().argmin())
+    turns = [
+        f"{labels[new]} from α = {float(alpha):.2f} on"
+        for old, new, alpha in zip(answers, answers[1:], path.alphas[1:].tolist(), strict=False)
+        if old != new
+    ]
+    start, now, end = (float(path.probabilities[i, target]) for i in (0, here, -1))
+    told = f"At full agreement the network would say {labels[answers[0]]}, whatever the face"
+    then = f"; then {', '.join(turns)}" if turns else ", and disagreement does not change that"
+    return f"{told}{then}. {labels[target].capitalize()}: {start:.2f} → {now:.2f} here → {end:.2f} at α = 2."
+
+
+def shapley_sentence(results: Sequence[Shapley], label: str, target: int) -> str:
+    """Who is worth the most for a class, or that the three absences rank the heads differently."""
+    if not same_ranking(results, target):
+        orders = "; ".join(
+            f"{result.absence}: {', '.join(f'Head {h + 1}' for h in result.ranking(target))}" for result in results
+        )
+        return (
+            f"What a head is worth for {label} depends on what its absence means. From most to least: {orders}. "
+            "Do not quote one of these rankings as if it were the only one."
+        )
+    order = ", ".join(f"Head {h + 1}" for h in results[0].ranking(target))
+    return f"All {len(results)} ways for a head to be absent rank the heads alike for {label}: {order}."
+
+
+def same_ranking(results: Sequence[Shapley], target: int) -> bool:
+    """Whether all absences put the heads in the same order for a class."""
+    return len({result.ranking(target) for result in results}) == 1
+
+
+def overlap_sentence(overlap: Overlap) -> str:
+    """Whether the heads look at different places, and which two come closest."""
+    heads = len(overlap.cosine)
+    apart = overlap.cosine - 2 * torch.eye(heads, dtype=overlap.cosine.dtype)
+    one, other = sorted(divmod(int(apart.argmax()), heads))
+    closest = float(overlap.cosine[one, other])
+    verdict = (
+        "The heads look at different places" if closest < 0.5
+        else "The heads look at partly the same places" if closest < ALIKE
+        else "At least two heads look at the same place"
+    )  # fmt: skip
+    return (
+        f"{verdict}: the mean cosine of their maps is {overlap.mean_cosine:.2f}, the highest {closest:.2f} (Head "
+        f"{one + 1} and Head {other + 1}). Partition loss {overlap.partition_loss:.3f}; it nears 0 as embeddings part."
+    )
+
+
+def gates_sentence(gates: Tensor) -> str:
+    """How selective the channel gates (H, C) are."""
+    spread = (gates.amax(dim=1) - gates.amin(dim=1)).tolist()
+    head = max(range(len(spread)), key=spread.__getitem__)
+    low, high = float(gates[head].min()), float(gates[head].max())
+    manner = "hardly select: they are open alike for all channels" if high - low < 0.1 else "select channels"
+    return f"The gates {manner}; the most selective, Head {head + 1}'s, run from {low:.2f} to {high:.2f}."
+
+
+def regions_sentence(explanation: Explanation) -> str:
+    """Where each head looks."""
+    if explanation.regions is None:
+        return "The whole image was taken as a face: where brows, eyes and mouth lie in it is not known."
+    told = []
+    for h, cells in enumerate(explanation.heads.spatial):
+        name, share = _main_region(explanation.regions, cells)
+        told.append(f"Head {h + 1}: {share:.0%} {name}")
+    background = REGIONS.index("background")
+    outside = [
+        f"Head {h + 1}"
+        for h, cells in enumerate(explanation.heads.spatial)
+        if explanation.regions.shares(cells)[background] > 0.5
+    ]
+    beside = f" {_list(outside)} {'looks' if len(outside) == 1 else 'look'} mostly beside the face." if outside else ""
+    return f"Most attended: {'; '.join(told)}.{beside}"
+
+
+def use_sentence(use: Use, label: str) -> str:
+    """Whether covering what the heads look at changes the decision more than covering random places."""
+    furthest = float(use.random.abs().max())
+    matter = [f"Head {h + 1}" for h, change in enumerate(use.measured.tolist()) if abs(change) > furthest]
+    count = use.cells.shape[1]
+    if not matter:
+        return (
+            f"Filling the {count} cells that a head attends most moves {label} no further than filling {count} random "
+            "cells does: on this face, looked at is not used."
+        )
+    head = int(use.measured.abs().argmax())
+    return (
+        f"Filling the {count} cells that Head {head + 1} attends most moves {label} by {_signed(use.measured[head])} "
+        f"logits; the fusion map said {_signed(use.predicted[head])}. Further than any of {len(use.random)} random "
+        f"fillings: {_list(matter)}."
+    )
+
+
+def transplant_sentence(logits: Tensor, labels: Sequence[str], target: int) -> str:
+    """Which head carries the other face's expression over; `logits` (H + 1, K) as `transplant` gives them."""
+    probabilities = logits.softmax(dim=1)
+    before = float(probabilities[0, target])
+    head = int((probabilities[1:, target] - before).abs().argmax())
+    answers = logits.argmax(dim=1).tolist()
+    turned = [f"Head {h + 1} ({labels[k]})" for h, k in enumerate(answers[1:]) if k != answers[0]]
+    then = f"The answer changes with {_list(turned)}." if turned else "No single head changes the answer."
+    after = float(probabilities[head + 1, target])
+    return f"With the other face's Head {head + 1}, {labels[target]} {_moves(before, after)}. {then}"
+
+
+def absence_note(absence: str) -> str:
+    """What an absence means, for a caption."""
+    return f"{absence}: {ABSENCES[absence]}"
+
+
+def _probabilities(explanation: Explanation, change: Callable[[Tensor, int], Tensor]) -> Tensor:
+    """The explained class's probability with each head changed in turn, (H,)."""
+    embeddings = explanation.heads.embeddings
+    changed = torch.stack([change(embeddings, h) for h in range(len(embeddings))])
+    return explanation.fusion.classifier.logits(changed).softmax(dim=1)[:, explanation.target]
+
+
+def _main_region(regions: Regions, cells: Tensor) -> tuple[str, float]:
+    shares = regions.shares(cells)
+    return REGIONS[int(shares.argmax())], float(shares.max())
+
+
+def _moves(before: float, after: float) -> str:
+    if f"{before:.3f}" == f"{after:.3f}":
+        return f"stays at {before:.3f}"
+    return f"{'falls' if after < before else 'rises'} from {before:.3f} to {after:.3f}"
+
+
+def _signed(value: float | Tensor) -> str:
+    return f"{float(value):+.2f}".replace("-", "−")
+
+
+def _list(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -8,6 +8,13 @@ HEAD_COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#F0E442", "#0072B2"
 SEQUENTIAL = "inferno"  # attention: 0 is dark, perceptually uniform
 DIVERGING = "RdBu_r"  # signed maps: blue speaks against the class, red for it, white is zero
 
+INK = "#333333"  # text and lines of figures; on the page, the page's own text colour
+FAINT = "#999999"  # what recedes; readable on dark and on light
+SHADE = "#0072B2"  # cells of tables, the stronger the higher the value
+
+REGION_COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#D55E00", "#F0E442", "#0072B2", "#CC79A7", "#999999")
+"""Of the face's parts, in the order of `explain.regions.REGIONS`; used in one picture, where their names stand too."""
+
 TILE_SIDE = 336  # pixels; seven cells of 48
 
 

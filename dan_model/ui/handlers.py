@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from dan_model.errors import ImageError, NoFaceError
 from dan_model.explain.attributions import METHODS
@@ -15,7 +17,8 @@ from dan_model.explain.explainer import Explainer, Explanation
 from dan_model.faces import FaceCrop, whole_image
 from dan_model.images import read_image
 from dan_model.show.photos import numbered, reduce_photo
-from dan_model.ui import html
+from dan_model.show.views import fusion_views, head_views, transplant_view
+from dan_model.ui import html, laboratory
 
 PREDICTED = "the predicted class"
 WHOLE = "whole image"
@@ -23,6 +26,7 @@ MAX_FACES = 24  # of one photo
 OVERVIEW_SIDE = 640  # pixels
 FORGET_AFTER = 900.0  # seconds
 SMOOTH, NATIVE = "smooth", "native cells"
+HEADS, FUSION = "Heads", "Fusion"  # the tabs
 
 
 Weights = tuple[str, str | None]
@@ -75,6 +79,23 @@ class View:
     pending: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, eq=False)
+class Donor:
+    """A face whose heads can be transplanted into others.
+
+    Attributes:
+        embeddings: v, (H, C).
+        weights: What they were computed with.
+        label: What the network reads in it.
+        pixels: The face as the network sees it, (224, 224, 3) uint8.
+    """
+
+    embeddings: Tensor
+    weights: Weights
+    label: str
+    pixels: np.ndarray
+
+
 @dataclass(eq=False)
 class Visit:
     """What one visitor wants right now. A new question, or Stop, ends the one before; drawing may change meanwhile.
@@ -85,6 +106,9 @@ class Visit:
         view: What is shown, or None.
         smooth: Draw maps smoothly instead of in native cells.
         shared: One colour scale for all heads.
+        tab: The tab that is open.
+        undrawn: Tabs whose figures are not drawn yet for what is shown; an open tab's are, the others' when opened.
+        donor: The face that was kept for transplants, or None.
         asked: How many questions were asked so far.
         stopped: Whether Stop came after the last of them.
         seen: When the visitor was last heard of, in seconds of a steady clock.
@@ -95,6 +119,9 @@ class Visit:
     view: View | None = None
     smooth: bool = True
     shared: bool = True
+    tab: str = HEADS
+    undrawn: frozenset[str] = frozenset()
+    donor: Donor | None = None
     asked: int = 0
     stopped: bool = False
     seen: float = 0.0
@@ -196,6 +223,46 @@ def explain(stream: Stream, sitting: Sitting, face: str, target: str, methods: S
     asked = [name for name in METHODS if name in methods]
     for explanation in stream(crop, None if target == PREDICTED else target, asked):
         yield View(explanation, tuple(name for name in asked if name not in explanation.attributions))
+
+
+def figures(visit: Visit) -> dict[str, str]:
+    """The figures of the open tab, where they are still to be drawn, as HTML by tab."""
+    view, tab = visit.view, visit.tab  # either may change while this draws
+    if view is None or tab not in visit.undrawn:
+        return {}
+    views = head_views(view.explanation) if tab == HEADS else fusion_views(view.explanation)
+    drawn = laboratory.views([view for view in views if view.name != "path"])  # the bench draws that one, live
+    if visit.view is view:
+        visit.undrawn -= {tab}
+    return {tab: drawn}
+
+
+def keep(visit: Visit) -> None:
+    """Keep the face that is shown, for transplants into others."""
+    if visit.view is not None and visit.sitting is not None:
+        e = visit.view.explanation
+        visit.donor = Donor(e.heads.embeddings, visit.sitting.weights, e.prediction.label, e.input_pixels)
+
+
+def transplants(visit: Visit) -> str:
+    """What the kept face's heads would change here, or what to do first."""
+    if visit.view is None or visit.sitting is None:
+        return ""
+    e, donor = visit.view.explanation, visit.donor
+    if len(e.heads.embeddings) == 1:
+        return ""
+    if donor is None:
+        return html.notice(
+            "Transplant: keep this face, then choose another one. It gets the heads of this one, one by one."
+        )
+    face = html.picture(donor.pixels, f"The kept face, read as {donor.label}", "dan-donor")
+    if donor.weights != visit.sitting.weights:
+        told = html.notice("The kept face was explained with other weights; keep a face anew.", "warning")
+    elif torch.equal(donor.embeddings, e.heads.embeddings):
+        told = html.notice("This face is kept. Now choose another face, photo or example.")
+    else:
+        told = laboratory.views([transplant_view(e, donor.embeddings, f"the kept face ({donor.label})")])
+    return face + told
 
 
 def stopped(view: View) -> View:

@@ -15,8 +15,8 @@ from dan_model.explain.explainer import Explanation
 from dan_model.faces import FaceCrop
 from dan_model.published import PRESETS
 from dan_model.show.sentences import summary
-from dan_model.ui import api, handlers, html
-from dan_model.ui.handlers import NATIVE, PREDICTED, SMOOTH, WHOLE, Sitting, View, Visit, Visits, Weights
+from dan_model.ui import api, handlers, html, laboratory
+from dan_model.ui.handlers import FUSION, HEADS, NATIVE, PREDICTED, SMOOTH, WHOLE, Sitting, View, Visit, Visits, Weights
 from dan_model.ui.photo import photo_input, shown_as_error
 from dan_model.ui.shelf import Shelf
 from dan_model.ui.theme import ASSETS, KEEP_FILES
@@ -101,28 +101,52 @@ def build(shelf: Shelf, examples: Path | None = None, gpu: Callable[[Any], Any] 
                 probabilities = gr.HTML(elem_id="dan-probabilities")
                 sentence = gr.HTML(elem_id="dan-sentence")
                 tiles = gr.HTML(elem_id="dan-tiles", js_on_load=_asset("tiles.js"))
-                ledger = gr.HTML(elem_id="dan-ledger")
+                with gr.Tabs(elem_id="dan-tabs"):
+                    with gr.Tab(HEADS) as heads_tab:
+                        heads = gr.HTML(elem_id="dan-heads")
+                    with gr.Tab(FUSION) as fusion_tab:
+                        bench = gr.HTML(elem_id="dan-bench", js_on_load=_asset("laboratory.js"))
+                        ledger = gr.HTML(elem_id="dan-ledger")
+                        fusion = gr.HTML(elem_id="dan-fusion")
+                        transplants = gr.HTML(elem_id="dan-transplants")
+                        keep = gr.Button("Keep this face for transplants", size="sm", elem_id="dan-keep")
                 with gr.Accordion("How to read this", open=False):
                     gr.Markdown(_asset("how_to_read.md"))
         gr.Markdown(_asset("notice.md"), elem_id="dan-notice")
         api.add_endpoints(shelf.first.explainer, examples)
 
-        shown: list[Any] = [news, probabilities, sentence, tiles, ledger]
+        drawn: list[Any] = [heads, fusion]
+        shown: list[Any] = [news, probabilities, sentence, tiles, bench, ledger, transplants, *drawn]
         found_faces: list[Any] = [overview, face]
         unchanged = [gr.skip() for _ in shown]
 
         def blank(said: str) -> list[Any]:
-            return [said, "", "", "", ""]
+            return [said, *("" for _ in shown[1:])]
+
+        def draw_open_tab(visit: Visit) -> list[Any]:
+            figures = handlers.figures(visit)
+            return [figures.get(tab, gr.skip()) for tab in (HEADS, FUSION)]
 
         def draw(visit: Visit, sitting: Sitting, view: View) -> list[Any]:
             visit.view = view
             e = view.explanation
+            row = html.tile_row(e, visit.smooth, visit.shared, view.pending)
+            if e.attributions:
+                return [*unchanged[:3], row, *unchanged[4:6], gr.skip(), *draw_open_tab(visit)]
+            if e.use is not None:
+                return [*unchanged[:7], *draw_open_tab(visit)]
+            visit.undrawn = frozenset((HEADS, FUSION))
+            waiting = html.notice("Drawing …")
             return [
                 handlers.news(sitting, e),
                 html.probability_bars(e),
                 html.sentence(summary(e)),
-                html.tile_row(e, visit.smooth, visit.shared, view.pending),
+                row,
+                laboratory.bench(e),
                 html.ledger_table(e),
+                handlers.transplants(visit),
+                waiting,
+                waiting,
             ]
 
         def on_begin(request: gr.Request) -> None:
@@ -184,7 +208,7 @@ def build(shelf: Shelf, examples: Path | None = None, gpu: Callable[[Any], Any] 
             if turn.superseded:
                 yield unchanged  # Gradio repeats the last values when a stream ends: they must not cover newer ones
             elif view is not None and not turn.counts:
-                yield draw(visit, sitting, handlers.stopped(view))
+                yield [*draw(visit, sitting, handlers.stopped(view))[:-2], *draw_open_tab(visit)]
 
         @shown_as_error
         def on_weights(text: str, named: str, request: gr.Request) -> Iterator[list[Any]]:
@@ -215,6 +239,21 @@ def build(shelf: Shelf, examples: Path | None = None, gpu: Callable[[Any], Any] 
                 row = html.tile_row(drawn.explanation, visit.smooth, visit.shared, drawn.pending)
             return row
 
+        def on_heads(request: gr.Request) -> list[Any]:
+            visit = visits.of(request.session_hash)
+            visit.tab = HEADS
+            return draw_open_tab(visit)
+
+        def on_fusion(request: gr.Request) -> list[Any]:
+            visit = visits.of(request.session_hash)
+            visit.tab = FUSION
+            return draw_open_tab(visit)
+
+        def on_keep(request: gr.Request) -> str:
+            visit = visits.of(request.session_hash)
+            handlers.keep(visit)
+            return handlers.transplants(visit)
+
         def on_stop(request: gr.Request) -> None:
             visits.of(request.session_hash).stop()
 
@@ -237,6 +276,9 @@ def build(shelf: Shelf, examples: Path | None = None, gpu: Callable[[Any], Any] 
         gr.on([run.click, face.input, target.input], on_begin, queue=False, **quiet).then(**ask)
         face.input(on_face, face, overview, queue=False, **quiet)
         gr.on([drawing.input, shared.input], on_redraw, [drawing, shared], tiles, **queued)
+        heads_tab.select(on_heads, None, drawn, **queued)
+        fusion_tab.select(on_fusion, None, drawn, **queued)
+        keep.click(on_keep, None, transplants, **queued)
         stop.click(on_stop, queue=False, **quiet)
         theme.click(None, js="() => { document.body.classList.toggle('dark') }", api_visibility="private")
         page.unload(on_leave)

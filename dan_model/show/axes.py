@@ -1,0 +1,65 @@
+"""What all figures share: size, quiet axes, a legend that covers nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from torch import Tensor
+
+from dan_model.show.style import INK, SHADE
+
+WIDTH = 5.6  # inches of a view's figure
+
+
+def new_figure(height: float) -> tuple[Figure, Axes]:
+    """A figure of the common width with one pair of axes; the height is in inches."""
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    return figure, figure.subplots()
+
+
+def plain(axes: Axes) -> None:
+    """Small labels, two spines, everything in ink."""
+    axes.tick_params(labelsize=8, colors=INK)
+    for label in (axes.xaxis.label, axes.yaxis.label):
+        label.set(fontsize=8, color=INK)
+    axes.spines[:].set_color(INK)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def legend_above(axes: Axes, columns: int) -> None:
+    """The legend in a line above the axes."""
+    axes.legend(
+        fontsize=7.5,
+        frameon=False,
+        labelcolor=INK,
+        ncols=columns,
+        loc="lower left",
+        bbox_to_anchor=(0, 1),
+        borderaxespad=0.2,
+        handlelength=1,
+        columnspacing=1.2,
+    )
+
+
+def shaded_table(axes: Axes, values: Tensor, rows: Sequence[str], columns: Sequence[str]) -> None:
+    """Numbers in [0, 1] as a table, each cell shaded by its value; values (rows, columns)."""
+    for i, j in np.ndindex(len(rows), len(columns)):
+        value = float(values[i, j])
+        axes.add_patch(Rectangle((j, i), 1, 1, facecolor=SHADE, alpha=0.04 + 0.5 * value, linewidth=0))
+        axes.text(j + 0.5, i + 0.5, f"{value:.2f}", ha="center", va="center", fontsize=7.5, color=INK)
+    axes.set(xlim=(0, len(columns)), ylim=(len(rows), 0))
+    bare_table(axes, rows, columns)
+
+
+def bare_table(axes: Axes, rows: Sequence[str], columns: Sequence[str]) -> None:
+    """Row names on the left, column names on top, nothing else."""
+    axes.set_xticks([j + 0.5 for j in range(len(columns))], columns)
+    axes.set_yticks([i + 0.5 for i in range(len(rows))], rows)
+    axes.xaxis.tick_top()
+    plain(axes)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)

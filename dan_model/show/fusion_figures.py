@@ -1,0 +1,151 @@
+"""Figures of the fusion: a result in, a matplotlib Figure out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from torch import Tensor
+
+from dan_model.explain.channels import NOBODY, SATURATED, TugOfWar
+from dan_model.explain.explainer import Explanation
+from dan_model.explain.interventions import ConsensusPath, mute, solo
+from dan_model.explain.shapley import Shapley
+from dan_model.show.axes import WIDTH, legend_above, new_figure, plain, shaded_table
+from dan_model.show.style import FAINT, INK, head_colour
+from dan_model.show.tiles import number
+
+ROOM = (
+    0.4,
+    0.07,
+)  # what a class name takes on the consensus path, in α and probability; where there is none it is left out
+
+
+def ledger_figure(explanation: Explanation) -> Figure:
+    """For every class, the heads' ledger entries stacked away from the consensus: to the right for it, left against."""
+    ledger, residual = explanation.fusion.ledger.numpy(), float(explanation.fusion.residual.abs().max())
+    heads, classes = ledger.shape
+    figure, axes = new_figure(0.34 * classes + 1.0)
+    for h, entries in enumerate(ledger):
+        before = ledger[:h]
+        start = np.where(entries > 0, before.clip(min=0).sum(axis=0), before.clip(max=0).sum(axis=0))
+        axes.barh(range(classes), entries, left=start, color=head_colour(h), height=0.72, label=f"Head {h + 1}")
+    axes.plot(ledger.sum(axis=0), range(classes), "D", color=INK, markersize=4.5, label="sum")
+    axes.axvline(0, color=INK, linewidth=0.8)
+    axes.set_yticks(range(classes), explanation.labels)
+    axes.get_yticklabels()[explanation.target].set_fontweight("bold")
+    axes.invert_yaxis()
+    axes.set_xlabel(f"logit − consensus (largest residual {number(residual)})")
+    plain(axes)
+    legend_above(axes, heads + 1)
+    return figure
+
+
+def tug_figure(tug: TugOfWar, label: str) -> Figure:
+    """All channels from the strongest pull for a class to the strongest against it, coloured by who wins them.
+
+    Above, each channel's pull; below, the winner's share, with the fair share 1/H and the line of saturation.
+    """
+    pull, share, winner = (t[tug.order].numpy() for t in (tug.pull, tug.top_share, tug.winner))
+    heads, x = len(tug.won), np.arange(1, len(pull) + 1)
+    colours = [FAINT if h == NOBODY else head_colour(h) for h in winner]
+    figure = Figure(figsize=(WIDTH, 3.6), layout="constrained")
+    top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1.1))
+    top.vlines(x, 0, pull, colors=colours, linewidth=0.9)
+    top.axhline(0, color=INK, linewidth=0.8)
+    top.set_ylabel(f"pull on {label}, logits")
+    bottom.vlines(x, 1 / heads, share, colors=colours, linewidth=0.9)
+    for level, text in ((1 / heads, f"fair share 1/{heads}"), (SATURATED, f"saturated, {SATURATED}")):
+        bottom.axhline(level, color=INK, linewidth=0.8, linestyle=":")
+        bottom.annotate(text, (1.005, level), xycoords=("axes fraction", "data"), fontsize=7, va="center", color=INK)
+    bottom.set(ylim=(0, 1.05), xlim=(0, len(pull) + 1))
+    bottom.set(ylabel="winner's share", xlabel="channels, sorted by their pull")
+    keys = [Patch(color=head_colour(h), label=f"Head {h + 1} wins {won:.0%}") for h, won in enumerate(tug.won.tolist())]
+    top.legend(handles=keys, fontsize=7.5, frameon=False, labelcolor=INK, ncols=2, loc="upper right")
+    for axes in (top, bottom):
+        plain(axes)
+    return figure
+
+
+def path_figure(path: ConsensusPath, labels: Sequence[str], target: int) -> Figure:
+    """Every class's probability from the consensus to twice the disagreement; the explained class stands out."""
+    figure, axes = new_figure(2.8)
+    alphas = path.alphas.numpy()
+    taken: list[tuple[float, float]] = []
+    for k in sorted(range(len(labels)), key=lambda k: (k != target, -float(path.probabilities[:, k].max()))):
+        values = path.probabilities[:, k].numpy()
+        bold = k == target
+        axes.plot(alphas, values, zorder=3 if bold else 2, color=INK if bold else FAINT, linewidth=2.4 if bold else 1.1)
+        peak = int(values.argmax())
+        place = (float(alphas[peak]), float(values[peak]))
+        if any(abs(place[0] - x) < ROOM[0] and abs(place[1] - y) < ROOM[1] for x, y in taken):
+            continue
+        taken.append(place)
+        side = "left" if peak < len(alphas) / 2 else "right"
+        axes.annotate(
+            labels[k], place, (0, 3), textcoords="offset points", ha=side, fontsize=8, color=INK,
+            fontweight="bold" if bold else "normal",
+        )  # fmt: skip
+    axes.axvline(1, color=INK, linewidth=0.8, linestyle=":")
+    axes.set(xlim=(0, 2), ylim=(-0.02, 1.1), ylabel="probability")
+    axes.set_xticks([0, 0.5, 1, 1.5, 2], ["0\nconsensus", "0.5", "1\nthis face", "1.5", "2"])
+    axes.set_xlabel("α")
+    plain(axes)
+    return figure
+
+
+def shapley_figure(results: Sequence[Shapley], label: str, target: int) -> Figure:
+    """Each head's exact value for a class, side by side for each way to be absent, on one scale."""
+    heads = len(results[0].values)
+    figure = Figure(figsize=(WIDTH, 0.36 * heads + 1.25), layout="constrained")
+    panels = figure.subplots(1, len(results), sharex=True, sharey=True, squeeze=False)[0]
+    for axes, result in zip(panels, results, strict=True):
+        values = result.values[:, target].tolist()
+        axes.barh(range(heads), values, color=[head_colour(h) for h in range(heads)], height=0.72)
+        axes.axvline(0, color=INK, linewidth=0.8)
+        for h, value in enumerate(values):
+            axes.annotate(
+                f"{value:+.2f}".replace("-", "−"), (max(value, 0), h), (3, 0), textcoords="offset points",
+                va="center", fontsize=7.5, color=INK,
+            )  # fmt: skip
+        full, empty = float(result.full[target]), float(result.empty[target])
+        axes.set_title(f"absent = {result.absence}", fontsize=9, color=INK)
+        axes.set_xlabel(f"sum {full - empty:+.2f} = {full:.2f} − ({empty:.2f})".replace("-", "−"))
+        axes.margins(x=0.28)
+        plain(axes)
+    panels[0].set_yticks(range(heads), [f"Head {h + 1}" for h in range(heads)])
+    panels[0].invert_yaxis()
+    figure.supylabel(f"logits of {label}", fontsize=8, color=INK)
+    return figure
+
+
+def mute_figure(explanation: Explanation) -> Figure:
+    """The explained class's probability without each head, and with each head alone; the line is the own answer."""
+    figure = Figure(figsize=(WIDTH, 0.36 * len(explanation.heads.embeddings) + 1.1), layout="constrained")
+    panels = figure.subplots(1, 2, sharex=True, sharey=True)
+    heads = range(len(explanation.heads.embeddings))
+    own = float(explanation.prediction.probabilities[explanation.target])
+    for axes, title, change in zip(panels, ("without this head", "this head alone"), (mute, solo), strict=True):
+        changed = [explanation.fusion.classifier.logits(change(explanation.heads.embeddings, h)) for h in heads]
+        values = [float(logits.softmax(dim=0)[explanation.target]) for logits in changed]
+        axes.barh(heads, values, color=[head_colour(h) for h in heads], height=0.72)
+        axes.axvline(own, color=INK, linewidth=1.2, linestyle=":")
+        for h, value in enumerate(values):
+            axes.text(1.02, h, f"{value:.3f}", va="center", fontsize=7.5, color=INK)
+        axes.set_title(title, fontsize=9, color=INK)
+        axes.set(xlim=(0, 1), xlabel=f"probability of {explanation.labels[explanation.target]}")
+        plain(axes)
+    panels[0].set_yticks(heads, [f"Head {h + 1}" for h in heads])
+    panels[0].invert_yaxis()
+    return figure
+
+
+def transplant_figure(logits: Tensor, labels: Sequence[str], donor: str) -> Figure:
+    """The probabilities of this face, and with one head at a time taken from the other face."""
+    probabilities = logits.softmax(dim=1)  # (H + 1, K)
+    rows = ["this face", *(f"Head {h + 1} of {donor}" for h in range(len(probabilities) - 1))]
+    figure, axes = new_figure(0.32 * len(rows) + 0.5)
+    shaded_table(axes, probabilities, rows, labels)
+    return figure

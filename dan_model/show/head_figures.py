@@ -1,0 +1,124 @@
+"""Figures of the heads: a result in, a matplotlib Figure out."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from PIL import Image
+from torch import Tensor
+
+from dan_model.explain.explainer import Explanation
+from dan_model.explain.heads import Overlap, strongest_channels
+from dan_model.explain.regions import REGIONS, SIDE, Regions
+from dan_model.explain.use import Use
+from dan_model.show.axes import WIDTH, bare_table, legend_above, new_figure, plain, shaded_table
+from dan_model.show.style import FAINT, INK, REGION_COLOURS, head_colour
+
+WIDEST = 4  # channels that are named for each head
+PAIRED = ("eyes", "cheeks")  # regions on both sides: the name stands on the left one
+
+
+def regions_figure(explanation: Explanation, regions: Regions) -> Figure:
+    """Each map's share in every region, as a table with bars; the last row is the regions' area.
+
+    A share above the area means that the map prefers the region to an even spread.
+    """
+    heads = len(explanation.heads.spatial)
+    rows = [
+        *((f"Head {h + 1}", head_colour(h), regions.shares(explanation.heads.spatial[h])) for h in range(heads)),
+        ("AFN fusion", INK, regions.shares(explanation.fusion.map)),
+        ("area", FAINT, regions.area),
+    ]
+    figure, axes = new_figure(0.36 * len(rows) + 0.5)
+    for i, (_, colour, shares) in enumerate(rows):
+        for j, (share, area) in enumerate(zip(shares.tolist(), regions.area.tolist(), strict=True)):
+            axes.add_patch(Rectangle((j + 0.04, i + 0.12), 0.92, 0.76, color=FAINT, alpha=0.15, linewidth=0))
+            axes.add_patch(Rectangle((j + 0.04, i + 0.12), 0.92 * share, 0.76, color=colour, alpha=0.6, linewidth=0))
+            axes.vlines(j + 0.04 + 0.92 * area, i + 0.12, i + 0.88, color=INK, linewidth=0.8, linestyle=":")
+            axes.text(j + 0.93, i + 0.5, f"{share:.0%}", ha="right", va="center", fontsize=8, color=INK)
+    axes.set(xlim=(0, len(REGIONS)), ylim=(len(rows), 0))
+    bare_table(axes, [name for name, _, _ in rows], REGIONS)
+    return figure
+
+
+def region_map_figure(explanation: Explanation, regions: Regions) -> Figure:
+    """Where the regions lie: the network's input, tinted, with their names."""
+    figure = Figure(figsize=(WIDTH, 2.9), layout="constrained")
+    axes = figure.subplots()
+    palette = np.array([to_rgb(colour) for colour in REGION_COLOURS])
+    face = np.asarray(Image.fromarray(explanation.input_pixels).convert("L").resize((SIDE, SIDE))) / 255
+    axes.imshow(0.6 * face[..., None] + 0.4 * palette[regions.map.numpy()])
+    for r, name in enumerate(REGIONS[:-1]):
+        rows, columns = np.nonzero(regions.map.numpy() == r)
+        if name in PAIRED:
+            left = columns < columns.mean()
+            rows, columns = rows[left], columns[left]
+        if len(rows):
+            axes.text(
+                columns.mean(), rows.mean(), name, ha="center", va="center", fontsize=7.5, color="black",
+                bbox={"facecolor": "white", "alpha": 0.75, "linewidth": 0, "pad": 1.2},
+            )  # fmt: skip
+    axes.set_axis_off()
+    return figure
+
+
+def overlap_figure(overlap: Overlap) -> Figure:
+    """Three matrices over the pairs of heads: cosine of the maps, IoU of their top cells, cosine of the gates."""
+    heads = len(overlap.cosine)
+    matrices = {
+        "maps: cosine": overlap.cosine,
+        f"maps: IoU of the top {overlap.cells} cells": overlap.iou,
+        "channel gates: cosine": overlap.gates,
+    }
+    figure = Figure(figsize=(WIDTH, 2.45), layout="constrained")
+    for axes, (title, matrix) in zip(figure.subplots(1, 3), matrices.items(), strict=True):
+        names = [str(h + 1) for h in range(heads)]
+        shaded_table(axes, matrix, names, names)
+        axes.set_title(title, fontsize=8, color=INK)
+    return figure
+
+
+def gates_figure(gates: Tensor) -> Figure:
+    """Each head's gates from the widest to the narrowest, and the numbers of its widest channels."""
+    heads, channels = gates.shape
+    figure, axes = new_figure(2.7)
+    for h, row in enumerate(gates.sort(dim=1, descending=True).values.numpy()):
+        axes.plot(range(1, channels + 1), row, color=head_colour(h), linewidth=1.8)
+    widest = strongest_channels(gates, min(WIDEST, channels)) + 1
+    for h in range(heads):
+        named = ", ".join(str(c) for c in widest[h].tolist())
+        axes.plot([], [], color=head_colour(h), linewidth=1.8, label=f"Head {h + 1}, widest: {named}")
+    axes.set(xlim=(1, channels), ylim=(0, 1), ylabel="gate", xlabel="channels, sorted for each head")
+    plain(axes)
+    legend_above(axes, 2)
+    return figure
+
+
+def use_figure(explanation: Explanation, use: Use) -> Figure:
+    """Attention against evidence, cell by cell; and what filling the most attended cells changes."""
+    heads = len(use.measured)
+    figure = Figure(figsize=(WIDTH, 2.9), layout="constrained")
+    cells, bars = figure.subplots(1, 2, width_ratios=(1, 1.15))
+    for h in range(heads):
+        attention, evidence = explanation.heads.spatial[h].flatten(), explanation.fusion.evidence[h].flatten()
+        peak = float(attention.max()) or 1.0
+        rank = f"{h + 1}: ρ {float(use.correlation[h]):+.2f}".replace("-", "−")
+        dots = {"color": head_colour(h), "markersize": 3, "alpha": 0.8, "label": rank}
+        cells.plot(attention.numpy() / peak, evidence.numpy(), "o", **dots)
+    cells.axhline(0, color=INK, linewidth=0.8)
+    cells.set(xticks=(0, 0.5, 1), xlabel="attention, part of the head's peak", ylabel="evidence of the cell, logits")
+    label = explanation.labels[use.target]
+    low, high = float(use.random.min()), float(use.random.max())
+    bars.axvspan(low, high, color=FAINT, alpha=0.35, linewidth=0, label=f"{len(use.random)} random fillings")
+    bars.barh(range(heads), use.measured.numpy(), color=[head_colour(h) for h in range(heads)], height=0.6)
+    bars.plot(use.predicted.numpy(), range(heads), "D", color=INK, markersize=4.5, label="fusion map's prediction")
+    bars.axvline(0, color=INK, linewidth=0.8)
+    bars.set_yticks(range(heads), [f"Head {h + 1}" for h in range(heads)])
+    bars.invert_yaxis()
+    bars.set_xlabel(f"change of {label}, logits")
+    for axes, columns in ((cells, 2), (bars, 2)):
+        plain(axes)
+        legend_above(axes, columns)
+    return figure

@@ -1,0 +1,33 @@
+"""A matplotlib figure as SVG inside a page: text stays text, and ink takes the page's own colour."""
+
+from __future__ import annotations
+
+import io
+import re
+import threading
+from html import escape
+
+import matplotlib
+from matplotlib.figure import Figure
+
+from dan_model.show.style import INK
+
+_settings = threading.Lock()  # matplotlib's settings are shared by all threads
+# What would reach beyond the figure, or be there twice: its style sheet, its groups' names, its own font.
+_ELSEWHERE = re.compile(r"<metadata>.*?</metadata>|<style.*?</style>|font-family: [^;]*; ", re.DOTALL)
+
+
+def inline_svg(figure: Figure, alt: str) -> str:
+    """The figure as an `<svg>` element without a background, as wide as its surroundings allow.
+
+    Args:
+        figure: Drawn in `INK` and colours that read on dark and light.
+        alt: What it says, for those who do not see it.
+    """
+    buffer = io.StringIO()
+    with _settings, matplotlib.rc_context({"svg.fonttype": "none"}):
+        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    drawn = buffer.getvalue()
+    drawn = _ELSEWHERE.sub("", drawn[drawn.index("<svg") :]).replace(INK.lower(), "currentColor")
+    drawn = re.sub(r'<g id="[^"]*"', "<g", drawn)
+    return drawn.replace("<svg", f'<svg role="img" aria-label="{escape(alt, quote=True)}" class="dan-figure"', 1)
