@@ -41,6 +41,14 @@ class ArgumentError(DanError, ValueError):
     """A class, method, head or option was asked for that does not exist."""
 
 
+class DatasetError(DanError):
+    """A dataset is missing, incomplete, or not laid out as published."""
+
+
+class TrainingError(DanError):
+    """Training cannot start or go on; the last good state is kept."""
+
+
 class Stopped(DanError):
     """The caller asked to stop; nothing is wrong."""
 

@@ -12,10 +12,7 @@ from dan_model.config import PreprocessConfig
 
 
 def to_tensor(pixels: np.ndarray, config: PreprocessConfig) -> Tensor:
-    """Bring a crop to what the network was trained on.
-
-    Grey where it was trained on grey; down to the training images' resolution (Lanczos) and up again (bilinear), so
-    that a sharp photo shows no more than a training image did; normalised.
+    """Bring a crop to what the network was trained on: `to_detail`, then `to_input`.
 
     Args:
         pixels: A square crop, (S, S, 3) uint8 RGB.
@@ -24,15 +21,41 @@ def to_tensor(pixels: np.ndarray, config: PreprocessConfig) -> Tensor:
     Returns:
         (1, 3, image_size, image_size) float32.
     """
-    image = Image.fromarray(pixels)
-    if config.grayscale:
-        image = image.convert("L")
+    return to_input(to_detail(Image.fromarray(pixels), config)[None], config)
+
+
+def to_detail(image: Image.Image, config: PreprocessConfig) -> Tensor:
+    """A face at the detail of the training images, so that a sharp photo shows no more than one of them did.
+
+    Grey where the network was trained on grey; brought to `detail_size` by Lanczos.
+
+    Returns:
+        (n, s, s) uint8 with n = 1 for grey and 3 for RGB, s = detail_size or, without one, image_size.
+    """
     side = config.detail_size or config.image_size
-    image = image.resize((side, side), Image.Resampling.LANCZOS)
-    values = torch.from_numpy(np.array(image.convert("RGB"), dtype=np.float32) / 255)  # (side, side, 3)
-    x = values.permute(2, 0, 1)[None]
-    x = F.interpolate(x, size=(config.image_size, config.image_size), mode="bilinear", align_corners=False)
-    mean, std = _statistics(config)
+    image = image.convert("L" if config.grayscale else "RGB").resize((side, side), Image.Resampling.LANCZOS)
+    return torch.from_numpy(np.array(image)).reshape(side, side, -1).permute(2, 0, 1).contiguous()
+
+
+def to_input(faces: Tensor, config: PreprocessConfig, size: int | None = None) -> Tensor:
+    """Faces as the network gets them: enlarged (bilinear), three channels, normalised.
+
+    Args:
+        faces: (B, n, s, s) uint8, as `to_detail` gives them.
+        config: The checkpoint's preprocessing.
+        size: Side of the input; None: `image_size`.
+
+    Returns:
+        (B, 3, size, size) float32 on the faces' device.
+    """
+    side = size or config.image_size
+    x = F.interpolate(faces.float() / 255, size=(side, side), mode="bilinear", align_corners=False)
+    return normalised(x, config)
+
+
+def normalised(x: Tensor, config: PreprocessConfig) -> Tensor:
+    """Faces (B, 1 or 3, S, S) in [0, 1] -> (B, 3, S, S), the configured mean taken off, over the deviation."""
+    mean, std = (values.to(x.device) for values in _statistics(config))
     return (x - mean) / std
 
 

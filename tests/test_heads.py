@@ -50,14 +50,14 @@ def test_gates_are_compared_by_cosine_and_the_widest_are_named():
 
 
 def test_the_partition_loss_by_hand_and_after_log_softmax():
-    """Two heads, channels (0, 2) and (1, 1 + √2): variances 2 and 1, so the mean of ln(1 + 2/2) and ln(1 + 2/1)."""
+    """Two heads, channels (0, 2) and (1, 1 + √2): variances 2 and 1, mean 1.5, so ln(1 + 2 / 1.5)."""
     v = torch.tensor([[0.0, 1.0], [2.0, 1 + math.sqrt(2)]], dtype=torch.float64)
-    expected = (math.log(2) + math.log(3)) / 2
+    expected = math.log(7 / 3)
     assert float(partition_loss(v)) == pytest.approx(expected)
     assert float(partition_loss(v.log_softmax(dim=0))) == pytest.approx(expected)
-    assert float(read_overlap(replace(heads(torch.rand(2, 7, 7)), embeddings=v)).partition_loss) == pytest.approx(
-        expected
-    )
+    assert float(partition_loss(v.expand(3, 2, 2))) == pytest.approx(expected)
+    made = replace(heads(torch.rand(2, 7, 7)), embeddings=v)
+    assert read_overlap(made).partition_loss == pytest.approx(expected)
     assert math.isfinite(float(partition_loss(torch.ones(4, 3))))
 
 

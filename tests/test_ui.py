@@ -18,6 +18,7 @@ from PIL import Image
 
 from dan_model.checkpoints import load_checkpoint
 from dan_model.errors import ArgumentError, CheckpointError, NoFaceError
+from dan_model.explain import explainer as explainer_module
 from dan_model.explain.explainer import Explainer
 from dan_model.show.style import HEAD_COLOURS
 from dan_model.show.views import all_views
@@ -214,7 +215,7 @@ def test_weights_with_few_heads_have_their_tabs(heads, detector, astronaut):
     drawn = laboratory.views(all_views(e))
     if heads == 1:
         assert "nothing to fuse" in bench
-        assert drawn.count("needs two heads") == 6
+        assert drawn.count("needs two heads") == 7
     else:
         assert bench.count("dan-mute") == 2
         assert drawn.count("<svg") == 10
@@ -231,6 +232,48 @@ def test_the_open_tab_is_drawn_once_and_another_when_it_is_opened(explainer):
     visit.tab = handlers.FUSION
     assert "Who moves the decision" in handlers.figures(visit)[handlers.FUSION]
     assert visit.undrawn == frozenset()
+
+
+def stop_at(explainer, monkeypatch, when: str):
+    """What the page shows when Stop comes while `when` is computed."""
+    built = build(Shelf(Loaded(load_checkpoint(), explainer), paths_allowed=False))
+    handler = {block.name: block.fn for block in built.fns.values()}
+    visitor = SimpleNamespace(session_hash="visitor")
+    computed = getattr(explainer_module, when)
+
+    def slow(*arguments):
+        handler["on_stop"](visitor)
+        return computed(*arguments)
+
+    monkeypatch.setattr(explainer_module, when, slow)
+    list(handler["on_photo"](str(EXAMPLES / "hopper.jpg"), visitor))
+    asked = ("1", handlers.PREDICTED, ["layer_grad_cam"], handlers.SMOOTH, True)
+    shown = [""] * 9
+    for values in handler["on_explain"](*asked, visitor):
+        shown = [old if isinstance(new, dict) else new for old, new in zip(shown, values, strict=True)]
+    return shown
+
+
+@pytest.mark.parametrize("when", ["read_fusion", "read_use", "attribute"])
+def test_stop_leaves_nothing_waiting(explainer, monkeypatch, when):
+    shown = stop_at(explainer, monkeypatch, when)
+    assert shown[3].count("dan-tile") >= 6
+    assert "dan-waiting" not in shown[3]
+    assert "Which parts of the face" in shown[7]
+    assert ("Looked at, or used?" in shown[7]) == (when != "read_fusion")
+
+
+def test_figures_of_what_is_no_longer_shown_are_not(explainer, monkeypatch):
+    visit = handlers.Visit(undrawn=frozenset((handlers.HEADS,)))
+    visit.sitting = handlers.look(explainer, str(EXAMPLES / "hopper.jpg"))
+    visit.view = next(handlers.explain(explainer.stream_crop, visit.sitting, "1", handlers.PREDICTED, []))
+
+    def removed_meanwhile(explanation):
+        visit.view = None
+        return []
+
+    monkeypatch.setattr(handlers, "head_views", removed_meanwhile)
+    assert handlers.figures(visit) == {}
 
 
 def test_a_kept_face_gives_its_heads_to_others_under_the_same_weights(explainer):

@@ -39,7 +39,7 @@ class Overlap:
         iou: Intersection over union of the `cells` most attended cells, (H, H), in [0, 1].
         cells: How many cells count as most attended.
         gates: Cosine between the channel gates, (H, H), in [0, 1].
-        partition_loss: The training objective that asks the embeddings to differ (paper, equation 5), >= 0.
+        partition_loss: The training objective that asks the embeddings to differ (paper, section 3.3), >= 0.
     """
 
     cosine: Tensor
@@ -89,5 +89,6 @@ def _cosine(rows: Tensor) -> Tensor:
 
 def _intersection_over_union(rows: Tensor, count: int) -> Tensor:
     chosen = torch.zeros_like(rows, dtype=torch.float64).scatter_(1, rows.topk(count, dim=1).indices, 1.0)
+    chosen[rows.amax(dim=1) <= 0] = 0  # a head that looks nowhere attends no cell most
     shared = chosen @ chosen.T
-    return shared / (2 * count - shared)
+    return (shared / (2 * count - shared)).fill_diagonal_(1.0)

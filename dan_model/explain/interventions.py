@@ -6,6 +6,7 @@ the network would decide: `fusion.classifier.logits(mute(heads.embeddings, 1))`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -66,8 +67,13 @@ def blend(embeddings: Tensor, alpha: float | Tensor) -> Tensor:
     mean = embeddings.mean(dim=0)
     offsets = embeddings - mean
     if isinstance(alpha, Tensor):
-        alpha = alpha[:, None, None]
+        alpha = alpha[..., None, None]
     return mean + alpha * offsets
+
+
+def for_each_head(classifier: Classifier, embeddings: Tensor, change: Callable[[Tensor, int], Tensor]) -> Tensor:
+    """Logits (H, K) after `change` (mute, solo or copy) was done to each head in turn."""
+    return classifier.logits(torch.stack([change(embeddings, h) for h in range(len(embeddings))]))
 
 
 @dataclass(frozen=True, eq=False)

@@ -25,6 +25,7 @@ ABSENCES: Mapping[str, str] = {
 the same. In "dropped" it has S = 0, as has a coalition of one: it has nobody to disagree with."""
 
 MAX_HEADS = 10  # 1,024 coalitions
+ROUNDING = 1e-6  # values closer than this part of the largest count as equal
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,8 +45,19 @@ class Shapley:
     empty: Tensor
 
     def ranking(self, target: int) -> tuple[int, ...]:
-        """Heads from the highest value for a class to the lowest; (H,)."""
-        return tuple(self.values[:, target].argsort(descending=True, stable=True).tolist())
+        """Heads from the highest value for a class to the lowest, (H,); equal ones in their own order."""
+        values = self.values[:, target]
+        steps = (values / (ROUNDING * self._scale(target))).round()
+        return tuple(steps.argsort(descending=True, stable=True).tolist())
+
+    def alike(self, target: int) -> bool:
+        """Whether all heads have the same value for a class."""
+        values = self.values[:, target]
+        return float(values.max() - values.min()) <= ROUNDING * self._scale(target)
+
+    def _scale(self, target: int) -> float:
+        """What values for a class are measured against: 1 logit, or the largest of them."""
+        return max(1.0, float(self.values[:, target].abs().max()))
 
 
 def shapley_values(classifier: Classifier, embeddings: Tensor, absence: str) -> Shapley:

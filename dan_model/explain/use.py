@@ -1,4 +1,4 @@
-"""Looked at versus used: does it matter to the decision what a head attends? (DESIGN section 4, "looked at")
+"""Looked at versus used: does it matter to the decision what a head attends? DESIGN views 1 and 5 put to the test.
 
 The cells that a head attends most are filled with what the remaining cells show on average, in x, and everything after
 the backbone is computed again. The change is compared with what the fusion map says these cells are worth, and with
@@ -19,7 +19,7 @@ from dan_model.explain.heads import Heads
 from dan_model.network import DAN
 
 CELLS = 5  # of 49, about a tenth
-RANDOM_SETS = 16
+RANDOM_SETS = 32
 SEED = 0
 
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from dan_model.show.style import INK, SHADE
 
 WIDTH = 5.6  # inches of a view's figure
+LEGEND_COLUMNS = 5
 
 
 def new_figure(height: float) -> tuple[Figure, Axes]:
@@ -30,8 +31,18 @@ def plain(axes: Axes) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def legend_above(axes: Axes, columns: int) -> None:
-    """The legend in a line above the axes."""
+def legend_rows(entries: int) -> int:
+    """How many lines the legend takes above the axes."""
+    return -(-entries // LEGEND_COLUMNS)
+
+
+def literal(names: Sequence[str]) -> list[str]:
+    """Names that matplotlib shall not take for formulas: a checkpoint may name its classes with dollars."""
+    return [name.replace("$", r"\$") for name in names]
+
+
+def legend_above(axes: Axes, columns: int = LEGEND_COLUMNS) -> None:
+    """The legend above the axes, in as many lines as it takes."""
     axes.legend(
         fontsize=7.5,
         frameon=False,
@@ -45,11 +56,13 @@ def legend_above(axes: Axes, columns: int) -> None:
     )
 
 
-def shaded_table(axes: Axes, values: Tensor, rows: Sequence[str], columns: Sequence[str]) -> None:
-    """Numbers in [0, 1] as a table, each cell shaded by its value; values (rows, columns)."""
+def shaded_table(axes: Axes, values: Tensor, rows: Sequence[str], columns: Sequence[str], numbers: bool = True) -> None:
+    """Numbers in [0, 1] as a table, each cell shaded by its value and, if wanted, with it; values (rows, columns)."""
     for i, j in np.ndindex(len(rows), len(columns)):
         value = float(values[i, j])
         axes.add_patch(Rectangle((j, i), 1, 1, facecolor=SHADE, alpha=0.04 + 0.5 * value, linewidth=0))
+        if not numbers:
+            continue
         axes.text(j + 0.5, i + 0.5, f"{value:.2f}", ha="center", va="center", fontsize=7.5, color=INK)
     axes.set(xlim=(0, len(columns)), ylim=(len(rows), 0))
     bare_table(axes, rows, columns)

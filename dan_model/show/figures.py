@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dan_model.explain.explainer import Explanation
-from dan_model.show.axes import plain
+from dan_model.show.axes import literal, plain
 from dan_model.show.style import head_colour
 from dan_model.show.tiles import Tile, all_tiles, colour_bar, number
 
@@ -29,12 +29,11 @@ def panel(explanation: Explanation, smooth: bool = True, shared: bool = True) ->
     left, right = bottom.subplots(1, 2)
     _draw_probabilities(left, explanation)
     _draw_ledger(right, explanation)
-    target = explanation.labels[explanation.target]
+    target = literal(explanation.labels)[explanation.target]
     prediction = explanation.prediction
+    answer = literal([prediction.label])[0]
     confidence = float(prediction.probabilities[prediction.index])
-    top.suptitle(
-        f"Prediction: {prediction.label} {confidence:.2f}    Explained: {target}", fontsize=11, x=0.01, ha="left"
-    )
+    top.suptitle(f"Prediction: {answer} {confidence:.2f}    Explained: {target}", fontsize=11, x=0.01, ha="left")
     return figure
 
 
@@ -60,7 +59,7 @@ def _draw_tiles(figure: matplotlib.figure.SubFigure, tiles: list[Tile]) -> None:
 def _draw_probabilities(axes: Axes, explanation: Explanation) -> None:
     values = explanation.prediction.probabilities.numpy()
     colours = ["#333333" if k == explanation.prediction.index else "#AAAAAA" for k in range(len(values))]
-    axes.barh(explanation.labels, values, color=colours)
+    axes.barh(literal(explanation.labels), values, color=colours)
     for k, value in enumerate(values):
         axes.text(value + 0.01, k, f"{value:.3f}", va="center", fontsize=7)
     axes.invert_yaxis()
@@ -87,6 +86,7 @@ def _draw_ledger(axes: Axes, explanation: Explanation) -> None:
     axes.set_xlim(low, high + 0.08 * (high - low))
     axes.invert_yaxis()
     axes.set_xlabel(
-        f"fusion ledger for {explanation.labels[k]}, logits (residual {number(float(fusion.residual[k].abs()))})"
+        f"fusion ledger for {literal(explanation.labels)[k]}, logits "
+        f"(residual {number(float(fusion.residual[k].abs()))})"
     )
     plain(axes)

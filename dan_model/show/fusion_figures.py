@@ -11,9 +11,9 @@ from torch import Tensor
 
 from dan_model.explain.channels import NOBODY, SATURATED, TugOfWar
 from dan_model.explain.explainer import Explanation
-from dan_model.explain.interventions import ConsensusPath, mute, solo
+from dan_model.explain.interventions import ConsensusPath, for_each_head, mute, solo
 from dan_model.explain.shapley import Shapley
-from dan_model.show.axes import WIDTH, legend_above, new_figure, plain, shaded_table
+from dan_model.show.axes import WIDTH, legend_above, legend_rows, literal, new_figure, plain, shaded_table
 from dan_model.show.style import FAINT, INK, head_colour
 from dan_model.show.tiles import number
 
@@ -27,19 +27,19 @@ def ledger_figure(explanation: Explanation) -> Figure:
     """For every class, the heads' ledger entries stacked away from the consensus: to the right for it, left against."""
     ledger, residual = explanation.fusion.ledger.numpy(), float(explanation.fusion.residual.abs().max())
     heads, classes = ledger.shape
-    figure, axes = new_figure(0.34 * classes + 1.0)
+    figure, axes = new_figure(0.34 * classes + 0.8 + 0.2 * legend_rows(heads + 1))
     for h, entries in enumerate(ledger):
         before = ledger[:h]
         start = np.where(entries > 0, before.clip(min=0).sum(axis=0), before.clip(max=0).sum(axis=0))
         axes.barh(range(classes), entries, left=start, color=head_colour(h), height=0.72, label=f"Head {h + 1}")
     axes.plot(ledger.sum(axis=0), range(classes), "D", color=INK, markersize=4.5, label="sum")
     axes.axvline(0, color=INK, linewidth=0.8)
-    axes.set_yticks(range(classes), explanation.labels)
+    axes.set_yticks(range(classes), literal(explanation.labels))
     axes.get_yticklabels()[explanation.target].set_fontweight("bold")
     axes.invert_yaxis()
     axes.set_xlabel(f"logit − consensus (largest residual {number(residual)})")
     plain(axes)
-    legend_above(axes, heads + 1)
+    legend_above(axes)
     return figure
 
 
@@ -55,7 +55,7 @@ def tug_figure(tug: TugOfWar, label: str) -> Figure:
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1.1))
     top.vlines(x, 0, pull, colors=colours, linewidth=0.9)
     top.axhline(0, color=INK, linewidth=0.8)
-    top.set_ylabel(f"pull on {label}, logits")
+    top.set_ylabel(f"pull on {literal([label])[0]}, logits")
     bottom.vlines(x, 1 / heads, share, colors=colours, linewidth=0.9)
     for level, text in ((1 / heads, f"fair share 1/{heads}"), (SATURATED, f"saturated, {SATURATED}")):
         bottom.axhline(level, color=INK, linewidth=0.8, linestyle=":")
@@ -85,7 +85,7 @@ def path_figure(path: ConsensusPath, labels: Sequence[str], target: int) -> Figu
         taken.append(place)
         side = "left" if peak < len(alphas) / 2 else "right"
         axes.annotate(
-            labels[k], place, (0, 3), textcoords="offset points", ha=side, fontsize=8, color=INK,
+            literal(labels)[k], place, (0, 3), textcoords="offset points", ha=side, fontsize=8, color=INK,
             fontweight="bold" if bold else "normal",
         )  # fmt: skip
     axes.axvline(1, color=INK, linewidth=0.8, linestyle=":")
@@ -117,7 +117,7 @@ def shapley_figure(results: Sequence[Shapley], label: str, target: int) -> Figur
         plain(axes)
     panels[0].set_yticks(range(heads), [f"Head {h + 1}" for h in range(heads)])
     panels[0].invert_yaxis()
-    figure.supylabel(f"logits of {label}", fontsize=8, color=INK)
+    figure.supylabel(f"logits of {literal([label])[0]}", fontsize=8, color=INK)
     return figure
 
 
@@ -128,14 +128,14 @@ def mute_figure(explanation: Explanation) -> Figure:
     heads = range(len(explanation.heads.embeddings))
     own = float(explanation.prediction.probabilities[explanation.target])
     for axes, title, change in zip(panels, ("without this head", "this head alone"), (mute, solo), strict=True):
-        changed = [explanation.fusion.classifier.logits(change(explanation.heads.embeddings, h)) for h in heads]
-        values = [float(logits.softmax(dim=0)[explanation.target]) for logits in changed]
+        logits = for_each_head(explanation.fusion.classifier, explanation.heads.embeddings, change)
+        values = logits.softmax(dim=1)[:, explanation.target].tolist()
         axes.barh(heads, values, color=[head_colour(h) for h in heads], height=0.72)
         axes.axvline(own, color=INK, linewidth=1.2, linestyle=":")
         for h, value in enumerate(values):
             axes.text(1.02, h, f"{value:.3f}", va="center", fontsize=7.5, color=INK)
         axes.set_title(title, fontsize=9, color=INK)
-        axes.set(xlim=(0, 1), xlabel=f"probability of {explanation.labels[explanation.target]}")
+        axes.set(xlim=(0, 1), xlabel=f"probability of {literal(explanation.labels)[explanation.target]}")
         plain(axes)
     panels[0].set_yticks(heads, [f"Head {h + 1}" for h in heads])
     panels[0].invert_yaxis()
@@ -147,5 +147,5 @@ def transplant_figure(logits: Tensor, labels: Sequence[str], donor: str) -> Figu
     probabilities = logits.softmax(dim=1)  # (H + 1, K)
     rows = ["this face", *(f"Head {h + 1} of {donor}" for h in range(len(probabilities) - 1))]
     figure, axes = new_figure(0.32 * len(rows) + 0.5)
-    shaded_table(axes, probabilities, rows, labels)
+    shaded_table(axes, probabilities, literal(rows), literal(labels))
     return figure

@@ -13,9 +13,10 @@ from dan_model.explain.explainer import Explanation
 from dan_model.explain.heads import Overlap, strongest_channels
 from dan_model.explain.regions import REGIONS, SIDE, Regions
 from dan_model.explain.use import Use
-from dan_model.show.axes import WIDTH, bare_table, legend_above, new_figure, plain, shaded_table
+from dan_model.show.axes import WIDTH, bare_table, legend_above, literal, new_figure, plain, shaded_table
 from dan_model.show.style import FAINT, INK, REGION_COLOURS, head_colour
 
+MOST_NUMBERS = 6  # heads whose overlap is written into the cells, not shaded alone
 WIDEST = 4  # channels that are named for each head
 PAIRED = ("eyes", "cheeks")  # regions on both sides: the name stands on the left one
 
@@ -28,7 +29,7 @@ def regions_figure(explanation: Explanation, regions: Regions) -> Figure:
     heads = len(explanation.heads.spatial)
     rows = [
         *((f"Head {h + 1}", head_colour(h), regions.shares(explanation.heads.spatial[h])) for h in range(heads)),
-        ("AFN fusion", INK, regions.shares(explanation.fusion.map)),
+        *([("AFN fusion", INK, regions.shares(explanation.fusion.map))] if heads > 1 else []),
         ("area", FAINT, regions.area),
     ]
     figure, axes = new_figure(0.36 * len(rows) + 0.5)
@@ -75,7 +76,7 @@ def overlap_figure(overlap: Overlap) -> Figure:
     figure = Figure(figsize=(WIDTH, 2.45), layout="constrained")
     for axes, (title, matrix) in zip(figure.subplots(1, 3), matrices.items(), strict=True):
         names = [str(h + 1) for h in range(heads)]
-        shaded_table(axes, matrix, names, names)
+        shaded_table(axes, matrix, names, names, numbers=heads <= MOST_NUMBERS)
         axes.set_title(title, fontsize=8, color=INK)
     return figure
 
@@ -83,7 +84,7 @@ def overlap_figure(overlap: Overlap) -> Figure:
 def gates_figure(gates: Tensor) -> Figure:
     """Each head's gates from the widest to the narrowest, and the numbers of its widest channels."""
     heads, channels = gates.shape
-    figure, axes = new_figure(2.7)
+    figure, axes = new_figure(2.3 + 0.1 * heads)
     for h, row in enumerate(gates.sort(dim=1, descending=True).values.numpy()):
         axes.plot(range(1, channels + 1), row, color=head_colour(h), linewidth=1.8)
     widest = strongest_channels(gates, min(WIDEST, channels)) + 1
@@ -99,7 +100,7 @@ def gates_figure(gates: Tensor) -> Figure:
 def use_figure(explanation: Explanation, use: Use) -> Figure:
     """Attention against evidence, cell by cell; and what filling the most attended cells changes."""
     heads = len(use.measured)
-    figure = Figure(figsize=(WIDTH, 2.9), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 2.5 + 0.1 * heads), layout="constrained")
     cells, bars = figure.subplots(1, 2, width_ratios=(1, 1.15))
     for h in range(heads):
         attention, evidence = explanation.heads.spatial[h].flatten(), explanation.fusion.evidence[h].flatten()
@@ -109,7 +110,7 @@ def use_figure(explanation: Explanation, use: Use) -> Figure:
         cells.plot(attention.numpy() / peak, evidence.numpy(), "o", **dots)
     cells.axhline(0, color=INK, linewidth=0.8)
     cells.set(xticks=(0, 0.5, 1), xlabel="attention, part of the head's peak", ylabel="evidence of the cell, logits")
-    label = explanation.labels[use.target]
+    label = literal(explanation.labels)[use.target]
     low, high = float(use.random.min()), float(use.random.max())
     bars.axvspan(low, high, color=FAINT, alpha=0.35, linewidth=0, label=f"{len(use.random)} random fillings")
     bars.barh(range(heads), use.measured.numpy(), color=[head_colour(h) for h in range(heads)], height=0.6)

@@ -13,7 +13,7 @@ import numpy as np
 from dan_model.explain.channels import tug_of_war
 from dan_model.explain.explainer import Explanation
 from dan_model.explain.heads import read_overlap
-from dan_model.explain.interventions import mute, solo
+from dan_model.explain.interventions import for_each_head, mute, solo
 from dan_model.explain.regions import REGIONS
 from dan_model.explain.shapley import ABSENCES, MAX_HEADS, shapley_values
 from dan_model.explain.use import Use
@@ -78,9 +78,8 @@ def _heads(explanation: Explanation) -> dict[str, Any]:
 def _laboratory(explanation: Explanation) -> dict[str, Any]:
     """Saturation and channels won, probabilities without and with each head alone, Shapley values; for `target`."""
     classifier, embeddings, k = explanation.fusion.classifier, explanation.heads.embeddings, explanation.target
-    heads = range(len(embeddings))
     told: dict[str, Any] = {
-        name: [float(classifier.logits(change(embeddings, h)).softmax(dim=0)[k]) for h in heads]
+        name: for_each_head(classifier, embeddings, change).softmax(dim=1)[:, k].tolist()
         for name, change in (("probability_without", mute), ("probability_alone", solo))
     }
     if len(embeddings) > 1:

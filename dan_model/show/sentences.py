@@ -10,13 +10,15 @@ from torch import Tensor
 from dan_model.explain.channels import TugOfWar
 from dan_model.explain.explainer import Explanation
 from dan_model.explain.heads import Overlap
-from dan_model.explain.interventions import ConsensusPath, mute, solo
+from dan_model.explain.interventions import ConsensusPath, for_each_head, mute, solo
 from dan_model.explain.regions import REGIONS, Regions
 from dan_model.explain.shapley import ABSENCES, Shapley
 from dan_model.explain.use import Use
+from dan_model.show.tiles import number
 
 ONE_HEAD = "With a single head there is nothing to fuse: the head's embedding is classified as it is."
 ALIKE = 0.95  # cosine from which two heads are called alike
+NOTHING = 0.005  # logits: what two digits show as zero
 
 
 def summary(explanation: Explanation) -> str:
@@ -33,6 +35,8 @@ def summary(explanation: Explanation) -> str:
     if explanation.regions is None:
         return f"{answer} Without Head {head + 1} {falls}"
     name, share = _main_region(explanation.regions, explanation.heads.spatial[head])
+    if not share:
+        return f"{answer} Without Head {head + 1} {falls}"
     return f"{answer} Head {head + 1} puts {share:.0%} of its attention on the {name}; without it {falls}"
 
 
@@ -56,6 +60,8 @@ def ledger_sentence(explanation: Explanation) -> str:
         return ONE_HEAD
     entries = fusion.ledger[:, k]
     head = int(entries.abs().argmax())
+    if abs(float(entries[head])) < NOTHING:
+        return f"The heads all say the same: {explanation.labels[k]} has the consensus, {_signed(fusion.consensus[k])}."
     return (
         f"If all heads agreed, {explanation.labels[k]} would have {_signed(fusion.consensus[k])} logits. Their "
         f"disagreement adds {_signed(entries.sum())}; Head {head + 1} moves it the furthest ({_signed(entries[head])})."
@@ -65,6 +71,8 @@ def ledger_sentence(explanation: Explanation) -> str:
 def tug_sentence(tug: TugOfWar, label: str) -> str:
     """How many channels one head owns, who wins most, and how the channels pull."""
     head = int(tug.won.argmax())
+    if not tug.won[head]:
+        return "No head leads in any channel: they all say the same."
     towards = float(tug.pull.clamp(min=0).sum())
     against = float(tug.pull.clamp(max=0).sum())
     return (
@@ -86,11 +94,14 @@ def path_sentence(path: ConsensusPath, labels: Sequence[str], target: int) -> st
     start, now, end = (float(path.probabilities[i, target]) for i in (0, here, -1))
     told = f"At full agreement the network would say {labels[answers[0]]}, whatever the face"
     then = f"; then {', '.join(turns)}" if turns else ", and disagreement does not change that"
-    return f"{told}{then}. {labels[target].capitalize()}: {start:.2f} → {now:.2f} here → {end:.2f} at α = 2."
+    label = labels[target][:1].upper() + labels[target][1:]
+    return f"{told}{then}. {label}: {start:.2f} → {now:.2f} here → {end:.2f} at α = 2."
 
 
 def shapley_sentence(results: Sequence[Shapley], label: str, target: int) -> str:
     """Who is worth the most for a class, or that the three absences rank the heads differently."""
+    if all(result.alike(target) for result in results):
+        return f"All heads are worth the same for {label}."
     if not same_ranking(results, target):
         orders = "; ".join(
             f"{result.absence}: {', '.join(f'Head {h + 1}' for h in result.ranking(target))}" for result in results
@@ -121,17 +132,18 @@ def overlap_sentence(overlap: Overlap) -> str:
     )  # fmt: skip
     return (
         f"{verdict}: the mean cosine of their maps is {overlap.mean_cosine:.2f}, the highest {closest:.2f} (Head "
-        f"{one + 1} and Head {other + 1}). Partition loss {overlap.partition_loss:.3f}; it nears 0 as embeddings part."
+        f"{one + 1} and Head {other + 1}). Partition loss {number(overlap.partition_loss)}; it nears 0 as embeddings "
+        "part."
     )
 
 
 def gates_sentence(gates: Tensor) -> str:
     """How selective the channel gates (H, C) are."""
-    spread = (gates.amax(dim=1) - gates.amin(dim=1)).tolist()
-    head = max(range(len(spread)), key=spread.__getitem__)
-    low, high = float(gates[head].min()), float(gates[head].max())
-    manner = "hardly select: they are open alike for all channels" if high - low < 0.1 else "select channels"
-    return f"The gates {manner}; the most selective, Head {head + 1}'s, run from {low:.2f} to {high:.2f}."
+    low, high = torch.quantile(gates, torch.tensor([0.05, 0.95]), dim=1)  # (H,) each
+    head = int((high - low).argmax())
+    told = f"Head {head + 1}'s, lie between {float(low[head]):.2f} and {float(high[head]):.2f} in nine channels of ten"
+    manner = "hardly select" if float(high[head] - low[head]) < 0.1 else "select channels"
+    return f"The gates {manner}: the most selective, {told}."
 
 
 def regions_sentence(explanation: Explanation) -> str:
@@ -141,7 +153,7 @@ def regions_sentence(explanation: Explanation) -> str:
     told = []
     for h, cells in enumerate(explanation.heads.spatial):
         name, share = _main_region(explanation.regions, cells)
-        told.append(f"Head {h + 1}: {share:.0%} {name}")
+        told.append(f"Head {h + 1}: {share:.0%} {name}" if share else f"Head {h + 1}: nowhere")
     background = REGIONS.index("background")
     outside = [
         f"Head {h + 1}"
@@ -160,7 +172,7 @@ def use_sentence(use: Use, label: str) -> str:
     if not matter:
         return (
             f"Filling the {count} cells that a head attends most moves {label} no further than filling {count} random "
-            "cells does: on this face, looked at is not used."
+            "cells may: this face gives no sign that what is looked at is used."
         )
     head = int(use.measured.abs().argmax())
     return (
@@ -189,9 +201,8 @@ def absence_note(absence: str) -> str:
 
 def _probabilities(explanation: Explanation, change: Callable[[Tensor, int], Tensor]) -> Tensor:
     """The explained class's probability with each head changed in turn, (H,)."""
-    embeddings = explanation.heads.embeddings
-    changed = torch.stack([change(embeddings, h) for h in range(len(embeddings))])
-    return explanation.fusion.classifier.logits(changed).softmax(dim=1)[:, explanation.target]
+    logits = for_each_head(explanation.fusion.classifier, explanation.heads.embeddings, change)
+    return logits.softmax(dim=1)[:, explanation.target]
 
 
 def _main_region(regions: Regions, cells: Tensor) -> tuple[str, float]:
@@ -206,7 +217,9 @@ def _moves(before: float, after: float) -> str:
 
 
 def _signed(value: float | Tensor) -> str:
-    return f"{float(value):+.2f}".replace("-", "−")
+    """Two digits with a true minus; what rounds to nothing has no sign."""
+    text = f"{float(value):+.2f}"
+    return "0.00" if text in ("+0.00", "-0.00") else text.replace("-", "−")
 
 
 def _list(names: Sequence[str]) -> str:

@@ -23,6 +23,7 @@ from dan_model.show.fusion_figures import (
     tug_figure,
 )
 from dan_model.show.head_figures import gates_figure, overlap_figure, region_map_figure, regions_figure, use_figure
+from dan_model.show.style import HEAD_COLOURS
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,12 +57,12 @@ def head_views(explanation: Explanation) -> list[LabView]:
 
 def fusion_views(explanation: Explanation) -> list[LabView]:
     """How the heads become a decision."""
-    return [_ledger(explanation), _mute(explanation), _tug(explanation), _shapley(explanation), _path(explanation)]
+    return [_ledger(explanation), _mute(explanation), _tug(explanation), _shapley(explanation)]
 
 
 def all_views(explanation: Explanation) -> list[LabView]:
-    """Everything about one face: heads, then fusion."""
-    return [*head_views(explanation), *fusion_views(explanation)]
+    """Everything about one face: heads, fusion, and the consensus path, which the page draws live instead."""
+    return [*head_views(explanation), *fusion_views(explanation), _path(explanation)]
 
 
 def transplant_view(explanation: Explanation, donor: Tensor, name: str) -> LabView:
@@ -137,9 +138,12 @@ def _gates(explanation: Explanation) -> LabView:
 
 def _use(explanation: Explanation) -> LabView:
     assert explanation.use is not None
+    title = "Looked at, or used?"
+    if _single(explanation):
+        return _needs_two("use", title)
     return LabView(
         "use",
-        "Looked at, or used?",
+        title,
         sentences.use_sentence(explanation.use, explanation.labels[explanation.use.target]),
         use_figure(explanation, explanation.use),
         f"Left: every cell of every head; ρ is Spearman's rank correlation. Right: the {CELLS} most attended cells are "
@@ -156,7 +160,8 @@ def _ledger(explanation: Explanation) -> LabView:
         title,
         sentences.ledger_sentence(explanation),
         ledger_figure(explanation),
-        "The fusion ledger: entries to the right speak for a class, to the left against it; the diamond is their sum.",
+        "The fusion ledger: entries to the right speak for a class, to the left against it; the diamond is their sum."
+        f"{_repeated_colours(explanation)}",
     )
 
 
@@ -186,7 +191,8 @@ def _tug(explanation: Explanation) -> LabView:
         sentences.tug_sentence(tug, label),
         tug_figure(tug, label),
         f"One line for each channel, coloured by the head with the largest share; the lines add up to logit − "
-        f"consensus. Saturated: above {SATURATED}. Colour names the winner, not who pushed which way: the ledger does.",
+        f"consensus. Saturated: above {SATURATED}. Colour names the winner, not who pushed which way: the ledger does."
+        f"{_repeated_colours(explanation)}",
     )
 
 
@@ -222,6 +228,11 @@ def _shapley(explanation: Explanation) -> LabView:
         f"means — {'; '.join(sentences.absence_note(name) for name in ABSENCES)}.",
         warning=not sentences.same_ranking(results, k),
     )
+
+
+def _repeated_colours(explanation: Explanation) -> str:
+    distinct = len(HEAD_COLOURS)
+    return f" Colours repeat after {distinct} heads." if len(explanation.heads.embeddings) > distinct else ""
 
 
 def _single(explanation: Explanation) -> bool:

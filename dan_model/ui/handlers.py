@@ -230,10 +230,10 @@ def figures(visit: Visit) -> dict[str, str]:
     view, tab = visit.view, visit.tab  # either may change while this draws
     if view is None or tab not in visit.undrawn:
         return {}
-    views = head_views(view.explanation) if tab == HEADS else fusion_views(view.explanation)
-    drawn = laboratory.views([view for view in views if view.name != "path"])  # the bench draws that one, live
-    if visit.view is view:
-        visit.undrawn -= {tab}
+    drawn = laboratory.views(head_views(view.explanation) if tab == HEADS else fusion_views(view.explanation))
+    if visit.view is not view:  # who showed something newer draws that
+        return {}
+    visit.undrawn -= {tab}
     return {tab: drawn}
 
 
@@ -250,7 +250,7 @@ def transplants(visit: Visit) -> str:
         return ""
     e, donor = visit.view.explanation, visit.donor
     if len(e.heads.embeddings) == 1:
-        return ""
+        return html.notice("Transplants need two heads or more.")
     if donor is None:
         return html.notice(
             "Transplant: keep this face, then choose another one. It gets the heads of this one, one by one."

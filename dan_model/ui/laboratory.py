@@ -52,7 +52,7 @@ def bench(explanation: Explanation) -> str:
 
 def _path_told(explanation: Explanation) -> str:
     path = consensus_path(explanation.fusion.classifier, explanation.heads.embeddings)
-    return path_sentence(path, explanation.labels, explanation.target)
+    return f"The untouched face: {path_sentence(path, explanation.labels, explanation.target)}"
 
 
 def _data(explanation: Explanation) -> str:
@@ -81,7 +81,7 @@ def _chip(head: int) -> str:
         f'title="Mute or unmute Head {head + 1}"><span class="dan-chip" style="background: {head_colour(head)}"></span>'
         f"Head {head + 1}</button>"
         f'<button type="button" class="dan-solo" data-head="{head}" aria-pressed="false" '
-        f'title="Mute all heads but Head {head + 1}">solo</button></span>'
+        f'aria-label="Head {head + 1} alone" title="Mute all heads but Head {head + 1}">solo</button></span>'
     )
 
 
@@ -92,14 +92,14 @@ def _sliders(heads: int) -> str:
     )
     loudness = "".join(
         f'<label>Head {h + 1} <input type="range" class="dan-scale" data-head="{h}" min="0" max="2" step="0.01" '
-        f'value="1"><output>1.00</output></label>'
+        f'value="1"><span>1.00</span></label>'
         for h in range(heads)
     )
     return (
         '<label class="dan-alpha-row"><span>Disagreement α</span>'
         '<input type="range" class="dan-alpha" min="0" max="2" step="0.01" value="1" '
         'aria-description="0: all heads agree, the consensus; 1: this face; 2: twice the disagreement">'
-        "<output>1.00</output><small>0 consensus · 1 this face · 2 twice the disagreement</small></label>"
+        "<span>1.00</span><small>0 consensus · 1 this face · 2 twice the disagreement</small></label>"
         '<details class="dan-more"><summary>Copy, swap, turn up and down</summary><div>'
         f'<label>Copy <select class="dan-copy"><option value="">nobody</option>{copies}</select></label>'
         f'<label>Swap <select class="dan-swap"><option value="">nobody</option>{swaps}</select></label>'
@@ -126,7 +126,7 @@ def _formulas(explanation: Explanation) -> str:
     label = escape(explanation.labels[explanation.target])
     return (
         '<div class="dan-formulas"><h4>What fusion computes, channel by channel</h4>'
-        f"<label>Strongest pulls on {label}, logits: "
+        f"<label>Strongest pulls on {label} in the untouched face, logits: "
         f'<select class="dan-channel" aria-label="Channel">{options}</select></label>'
         '<div class="dan-shares"></div><dl class="dan-numbers"></dl></div>'
     )

@@ -127,27 +127,32 @@ def build(shelf: Shelf, examples: Path | None = None, gpu: Callable[[Any], Any] 
             figures = handlers.figures(visit)
             return [figures.get(tab, gr.skip()) for tab in (HEADS, FUSION)]
 
-        def draw(visit: Visit, sitting: Sitting, view: View) -> list[Any]:
+        def draw_first(visit: Visit, sitting: Sitting, view: View) -> list[Any]:
+            """Everything but the figures, which take longer to draw."""
             visit.view = view
             e = view.explanation
-            row = html.tile_row(e, visit.smooth, visit.shared, view.pending)
-            if e.attributions:
-                return [*unchanged[:3], row, *unchanged[4:6], gr.skip(), *draw_open_tab(visit)]
-            if e.use is not None:
-                return [*unchanged[:7], *draw_open_tab(visit)]
             visit.undrawn = frozenset((HEADS, FUSION))
             waiting = html.notice("Drawing …")
             return [
                 handlers.news(sitting, e),
                 html.probability_bars(e),
                 html.sentence(summary(e)),
-                row,
+                html.tile_row(e, visit.smooth, visit.shared, view.pending),
                 laboratory.bench(e),
                 html.ledger_table(e),
                 handlers.transplants(visit),
                 waiting,
                 waiting,
             ]
+
+        def draw_next(visit: Visit, view: View) -> list[Any]:
+            """What came later to the same question: the tiles, and the open tab's figures."""
+            visit.view = view
+            e = view.explanation
+            if e.use is not None and not e.attributions:
+                visit.undrawn |= {HEADS}  # it may have been opened, and drawn without it
+            row = html.tile_row(e, visit.smooth, visit.shared, view.pending)
+            return [*unchanged[:3], row, *unchanged[4:7], *draw_open_tab(visit)]
 
         def on_begin(request: gr.Request) -> None:
             visits.of(request.session_hash).ask()  # what was asked before ends now, not when this one's turn comes
@@ -192,7 +197,7 @@ def build(shelf: Shelf, examples: Path | None = None, gpu: Callable[[Any], Any] 
             if sitting is None or chosen is None:
                 yield blank(html.notice(INVITATION) if sitting is None else handlers.news(sitting))
                 return
-            view = None
+            view, drawn_first = None, False
 
             def stream(crop: FaceCrop, target: str | None, methods: list[str]) -> Iterator[Explanation]:
                 if lent:
@@ -204,11 +209,15 @@ def build(shelf: Shelf, examples: Path | None = None, gpu: Callable[[Any], Any] 
             for view in handlers.explain(stream, sitting, chosen, wanted, names):
                 if not turn.counts:
                     break
-                yield draw(visit, sitting, view)
+                yield draw_next(visit, view) if drawn_first else draw_first(visit, sitting, view)
+                drawn_first = True
             if turn.superseded:
                 yield unchanged  # Gradio repeats the last values when a stream ends: they must not cover newer ones
             elif view is not None and not turn.counts:
-                yield [*draw(visit, sitting, handlers.stopped(view))[:-2], *draw_open_tab(visit)]
+                view = handlers.stopped(view)
+                if not drawn_first:
+                    yield draw_first(visit, sitting, view)
+                yield draw_next(visit, view)
 
         @shown_as_error
         def on_weights(text: str, named: str, request: gr.Request) -> Iterator[list[Any]]:

@@ -53,7 +53,10 @@ def test_every_control_decides_as_the_library_does_and_reset_undoes_all(page, ex
     v = e.heads.embeddings
     assert_decides(page, e, v)
     runs = []
-    hook = explainer.model.register_forward_hook(lambda *_: runs.append(1))
+    hooks = [
+        part.register_forward_hook(lambda *_: runs.append(1))
+        for part in (explainer.model.features[0], explainer.model.fc)
+    ]
     try:
         page.locator(".dan-mute").nth(0).click()
         assert_decides(page, e, mute(v, 0))
@@ -80,7 +83,8 @@ def test_every_control_decides_as_the_library_does_and_reset_undoes_all(page, ex
         page.locator(".dan-alpha").fill("2")
         assert_decides(page, e, blend(v, 2.0))
     finally:
-        hook.remove()
+        for hook in hooks:
+            hook.remove()
     assert runs == []
 
 

@@ -1,7 +1,10 @@
 // The bench: heads are muted, copied, swapped, turned up and down, and the fusion network's decision is computed anew,
 // with the formulas of dan_model/explain (interventions.py, fusion.py), from the embeddings v that the page was given.
 const unpack = (text) => new Float64Array(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer);
-const signed = (x, digits = 2) => `${x < 0 ? "−" : "+"}${Math.abs(x).toFixed(digits)}`;
+const signed = (x, digits = 2) => {
+  const size = Math.abs(x).toFixed(digits);
+  return Number(size) === 0 ? size : `${x < 0 ? "−" : "+"}${size}`;
+};
 const plain = (x, digits = 3) => x.toFixed(digits).replace("-", "−");
 const PATH_POINTS = 61;
 const SATURATED = 0.95; // as in dan_model/explain/channels.py
@@ -190,9 +193,11 @@ const draw = () => {
 // contents into the element that was there before.
 const arrive = () => {
   const found = element.querySelector(".dan-bench");
-  if (!found || (found === bench && found.dataset.face === face.key && Number(found.dataset.target) === face.target)) {
+  if (!found) {
+    bench = face = null; // the photo was taken away: whatever comes next starts untouched
     return;
   }
+  if (found === bench && found.dataset.face === face.key && Number(found.dataset.target) === face.target) return;
   bench = found;
   const next = read(bench.dataset);
   if (!face || face.key !== next.key) state = untouched(next.H);
