@@ -127,6 +127,14 @@ def build(shelf: Shelf, examples: Path | None = None, gpu: Callable[[Any], Any] 
             figures = handlers.figures(visit)
             return [figures.get(tab, gr.skip()) for tab in (HEADS, FUSION)]
 
+        def tile_row(visit: Visit, view: View) -> str:
+            """The tiles, drawn as the visitor wants them when this is done, not when it began."""
+            while True:
+                wanted = (visit.smooth, visit.shared)
+                row = html.tile_row(view.explanation, *wanted, view.pending)
+                if wanted == (visit.smooth, visit.shared):
+                    return row
+
         def draw_first(visit: Visit, sitting: Sitting, view: View) -> list[Any]:
             """Everything but the figures, which take longer to draw."""
             visit.view = view
@@ -137,7 +145,7 @@ def build(shelf: Shelf, examples: Path | None = None, gpu: Callable[[Any], Any] 
                 handlers.news(sitting, e),
                 html.probability_bars(e),
                 html.sentence(summary(e)),
-                html.tile_row(e, visit.smooth, visit.shared, view.pending),
+                tile_row(visit, view),
                 laboratory.bench(e),
                 html.ledger_table(e),
                 handlers.transplants(visit),
@@ -151,8 +159,8 @@ def build(shelf: Shelf, examples: Path | None = None, gpu: Callable[[Any], Any] 
             e = view.explanation
             if e.use is not None and not e.attributions:
                 visit.undrawn |= {HEADS}  # it may have been opened, and drawn without it
-            row = html.tile_row(e, visit.smooth, visit.shared, view.pending)
-            return [*unchanged[:3], row, *unchanged[4:7], *draw_open_tab(visit)]
+            figures = draw_open_tab(visit)
+            return [*unchanged[:3], tile_row(visit, view), *unchanged[4:7], *figures]
 
         def on_begin(request: gr.Request) -> None:
             visits.of(request.session_hash).ask()  # what was asked before ends now, not when this one's turn comes
@@ -245,7 +253,7 @@ def build(shelf: Shelf, examples: Path | None = None, gpu: Callable[[Any], Any] 
             row, drawn = gr.skip(), None
             while visit.view is not None and visit.view is not drawn:  # another attribution may arrive meanwhile
                 drawn = visit.view
-                row = html.tile_row(drawn.explanation, visit.smooth, visit.shared, drawn.pending)
+                row = tile_row(visit, drawn)
             return row
 
         def on_heads(request: gr.Request) -> list[Any]:
