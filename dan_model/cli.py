@@ -6,20 +6,17 @@ Exit codes: 0 all done, 1 some images failed, 2 nothing could start.
 from __future__ import annotations
 
 import json
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 import typer
-from rich.console import Console
 from rich.progress import track
 
 from dan_model.cards import model_card
 from dan_model.checkpoints import CHECKPOINT_FILES, WEIGHTS_FILE, import_published, load_checkpoint
+from dan_model.cli_learning import evaluate, train
 from dan_model.devices import DEVICES
 from dan_model.errors import ArgumentError, DanError, NoFaceError
 from dan_model.explain.attributions import METHODS, check_methods
@@ -29,11 +26,13 @@ from dan_model.hub import hub_endpoint, push_folder
 from dan_model.images import read_image
 from dan_model.published import PRESETS
 from dan_model.show.report import write
+from dan_model.terminal import errors, exit_on_error, make_folder
 
 app = typer.Typer(
     help="DAN Explorer: what DAN's attention heads look at, and how their fusion decides.", no_args_is_help=True
 )
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
+app.command()(train)
+app.command()(evaluate)
 
 
 @app.command()
@@ -57,12 +56,12 @@ def explain(
     ] = False,
 ) -> None:
     """Explain every face of every image: per face a panel (PNG), all arrays (NPZ) and the numbers (JSON)."""
-    with _exit_on_error():
+    with exit_on_error():
         methods = _methods(method or ["all"])
         explainer = Explainer.from_pretrained(weights, preset, device)
         if target is not None:
             explainer.class_index(target)
-        _make_folder(out)
+        make_folder(out)
     images = list(dict.fromkeys(images))
     stems = _unique_stems(images)
     failed = 0
@@ -94,7 +93,7 @@ def import_weights(
     licence: Annotated[str, typer.Option("--license", help="The Hub's name of the licence.")] = "other",
 ) -> None:
     """Turn a published checkpoint into a folder that every part of this package, and the Hub, can load."""
-    with _exit_on_error():
+    with exit_on_error():
         if not file.is_file():
             raise ArgumentError(f"{file} is no file.", "Give a checkpoint in the published layout.")
         if (out / WEIGHTS_FILE).exists():
@@ -102,7 +101,7 @@ def import_weights(
         changes = {"detail_size": detail_size, "margin": margin, "grayscale": grayscale or None}
         asked = {key: value for key, value in changes.items() if value is not None}
         model = import_published(file, preset, labels.split(",") if labels else None, asked)
-        _make_folder(out)
+        make_folder(out)
         model.save_pretrained(out)
         (out / "README.md").write_text(model_card(model.config, out.resolve().name, licence), encoding="utf-8")
     typer.echo(f"{out}: {len(model.config.labels)} classes, {model.config.num_heads} heads. Complete its README.md.")
@@ -115,7 +114,7 @@ def push(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Publish a checkpoint folder on the Hugging Face Hub, after saying what will be sent and asking."""
-    with _exit_on_error():
+    with exit_on_error():
         if not folder.is_dir():
             raise ArgumentError(f"{folder} is no folder.", "Give a checkpoint folder, as `import` writes it.")
         load_checkpoint(folder)  # what cannot be loaded is not published
@@ -135,7 +134,7 @@ def template(
     every: Annotated[int, typer.Option(min=1, help="Take every n-th file only.")] = 1,
 ) -> None:
     """Derive a landmark template from a training set's faces, for `preprocess` in config.json."""
-    with _exit_on_error():
+    with exit_on_error():
         if not folder.is_dir():
             raise ArgumentError(f"{folder} is no folder.", "Give a folder with cropped training faces.")
         paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in {".png", ".jpg", ".jpeg"})[::every]
@@ -161,15 +160,6 @@ def _methods(names: list[str]) -> list[str]:
     return names
 
 
-def _make_folder(out: Path) -> None:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=out):
-            pass
-    except OSError as error:
-        raise ArgumentError(f"--out {out} cannot be written: {error.strerror}.", "Give another folder.") from error
-
-
 def _unique_stems(paths: list[Path]) -> dict[Path, str]:
     """A file name for each image; two images of one name are told apart by a number."""
     stems: dict[Path, str] = {}
@@ -180,12 +170,3 @@ def _unique_stems(paths: list[Path]) -> dict[Path, str]:
             stem = f"{path.stem}-{n}"
         stems[path] = stem
     return stems
-
-
-@contextmanager
-def _exit_on_error() -> Iterator[None]:
-    try:
-        yield
-    except DanError as error:
-        errors.print(str(error), style="red", markup=False)
-        raise typer.Exit(2) from error

@@ -19,6 +19,7 @@ from dan_model.config import LandmarkTemplate, PreprocessConfig
 from dan_model.faces import FaceCrop
 
 REGIONS = ("brows", "eyes", "nose", "mouth", "cheeks", "forehead", "chin", "background")
+FACE = ("brows", "eyes", "nose", "mouth", "cheeks", "chin")  # brows to chin, cheek to cheek
 SIDE = 224  # pixels; regions are drawn at this resolution
 
 HALF_WIDTH = 1.12  # of the face's outline, at the eyes

@@ -1,0 +1,182 @@
+"""The command line's part for learning: train and evaluate. `cli` puts them together with the rest."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+import typer
+from accelerate import PartialState
+from torch import Tensor
+
+from dan_model.cards import model_card
+from dan_model.checkpoints import load_checkpoint
+from dan_model.config import ModelConfig
+from dan_model.devices import choose_device
+from dan_model.errors import ArgumentError
+from dan_model.explain.regions import FACE, REGIONS, draw_regions
+from dan_model.learn.batches import Pixels
+from dan_model.learn.datasets import LOADERS, MAJORITY, SFEW_LABELS, VOTES, FaceSet, load_faces
+from dan_model.learn.evaluation import Evaluation, fold_temperature, measure, predict
+from dan_model.learn.recipes import RECIPES, Phase, Recipe
+from dan_model.learn.training import BEST, Training, fresh_model
+from dan_model.network import DAN
+from dan_model.published import PRESETS
+from dan_model.show.learning_figures import confusion_figure, reliability_figure
+from dan_model.terminal import exit_on_error, make_folder
+
+WEIGHTS = "weights"  # in a training's folder: what came out
+
+Dataset = Annotated[str, typer.Option(help=f"One of {', '.join(LOADERS)}.")]
+Root = Annotated[Path, typer.Option(help="Folder that holds it, in its published layout.")]
+
+
+def evaluate(
+    dataset: Dataset,
+    root: Root,
+    out: Annotated[Path, typer.Option(help="Where the metrics go, as JSON; figures go beside it.")],
+    split: Annotated[str, typer.Option(help="train, valid or test.")] = "valid",
+    weights: Annotated[str | None, typer.Option(help="As for `explain`; default: embedded.")] = None,
+    preset: Annotated[str | None, typer.Option(help="As for `explain`.")] = None,
+    device: Annotated[str, typer.Option(help="As for `explain`.")] = "auto",
+    workers: Annotated[int, typer.Option(min=0, help="Processes that decode images too many to keep.")] = 0,
+) -> None:
+    """Measure weights on a dataset: accuracy, balanced accuracy, per class, confusion, calibration. Many processes may
+    share the work: accelerate launch -m dan_model evaluate …
+    """
+    with exit_on_error():
+        state = PartialState(cpu=device == "cpu")
+        checkpoint = load_checkpoint(weights, preset)
+        faces = load_faces(dataset, root, split).in_order_of(checkpoint.model.config.labels)
+        make_folder(out.parent)
+        model = checkpoint.model.to(state.device if state.num_processes > 1 else choose_device(device))
+        logits, classes = predict(model, Pixels(faces, model.config.preprocess), workers=workers)
+        if not state.is_main_process:
+            return
+        measured = measure(logits, classes, model.config.labels)
+        _write(measured, out, logits, classes, {"weights": checkpoint.name, "dataset": faces.name})
+    typer.echo(
+        f"{faces.name}, {measured.count} faces: accuracy {measured.accuracy:.4f}, balanced "
+        f"{measured.balanced_accuracy:.4f}, ECE {measured.ece:.4f} -> {out}"
+    )
+
+
+def train(
+    dataset: Dataset,
+    root: Root,
+    out: Annotated[Path, typer.Option(help="Folder for state, history and weights; a training in it is gone on with.")],
+    recipe: Annotated[
+        str | None, typer.Option(help=f"One of {', '.join(RECIPES)}; default: the dataset's own.")
+    ] = None,
+    change: Annotated[
+        list[str] | None, typer.Option("--set", help="Change the recipe: name=value, may be repeated; see README.")
+    ] = None,
+    heads: Annotated[int, typer.Option(min=1, help="Attention heads.")] = 4,
+    start: Annotated[str | None, typer.Option("--from", help="Weights to go on with instead of fresh ones.")] = None,
+    precision: Annotated[str, typer.Option(help="no, bf16 or fp16.")] = "no",
+    cpu: Annotated[bool, typer.Option("--cpu", help="Stay on the CPU.")] = False,
+    workers: Annotated[int, typer.Option(min=0, help="Processes that decode images too many to keep.")] = 0,
+    every: Annotated[int, typer.Option(min=1, help="Take every n-th image only, to try things out.")] = 1,
+) -> None:
+    """Train DAN, or go on with a training that was stopped; also under accelerate launch -m dan_model train …"""
+    with exit_on_error():
+        plan = _changed(_recipe(dataset, recipe), change or [])
+        learning = load_faces(dataset, root, "train", VOTES if dataset == "ferplus" else MAJORITY).every(every)
+        validation = load_faces(dataset, root, "valid").every(every)
+        config = replace(_config(dataset, learning), num_heads=heads)
+        model = load_checkpoint(start).model if start else fresh_model(config, plan)
+        config = model.config
+        make_folder(out)
+        training = Training(
+            model,
+            Pixels(learning.in_order_of(config.labels), config.preprocess),
+            Pixels(validation.in_order_of(config.labels), config.preprocess),
+            plan,
+            out,
+            inside=_inside(config),
+            precision=precision,
+            cpu=cpu,
+            workers=workers,
+        )
+        training.run(typer.echo)
+        if training.accelerator.is_main_process:
+            measured = _finish(out, training, plan, learning)
+            typer.echo(
+                f"{out / WEIGHTS}: accuracy {measured.accuracy:.4f}, balanced {measured.balanced_accuracy:.4f}, "
+                f"ECE {measured.ece:.4f}"
+            )
+
+
+def _finish(out: Path, training: Training, recipe: Recipe, learning: FaceSet) -> Evaluation:
+    """The best weights with their temperature taken up, their figures and their card."""
+    model = load_checkpoint(out / BEST).model.to(training.accelerator.device)
+    logits, classes = predict(model, training.valid)
+    before = measure(logits, classes, model.config.labels)
+    fold_temperature(model, before.temperature)
+    measured = measure(logits / before.temperature, classes, model.config.labels)
+    provenance = {
+        "dataset": f"{learning.name}, {len(learning):,} faces",
+        "recipe": {spec.name: getattr(recipe, spec.name) for spec in fields(recipe) if spec.name != "augmentation"},
+        "validation": measured.to_dict(),
+    }
+    told = json.loads(json.dumps(provenance, default=vars))
+    final = DAN(model.config.labels, model.config.num_heads, model.config.preprocess, told)
+    final.load_state_dict(model.cpu().state_dict())
+    final.save_pretrained(out / WEIGHTS)
+    (out / WEIGHTS / "reference.safetensors").write_bytes((out / BEST / "reference.safetensors").read_bytes())
+    (out / WEIGHTS / "README.md").write_text(model_card(final.config, out.resolve().name), encoding="utf-8")
+    _write(measured, out / "metrics.json", logits / before.temperature, classes, {"dataset": training.valid.faces.name})
+    return measured
+
+
+def _write(measured: Evaluation, out: Path, logits: Tensor, classes: Tensor, more: dict[str, Any]) -> None:
+    out.write_text(json.dumps({**measured.to_dict(), **more}, indent=1), encoding="utf-8")
+    confusion_figure(measured).savefig(out.with_name(f"{out.stem}-confusion.png"), dpi=130)
+    reliability_figure(logits, classes, measured).savefig(out.with_name(f"{out.stem}-reliability.png"), dpi=130)
+
+
+def _recipe(dataset: str, name: str | None) -> Recipe:
+    name = name or (dataset if dataset in RECIPES else "ferplus")
+    if name not in RECIPES:
+        raise ArgumentError(f"There is no recipe {name!r}.", f"Choose from: {', '.join(RECIPES)}.")
+    return RECIPES[name]
+
+
+def _changed(recipe: Recipe, changes: list[str]) -> Recipe:
+    """A recipe with name=value changes; phases are written 64:30,112:20."""
+    values: dict[str, Any] = {}
+    for text in changes:
+        name, _, value = text.partition("=")
+        now = getattr(recipe, name, None) if name in {spec.name for spec in fields(recipe)} else None
+        try:
+            if name == "phases":
+                values[name] = tuple(Phase(*map(int, part.split(":"))) for part in value.split(","))
+            elif isinstance(now, (int, float, str)):
+                values[name] = type(now)(value) if not isinstance(now, float) else float(value)
+            else:
+                raise ArgumentError(f"--set {text}: there is no such setting.", "See the README for their names.")
+        except (TypeError, ValueError) as error:
+            raise ArgumentError(f"--set {text} makes no sense: {error}.", "Write name=value.") from error
+    return replace(recipe, **values)
+
+
+def _config(dataset: str, faces: FaceSet) -> ModelConfig:
+    """Labels and preprocessing to train on a dataset with."""
+    if dataset == "ferplus":
+        return replace(load_checkpoint().model.config, provenance={})
+    if dataset in PRESETS:
+        return replace(PRESETS[dataset], provenance={})
+    return ModelConfig(SFEW_LABELS if dataset == "sfew" else faces.labels)
+
+
+def _inside(config: ModelConfig) -> Tensor | None:
+    """What lies inside the face in crops that are aligned with a template, (S, S); None without one."""
+    template = config.preprocess.landmark_template
+    if template is None:
+        return None
+    chosen = torch.tensor([REGIONS.index(name) for name in FACE])
+    return torch.isin(draw_regions(np.array(template.points)), chosen).float()

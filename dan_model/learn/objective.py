@@ -1,0 +1,86 @@
+"""What training minimises: one module, so that every process and every device computes it alike."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from dan_model.learn.losses import affinity_loss, partition_loss
+from dan_model.learn.recipes import Recipe
+from dan_model.network import CHANNELS, DAN
+
+
+class Objective(nn.Module):
+    """The network with its losses.
+
+    Args:
+        model: What is trained.
+        recipe: The weights of the terms.
+        inside: How far each cell of a map of any size lies inside the face, (S, S) in [0, 1]; needed where the recipe
+            weighs attention outside.
+    """
+
+    def __init__(self, model: DAN, recipe: Recipe, inside: Tensor | None = None) -> None:
+        super().__init__()
+        self.model = model
+        self.recipe = recipe
+        self.register_buffer("inside", inside, persistent=False)  # goes where the network goes
+        heads, classes = model.config.num_heads, len(model.config.labels)
+        self.centres = nn.Parameter(torch.randn(classes, CHANNELS))
+        self.alone = nn.ModuleList(
+            nn.Sequential(nn.BatchNorm1d(CHANNELS), nn.Linear(CHANNELS, classes)) for _ in range(heads)
+        )
+
+    def forward(self, x: Tensor, targets: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss, and its terms before they are weighted.
+
+        Args:
+            x: Normalised faces, (B, 3, S, S).
+            targets: (B, K), rows sum to 1.
+        """
+        recipe, stages = self.recipe, self.model.stages(x)
+        smooth = recipe.label_smoothing
+        targets = targets * (1 - smooth) + smooth / targets.shape[1]
+        spatial, embeddings = stages.spatial.float(), stages.embeddings.float()
+        terms = {"cross_entropy": F.cross_entropy(stages.logits.float(), targets)}
+        terms["affinity"] = affinity_loss(stages.features.float().mean(dim=(2, 3)), targets, self.centres)
+        if embeddings.shape[1] > 1:
+            terms["partition"] = partition_loss(embeddings)
+            terms["overlap"] = overlap_loss(spatial, recipe.overlap_margin)
+        if recipe.outside and isinstance(self.inside, Tensor):
+            terms["outside"] = outside_loss(spatial, self.inside)
+        if recipe.alone:
+            answers = [head(v) for head, v in zip(self.alone, embeddings.unbind(dim=1), strict=True)]
+            terms["alone"] = torch.stack([F.cross_entropy(logits, targets) for logits in answers]).mean()
+        loss = terms["cross_entropy"]
+        for name, term in terms.items():
+            weight = getattr(recipe, name, 0.0)
+            if weight:
+                loss = loss + weight * term
+        return loss, {name: term.detach() for name, term in terms.items()}
+
+
+def overlap_loss(spatial: Tensor, margin: float = 0.0) -> Tensor:
+    """Mean over images and pairs of heads of how far the cosine of two maps (B, H, h, w) lies above a margin."""
+    unit = F.normalize(spatial.flatten(2), dim=2)  # (B, H, N)
+    rows, columns = torch.triu_indices(unit.shape[1], unit.shape[1], offset=1)
+    cosine = (unit[:, rows] * unit[:, columns]).sum(dim=2)
+    return F.relu(cosine - margin).mean()
+
+
+def outside_loss(spatial: Tensor, inside: Tensor) -> Tensor:
+    """Mean over images and heads of the part of a map (B, H, h, w) that lies outside the face (S, S)."""
+    cover = F.adaptive_avg_pool2d(
+        inside[None, None].to(spatial.dtype), (spatial.shape[2], spatial.shape[3])
+    )  # (1, 1, h, w)
+    total = spatial.sum(dim=(2, 3)).clamp(min=1e-6)
+    return 1 - ((spatial * cover).sum(dim=(2, 3)) / total).mean()
+
+
+def scale_attention(model: DAN, factor: float) -> None:
+    """Make the heads' maps `factor` times as strong: where embeddings start small, no head owns a channel yet."""
+    with torch.no_grad():
+        for head in model.heads:
+            for branch in (head.sa.conv_3x3, head.sa.conv_1x3, head.sa.conv_3x1):
+                branch.get_submodule("1").get_parameter("weight").mul_(factor)

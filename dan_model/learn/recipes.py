@@ -1,0 +1,119 @@
+"""How to train: everything that decides the result besides the data. Recipes are plain values."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from dan_model.errors import ArgumentError
+from dan_model.learn.augment import Augmentation
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A part of the training at one input size."""
+
+    size: int
+    epochs: int
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train.
+
+    Attributes:
+        phases: One after the other; the schedule runs over all of them.
+        batch_size: Images per step, over all processes.
+        optimizer: sgd (momentum 0.9, Nesterov where not published otherwise), adam or adamw.
+        lr: Highest learning rate.
+        weight_decay: Of the weights.
+        schedule: cosine (to zero), step (times `gamma` every `step_epochs`), or exponential (times `gamma` each epoch).
+        gamma: Of step and exponential.
+        step_epochs: Of step.
+        warmup_epochs: The learning rate rises evenly over these; may be a fraction.
+        sampling: Images are drawn in proportion to count^-sampling of their class: 0 all alike, 1 all classes alike.
+        label_smoothing: Part of each target that is spread over all classes.
+        affinity: Weight of the affinity loss.
+        partition: Weight of the partition loss.
+        overlap: Weight of the mean pairwise cosine of the head maps above `overlap_margin`.
+        overlap_margin: Cosine that is free.
+        outside: Weight of the part of each head's attention outside the face.
+        alone: Weight of the heads' cross-entropy when each classifies alone, by a linear layer that is dropped later.
+        attention_scale: Factor on the spatial attention's last normalisation before training; 1 is the published start.
+        ema: Decay per step of the average of the weights that is evaluated and saved; 0: none.
+        clip: Largest norm of the gradient; 0: none.
+        augmentation: Of the training images.
+        seed: Of everything that is drawn.
+    """
+
+    phases: tuple[Phase, ...]
+    batch_size: int = 256
+    optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
+    lr: float = 0.1
+    weight_decay: float = 1e-4
+    schedule: Literal["cosine", "step", "exponential"] = "cosine"
+    gamma: float = 0.1
+    step_epochs: int = 10
+    warmup_epochs: float = 0.0
+    sampling: float = 0.0
+    label_smoothing: float = 0.0
+    affinity: float = 1.0
+    partition: float = 1.0
+    overlap: float = 0.0
+    overlap_margin: float = 0.0
+    outside: float = 0.0
+    alone: float = 0.0
+    attention_scale: float = 1.0
+    ema: float = 0.0
+    clip: float = 0.0
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.phases or min(phase.epochs for phase in self.phases) < 1:
+            raise ArgumentError(f"A recipe needs phases of one epoch or more, got {self.phases}.", "Give some.")
+        if self.batch_size < 2:
+            raise ArgumentError(f"batch_size must be 2 or more, got {self.batch_size}.", "BatchNorm needs company.")
+
+    @property
+    def epochs(self) -> int:
+        """Of all phases."""
+        return sum(phase.epochs for phase in self.phases)
+
+    def size(self, epoch: int) -> int:
+        """The input size of an epoch, counted from 0."""
+        for phase in self.phases:
+            if epoch < phase.epochs:
+                return phase.size
+            epoch -= phase.epochs
+        return self.phases[-1].size
+
+    def rate(self, epoch: float) -> float:
+        """The learning rate at a time, in epochs from the start."""
+        warm = min(1.0, epoch / self.warmup_epochs) if self.warmup_epochs else 1.0
+        if self.schedule == "cosine":
+            return self.lr * warm * (1 + math.cos(math.pi * epoch / self.epochs)) / 2
+        steps = int(epoch) // self.step_epochs if self.schedule == "step" else int(epoch)
+        return self.lr * warm * self.gamma**steps
+
+
+PUBLISHED = Augmentation(0.2, 20, 1 / 7, 0, 0.5, 0, 0, 0.5)
+RECIPES: Mapping[str, Recipe] = {
+    "rafdb": Recipe((Phase(224, 40),), schedule="step", augmentation=PUBLISHED),
+    "sfew": Recipe((Phase(224, 40),), lr=0.01, schedule="step", augmentation=PUBLISHED),
+    "affectnet7": Recipe(
+        (Phase(224, 40),), optimizer="adam", lr=1e-4, weight_decay=0, schedule="exponential", gamma=0.6, sampling=1,
+        augmentation=Augmentation(0.7, 20, 0.2, 0.1, 0.5, 0, 0, 0.5),
+    ),
+    "affectnet8": Recipe(
+        (Phase(224, 40),), optimizer="adam", lr=1e-4, weight_decay=0, schedule="exponential", gamma=0.6, sampling=1,
+        augmentation=Augmentation(0.7, 20, 0.2, 0.1, 0.5, 0, 0, 0.5),
+    ),
+    "ferplus": Recipe(
+        (Phase(64, 30), Phase(112, 20), Phase(224, 20)), warmup_epochs=2, sampling=0.35, affinity=0.1, partition=0.1,
+        overlap=0.3, overlap_margin=0.2, outside=0.5, alone=0.3, attention_scale=0.02, ema=0.999, clip=2.0,
+    ),
+}  # fmt: skip
+"""By name. rafdb and affectnet are the published ones; sfew is this package's reading (the paper fine-tunes there)."""
