@@ -12,6 +12,8 @@ from typing import Annotated
 
 import numpy as np
 import typer
+from accelerate import PartialState
+from PIL import Image
 from rich.progress import track
 
 from dan_model.cards import model_card
@@ -25,8 +27,10 @@ from dan_model.faces import FaceDetector, median_template
 from dan_model.hub import hub_endpoint, push_folder
 from dan_model.images import read_image
 from dan_model.published import PRESETS
-from dan_model.show.report import write
+from dan_model.show.archive import Archive, content_of, fingerprint
+from dan_model.show.report import numbers, write
 from dan_model.terminal import errors, exit_on_error, make_folder
+from dan_model.version import __version__
 
 app = typer.Typer(
     help="DAN Explorer: what DAN's attention heads look at, and how their fusion decides.", no_args_is_help=True
@@ -37,7 +41,7 @@ app.command()(evaluate)
 
 @app.command()
 def explain(
-    images: Annotated[list[Path], typer.Argument(help="Image files.", metavar="IMAGE...")],
+    images: Annotated[list[Path], typer.Argument(help="Image files, or folders with some.", metavar="IMAGE...")],
     out: Annotated[Path, typer.Option(help="Folder for the results; made if it is not there.")],
     weights: Annotated[
         str | None,
@@ -51,33 +55,55 @@ def explain(
     ] = None,
     whole_image: Annotated[bool, typer.Option(help="Take each image as one face, without looking for faces.")] = False,
     native: Annotated[bool, typer.Option(help="Draw maps in their own cells and pixels instead of smoothly.")] = False,
-    views: Annotated[
-        bool, typer.Option(help="Also the laboratory: a figure for each view of heads and fusion.")
-    ] = False,
+    views: Annotated[bool, typer.Option(help="Also a figure for each view of heads and fusion.")] = False,
+    panel: Annotated[bool, typer.Option(help="Draw the panel; --no-panel is faster for many images.")] = True,
 ) -> None:
-    """Explain every face of every image: per face a panel (PNG), all arrays (NPZ) and the numbers (JSON)."""
+    """Explain every face of every image: panel (PNG), arrays (NPZ), numbers (JSON), and all numbers in one JSONL.
+
+    What was explained alike before, by content, is not done again: a run that was killed goes on with the same command.
+    Many processes share the work under: accelerate launch -m dan_model explain …
+    """
     with exit_on_error():
         methods = _methods(method or ["all"])
+        state = PartialState(cpu=device == "cpu")
         explainer = Explainer.from_pretrained(weights, preset, device)
+        if state.num_processes > 1:
+            explainer.model.to(state.device)
         if target is not None:
             explainer.class_index(target)
         make_folder(out)
-    images = list(dict.fromkeys(images))
-    stems = _unique_stems(images)
+        stems = name_results(images)
+    asked = {
+        "weights": fingerprint(explainer.model), "target": target, "methods": methods, "whole_image": whole_image,
+        "native": native, "views": views, "panel": panel, "version": __version__,
+    }  # fmt: skip
+    archive = Archive(out, asked, state.process_index)
+    own = list(stems)[state.process_index :: state.num_processes]
     failed = 0
-    for path in track(images, description="Explaining", console=errors, disable=not errors.is_terminal):
+    for path in track(own, description="Explaining", console=errors, disable=not errors.is_terminal):
         try:
-            photo = read_image(path)
+            content = content_of(path) if path.is_file() else ""
+            if archive.before(content):
+                typer.echo(f"{path}: done before")
+                continue
+            photo, files, faces = read_image(path), [], []
             for number, face in enumerate(_faces(explainer, photo, whole_image), start=1):
                 explanation = explainer.explain(photo, target, methods, face, use=views)
-                written = write(explanation, out / f"{stems[path]}-face{number}", smooth=not native, views=views)
+                stem = out / f"{stems[path]}-face{number}"
+                files += write(explanation, stem, not native, views, panel)
+                faces.append(numbers(explanation))
                 share = float(explanation.prediction.probabilities.max())
-                typer.echo(f"{path}: face {number}: {explanation.prediction.label} {share:.3f} -> {written[0]}")
+                typer.echo(f"{path}: face {number}: {explanation.prediction.label} {share:.3f} -> {stem}")
+            archive.add(path, content, files, faces)
         except (DanError, OSError) as error:
             failed += 1
+            archive.add_failure(path, str(error))
             errors.print(f"{path}: {error}", style="red", markup=False)
+    state.wait_for_everyone()
+    if state.is_main_process:
+        archive.merge()
     if failed:
-        errors.print(f"{failed} of {len(images)} images failed.", style="red")
+        errors.print(f"{failed} of {len(own)} images failed.", style="red")
         raise typer.Exit(1)
 
 
@@ -160,13 +186,32 @@ def _methods(names: list[str]) -> list[str]:
     return names
 
 
-def _unique_stems(paths: list[Path]) -> dict[Path, str]:
-    """A file name for each image; two images of one name are told apart by a number."""
+def name_results(given: list[Path]) -> dict[Path, str]:
+    """Where each image's results go below --out, without suffix; folders keep their inner order.
+
+    Two images of one name are told apart by a number.
+
+    Raises:
+        ArgumentError: A folder holds no images.
+    """
+    places: dict[Path, Path] = {}
+    for path in given:
+        if not path.is_dir():
+            places.setdefault(path, Path(path.stem))
+            continue
+        known = Image.registered_extensions()
+        found = sorted(image for image in path.rglob("*") if image.suffix.lower() in known and image.is_file())
+        if not found:
+            raise ArgumentError(f"{path} holds no images.", "Give a folder with some, at any depth.")
+        for image in found:
+            places.setdefault(image, image.relative_to(path).with_suffix(""))
     stems: dict[Path, str] = {}
-    for path in paths:
-        stem, n = path.stem, 1
-        while stem.lower() in {other.lower() for other in stems.values()}:
+    taken: set[str] = set()
+    for path, place in places.items():
+        stem, n = str(place), 1
+        while stem.lower() in taken:
             n += 1
-            stem = f"{path.stem}-{n}"
+            stem = f"{place}-{n}"
+        taken.add(stem.lower())
         stems[path] = stem
     return stems

@@ -126,22 +126,27 @@ def panel_png(explanation: Explanation, smooth: bool = True) -> bytes:
     return buffer.getvalue()
 
 
-def write(explanation: Explanation, stem: Path, smooth: bool = True, views: bool = False) -> list[Path]:
-    """Write `stem`.png, `stem`.npz and `stem`.json; existing ones are replaced.
+def write(
+    explanation: Explanation, stem: Path, smooth: bool = True, views: bool = False, panel: bool = True
+) -> list[Path]:
+    """Write `stem`.npz, `stem`.json and `stem`.png; existing ones are replaced.
 
     Args:
         explanation: What to write.
         stem: Folder and beginning of the names.
         smooth: Draw maps smoothly instead of in their native cells or pixels.
         views: Write the laboratory's figures as well: `stem`-regions.png, `stem`-ledger.png and so on.
+        panel: Write the panel, `stem`.png.
 
     Returns:
         The paths.
     """
-    paths = [stem.with_name(f"{stem.name}.{suffix}") for suffix in ("png", "npz", "json")]
-    paths[0].write_bytes(panel_png(explanation, smooth))
-    np.savez_compressed(paths[1], allow_pickle=False, **arrays(explanation))
-    paths[2].write_text(json.dumps(numbers(explanation), indent=1), encoding="utf-8")
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    paths = [stem.with_name(f"{stem.name}.{suffix}") for suffix in ("npz", "json", "png")[: 3 if panel else 2]]
+    np.savez_compressed(paths[0], allow_pickle=False, **arrays(explanation))
+    paths[1].write_text(json.dumps(numbers(explanation), indent=1), encoding="utf-8")
+    if panel:
+        paths[2].write_bytes(panel_png(explanation, smooth))
     if views:
         for view in all_views(explanation):
             if view.figure is not None:
