@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,8 @@ EMBEDDED = Path(__file__).parent / "pretrained" / "ferplus"
 EMBEDDED_SHA256 = "5412af99864d6be07c9fdc80a565cbfbd046d8b11071c145f06001e1680a456a"
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
-CHECKPOINT_FILES = (CONFIG_FILE, WEIGHTS_FILE, "reference.safetensors", "README.md")
+REFERENCE_FILE = "reference.safetensors"
+CHECKPOINT_FILES = (CONFIG_FILE, WEIGHTS_FILE, REFERENCE_FILE, "README.md")
 """What a checkpoint folder may hold; nothing else is ever published."""
 
 
@@ -36,6 +38,7 @@ class Checkpoint:
         path: The folder or file that was read.
         revision: On the Hub, the commit: its first eight hex digits.
         notice: What people must know about these weights, such as why they are not those that were asked for.
+        reference: The file with statistics over many faces (`explain.reference`), or None.
     """
 
     model: DAN
@@ -43,6 +46,7 @@ class Checkpoint:
     path: Path
     revision: str | None = None
     notice: str | None = None
+    reference: Path | None = None
 
 
 def load_checkpoint(source: str | Path | None = None, preset: str | None = None) -> Checkpoint:
@@ -66,7 +70,7 @@ def load_checkpoint(source: str | Path | None = None, preset: str | None = None)
         if preset is not None:
             raise CheckpointError(f"Preset {preset!r} needs a published file.", "Give the file as weights.")
         _check_sha256(EMBEDDED / WEIGHTS_FILE, EMBEDDED_SHA256)
-        return Checkpoint(_load_folder(EMBEDDED), "FER+ (embedded)", EMBEDDED)
+        return Checkpoint(_load_folder(EMBEDDED), "FER+ (embedded)", EMBEDDED, reference=_reference(EMBEDDED))
     path = Path(source)
     try:
         path = path.expanduser()
@@ -79,7 +83,7 @@ def load_checkpoint(source: str | Path | None = None, preset: str | None = None)
             f"A preset is for a bare published file, and one of: {', '.join(PRESETS)}.",
         )
     if is_folder:
-        return Checkpoint(_load_folder(path), path.resolve().name, path)
+        return Checkpoint(_load_folder(path), path.resolve().name, path, reference=_reference(path))
     if is_file:
         return Checkpoint(import_published(path, preset), path.name, path)
     address = HubAddress.parse(str(source))
@@ -136,6 +140,11 @@ def _load_folder(folder: Path) -> DAN:
     return _load_pair(_read_config(folder / CONFIG_FILE, str(folder)), folder / WEIGHTS_FILE, str(folder))
 
 
+def _reference(folder: Path) -> Path | None:
+    path = folder / REFERENCE_FILE
+    return path if path.is_file() else None
+
+
 def _load_pair(config: ModelConfig, weights: Path, where: str) -> DAN:
     return build(config, read_tensors(weights), f"{where}: {WEIGHTS_FILE}")
 
@@ -163,8 +172,12 @@ def _load_hub(address: HubAddress, preset: str | None) -> Checkpoint:
         config = _read_config(config_path, str(address))  # before the tensors are fetched
         path, _ = folder.fetch(WEIGHTS_FILE)
         model = _load_pair(config, path, str(address))
+    reference = None
+    if address.file is None:
+        with suppress(CheckpointError):  # most have none
+            reference, _ = folder.fetch(REFERENCE_FILE)
     notice = f"An earlier download of {address} serves: {folder.unreachable}." if folder.unreachable else None
-    return Checkpoint(model, str(address), path, commit[:8], notice)
+    return Checkpoint(model, str(address), path, commit[:8], notice, reference)
 
 
 def build(config: ModelConfig, state: Mapping[str, Tensor], where: str) -> DAN:

@@ -1,4 +1,4 @@
-"""The command line's part for learning: train and evaluate. `cli` puts them together with the rest."""
+"""The command line's part for learning: train, evaluate, reference. `cli` puts them together with the rest."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ import numpy as np
 import torch
 import typer
 from accelerate import PartialState
+from rich.progress import Progress
 from torch import Tensor
 
 from dan_model.cards import model_card
-from dan_model.checkpoints import load_checkpoint
+from dan_model.checkpoints import REFERENCE_FILE, load_checkpoint
 from dan_model.config import ModelConfig
 from dan_model.devices import choose_device
 from dan_model.errors import ArgumentError
-from dan_model.explain.regions import FACE, REGIONS, draw_regions
+from dan_model.explain.reference import measure_reference
+from dan_model.explain.regions import FACE, REGIONS, Regions, draw_regions
 from dan_model.learn.batches import Pixels
 from dan_model.learn.datasets import LOADERS, MAJORITY, SFEW_LABELS, VOTES, FaceSet, load_faces
 from dan_model.learn.evaluation import Evaluation, fold_temperature, measure, predict
@@ -27,7 +29,7 @@ from dan_model.learn.training import BEST, Training, fresh_model
 from dan_model.network import DAN
 from dan_model.published import PRESETS
 from dan_model.show.learning_figures import confusion_figure, reliability_figure
-from dan_model.terminal import exit_on_error, make_folder
+from dan_model.terminal import errors, exit_on_error, make_folder
 
 WEIGHTS = "weights"  # in a training's folder: what came out
 
@@ -111,6 +113,34 @@ def train(
             )
 
 
+def reference(
+    dataset: Dataset,
+    root: Root,
+    weights: Annotated[Path, typer.Option(help="Checkpoint folder; its reference.safetensors is made or replaced.")],
+    split: Annotated[str, typer.Option(help="train, valid or test.")] = "train",
+    device: Annotated[str, typer.Option(help="As for `explain`.")] = "auto",
+    every: Annotated[int, typer.Option(min=1, help="Take every n-th image only.")] = 1,
+) -> None:
+    """Measure what is usual under these weights: class centres, projection, percentiles, mean face."""
+    with exit_on_error():
+        if not weights.is_dir():
+            raise ArgumentError(f"{weights} is no folder.", "Give a checkpoint folder.")
+        model = load_checkpoint(weights).model.to(choose_device(device))
+        faces = load_faces(dataset, root, split).in_order_of(model.config.labels).every(every)
+        template = model.config.preprocess.landmark_template
+        regions = None if template is None else Regions(draw_regions(np.array(template.points)))
+        with Progress(console=errors, disable=not errors.is_terminal) as progress:
+            task = progress.add_task("Measuring", total=len(faces))
+            found = measure_reference(
+                model,
+                Pixels(faces, model.config.preprocess),
+                regions,
+                lambda done: progress.update(task, completed=done),
+            )
+        found.save(weights / REFERENCE_FILE)
+    typer.echo(f"{weights / REFERENCE_FILE}: {len(faces)} faces of {faces.name}")
+
+
 def _finish(out: Path, training: Training, recipe: Recipe, learning: FaceSet) -> Evaluation:
     """The best weights with their temperature taken up, their figures and their card."""
     model = load_checkpoint(out / BEST).model.to(training.accelerator.device)
@@ -127,7 +157,7 @@ def _finish(out: Path, training: Training, recipe: Recipe, learning: FaceSet) ->
     final = DAN(model.config.labels, model.config.num_heads, model.config.preprocess, told)
     final.load_state_dict(model.cpu().state_dict())
     final.save_pretrained(out / WEIGHTS)
-    (out / WEIGHTS / "reference.safetensors").write_bytes((out / BEST / "reference.safetensors").read_bytes())
+    (out / WEIGHTS / REFERENCE_FILE).write_bytes((out / BEST / REFERENCE_FILE).read_bytes())
     (out / WEIGHTS / "README.md").write_text(model_card(final.config, out.resolve().name), encoding="utf-8")
     _write(measured, out / "metrics.json", logits / before.temperature, classes, {"dataset": training.valid.faces.name})
     return measured

@@ -48,7 +48,7 @@ def detector() -> FaceDetector:
 @pytest.fixture(scope="session")
 def explainer(detector) -> Explainer:
     """On the embedded weights."""
-    return Explainer(load_checkpoint().model, detector)
+    return Explainer.of(load_checkpoint(), torch.device("cpu"), detector)
 
 
 @pytest.fixture(scope="session")

@@ -100,6 +100,7 @@ def test_views_are_written_as_figures_and_measured(tmp_path):
     names = {path.name.removeprefix("hopper-face1-").removesuffix(".png") for path in tmp_path.glob("*-face1-*.png")}
     assert names == {
         "regions", "region-map", "overlap", "gates", "use", "ledger", "mute", "tug-of-war", "shapley", "path",
+        "distances", "projection",
     }  # fmt: skip
     told = json.loads((tmp_path / "hopper-face1.json").read_text())
     assert len(told["use"]["measured"]) == 4

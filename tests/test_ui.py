@@ -248,7 +248,7 @@ def stop_at(explainer, monkeypatch, when: str):
     monkeypatch.setattr(explainer_module, when, slow)
     list(handler["on_photo"](str(EXAMPLES / "hopper.jpg"), visitor))
     asked = ("1", handlers.PREDICTED, ["layer_grad_cam"], handlers.SMOOTH, True)
-    shown = [""] * 9
+    shown = [""] * 10
     for values in handler["on_explain"](*asked, visitor):
         shown = [old if isinstance(new, dict) else new for old, new in zip(shown, values, strict=True)]
     return shown

@@ -14,12 +14,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dan_model.checkpoints import load_checkpoint
+from dan_model.checkpoints import Checkpoint, load_checkpoint
 from dan_model.devices import choose_device
 from dan_model.errors import ArgumentError, CheckpointError, NoFaceError, Stopped
 from dan_model.explain.attributions import Attribution, Question, attribute, check_methods
 from dan_model.explain.fusion import Fusion, read_fusion
 from dan_model.explain.heads import Heads, read_heads
+from dan_model.explain.reference import ClassPlace, Reference, place
 from dan_model.explain.regions import Regions, read_regions
 from dan_model.explain.use import Use, read_use
 from dan_model.faces import Face, FaceCrop, FaceDetector, crop_face, whole_image
@@ -60,6 +61,8 @@ class Explanation:
         heads: What each head looks at.
         fusion: How the heads became a decision.
         regions: Where brows, eyes, mouth … lie in the crop; None where no landmarks are known.
+        reference: What is usual under these weights; None where they bring no statistics.
+        place: Where the face lies among the classes; None without a reference.
         use: Looked at versus used; None where it was not asked for, or is still to come.
         attributions: By method name, in the order they were asked for; those that are ready.
     """
@@ -72,6 +75,8 @@ class Explanation:
     heads: Heads
     fusion: Fusion
     regions: Regions | None
+    reference: Reference | None
+    place: ClassPlace | None
     use: Use | None
     attributions: Mapping[str, Attribution]
 
@@ -82,11 +87,13 @@ class Explainer:
     Args:
         model: The network, on the device where it shall run. Its mode and flags stay as they are.
         detector: Finds the faces. None: CenterFace, made when first needed.
+        reference: What is usual under these weights, or None.
     """
 
-    def __init__(self, model: DAN, detector: FaceDetector | None = None) -> None:
+    def __init__(self, model: DAN, detector: FaceDetector | None = None, reference: Reference | None = None) -> None:
         self.model = model
         self.detector = detector
+        self.reference = reference
         self._lock = threading.RLock()  # passes take turns: some methods hang hooks on the model
 
     @classmethod
@@ -98,11 +105,21 @@ class Explainer:
         Where an earlier download serves because the Hub does not answer, that is said as a warning. The network goes to
         the device by that name (`choose_device`).
         """
-        place = choose_device(device)
+        chosen = choose_device(device)
         checkpoint = load_checkpoint(weights, preset)
         if checkpoint.notice:
             warnings.warn(checkpoint.notice, stacklevel=2)
-        return cls(checkpoint.model.to(place))
+        return cls.of(checkpoint, chosen)
+
+    @classmethod
+    def of(cls, checkpoint: Checkpoint, device: torch.device, detector: FaceDetector | None = None) -> Explainer:
+        """An explainer on a loaded checkpoint, with its reference statistics where it brings some.
+
+        Raises:
+            CheckpointError: The statistics cannot be read.
+        """
+        reference = None if checkpoint.reference is None else Reference.load(checkpoint.reference, checkpoint.model)
+        return cls(checkpoint.model.to(device), detector, reference)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -245,6 +262,8 @@ class Explainer:
             heads=read_heads(stages),
             fusion=read_fusion(self.model, stages, target),
             regions=read_regions(crop, self.model.config.preprocess),
+            reference=self.reference,
+            place=None if self.reference is None else place(stages.features[0], self.reference),
             use=None,
             attributions={},
         )

@@ -78,13 +78,19 @@ def read_overlap(heads: Heads, cells: int = TOP_CELLS) -> Overlap:
     if not 1 <= cells <= spatial.shape[1]:
         raise ArgumentError(f"cells must lie in [1, {spatial.shape[1]}], got {cells}.", "Give a smaller number.")
     loss = float(partition_loss(heads.embeddings.double()))
-    return Overlap(_cosine(spatial), _intersection_over_union(spatial, cells), cells, _cosine(heads.gates), loss)
+    return Overlap(
+        pairwise_cosine(spatial).fill_diagonal_(1.0),
+        _intersection_over_union(spatial, cells),
+        cells,
+        pairwise_cosine(heads.gates).fill_diagonal_(1.0),
+        loss,
+    )
 
 
-def _cosine(rows: Tensor) -> Tensor:
-    """Cosine between all pairs of rows, (H, H) float64; a row of zeros is like itself and like no other."""
-    unit = normalize(rows.double(), dim=1)
-    return (unit @ unit.T).clamp(-1, 1).fill_diagonal_(1.0)
+def pairwise_cosine(rows: Tensor) -> Tensor:
+    """Cosine between all pairs of rows (…, H, N), (…, H, H) float64; a row of zeros is like no other."""
+    unit = normalize(rows.double(), dim=-1)
+    return (unit @ unit.mT).clamp(-1, 1)
 
 
 def _intersection_over_union(rows: Tensor, count: int) -> Tensor:

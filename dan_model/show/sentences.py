@@ -11,6 +11,7 @@ from dan_model.explain.channels import TugOfWar
 from dan_model.explain.explainer import Explanation
 from dan_model.explain.heads import Overlap
 from dan_model.explain.interventions import ConsensusPath, for_each_head, mute, solo
+from dan_model.explain.reference import ClassPlace, Reference
 from dan_model.explain.regions import REGIONS, Regions
 from dan_model.explain.shapley import ABSENCES, Shapley
 from dan_model.explain.use import Use
@@ -192,6 +193,34 @@ def transplant_sentence(logits: Tensor, labels: Sequence[str], target: int) -> s
     then = f"The answer changes with {_list(turned)}." if turned else "No single head changes the answer."
     after = float(probabilities[head + 1, target])
     return f"With the other face's Head {head + 1}, {labels[target]} {_moves(before, after)}. {then}"
+
+
+def place_sentence(place: ClassPlace, labels: Sequence[str], answer: int) -> str:
+    """Which class centre is nearest, and whether the network's answer agrees."""
+    order = place.distances.argsort().tolist()
+    first, second = order[0], order[1]
+    agrees = "which is also the network's answer" if first == answer else f"but the network reads {labels[answer]}"
+    return (
+        f"The face lies nearest to the centre of {labels[first]} ({float(place.distances[first]):.2f}), then "
+        f"{labels[second]} ({float(place.distances[second]):.2f}): {agrees}."
+    )
+
+
+def percentiles_note(overlap: Overlap, saturation: float, reference: Reference | None) -> str:
+    """How usual overlap, partition loss and saturation are, or that nothing is known about it."""
+    known = {
+        "overlap": overlap.mean_cosine,
+        "partition loss": overlap.partition_loss,
+        "saturation": saturation,
+    }
+    told = []
+    for name, value in known.items():
+        percentile = None if reference is None else reference.percentile(name.replace(" ", "_"), value)
+        if percentile is not None:
+            told.append(f"{name} higher than on {percentile:.0f} %")
+    if reference is None or not told:
+        return "These weights bring no reference statistics: what is usual cannot be told."
+    return f"Of {reference.told.get('count', 'the')} reference faces: {', '.join(told)} of them."
 
 
 def absence_note(absence: str) -> str:

@@ -14,6 +14,7 @@ from dan_model.explain.interventions import consensus_path, transplant
 from dan_model.explain.shapley import ABSENCES, MAX_HEADS, shapley_values
 from dan_model.explain.use import CELLS
 from dan_model.show import sentences
+from dan_model.show.class_figures import distances_figure, projection_figure
 from dan_model.show.fusion_figures import (
     ledger_figure,
     mute_figure,
@@ -60,9 +61,43 @@ def fusion_views(explanation: Explanation) -> list[LabView]:
     return [_ledger(explanation), _mute(explanation), _tug(explanation), _shapley(explanation)]
 
 
+def class_views(explanation: Explanation) -> list[LabView]:
+    """Where the face lies among the classes."""
+    place, reference, labels = explanation.place, explanation.reference, explanation.labels
+    title = "How far is this face from each class?"
+    if place is None or reference is None:
+        return [LabView("distances", title, "These weights bring no reference statistics: `reference` makes them.")]
+    views = [
+        LabView(
+            "distances",
+            title,
+            sentences.place_sentence(place, labels, explanation.prediction.index),
+            distances_figure(place, labels, explanation.target),
+            "In the backbone's features, averaged over the cells: before any head. The affinity loss asks faces of a "
+            "class to lie near its centre.",
+        )
+    ]
+    projection = projection_figure(place, reference, labels)
+    if projection is not None:
+        told = f"{reference.told.get('dataset', 'unknown faces')}, {reference.told.get('count', '?')} faces"
+        views.append(
+            LabView(
+                "projection",
+                "Among which faces does it lie?",
+                f"Reference faces ({told}) in the plane in which they differ most; the star is this face.",
+                projection,
+                "Principal components of the pooled features. What is near in this plane need not be near in all 512 "
+                "directions: the distances beside are.",
+            )
+        )
+    return views
+
+
 def all_views(explanation: Explanation) -> list[LabView]:
-    """Everything about one face: heads, fusion, and the consensus path, which the page draws live instead."""
-    return [*head_views(explanation), *fusion_views(explanation), _path(explanation)]
+    """Everything about one face: heads, fusion, classes, and the consensus path, which the page draws live instead."""
+    return [
+        *head_views(explanation), *fusion_views(explanation), *class_views(explanation), _path(explanation),
+    ]  # fmt: skip
 
 
 def transplant_view(explanation: Explanation, donor: Tensor, name: str) -> LabView:
@@ -115,13 +150,14 @@ def _overlap(explanation: Explanation) -> LabView:
     if _single(explanation):
         return _needs_two("overlap", title)
     overlap = read_overlap(explanation.heads)
+    tug = tug_of_war(explanation.fusion.classifier, explanation.heads.embeddings, explanation.target)
+    usual = sentences.percentiles_note(overlap, tug.saturation, explanation.reference)
     return LabView(
         "overlap",
         title,
         sentences.overlap_sentence(overlap),
         overlap_figure(overlap),
-        "1 on the diagonal: each head with itself. These weights bring no reference statistics, so that no percentile "
-        "can be told.",
+        f"1 on the diagonal: each head with itself. {usual}",
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from dan_model.explain.explainer import Explainer, Explanation
 from dan_model.faces import FaceCrop, whole_image
 from dan_model.images import read_image
 from dan_model.show.photos import numbered, reduce_photo
-from dan_model.show.views import fusion_views, head_views, transplant_view
+from dan_model.show.views import LabView, class_views, fusion_views, head_views, transplant_view
 from dan_model.ui import html, laboratory
 
 PREDICTED = "the predicted class"
@@ -26,7 +26,7 @@ MAX_FACES = 24  # of one photo
 OVERVIEW_SIDE = 640  # pixels
 FORGET_AFTER = 900.0  # seconds
 SMOOTH, NATIVE = "smooth", "native cells"
-HEADS, FUSION = "Heads", "Fusion"  # the tabs
+HEADS, FUSION, CLASSES = "Heads", "Fusion", "Classes"  # the tabs
 
 
 Weights = tuple[str, str | None]
@@ -225,12 +225,20 @@ def explain(stream: Stream, sitting: Sitting, face: str, target: str, methods: S
         yield View(explanation, tuple(name for name in asked if name not in explanation.attributions))
 
 
+TABS: Mapping[str, Callable[[Explanation], list[LabView]]] = {
+    HEADS: lambda explanation: head_views(explanation),
+    FUSION: lambda explanation: fusion_views(explanation),
+    CLASSES: lambda explanation: class_views(explanation),
+}
+"""The tabs with figures, in order."""
+
+
 def figures(visit: Visit) -> dict[str, str]:
     """The figures of the open tab, where they are still to be drawn, as HTML by tab."""
     view, tab = visit.view, visit.tab  # either may change while this draws
     if view is None or tab not in visit.undrawn:
         return {}
-    drawn = laboratory.views(head_views(view.explanation) if tab == HEADS else fusion_views(view.explanation))
+    drawn = laboratory.views(TABS[tab](view.explanation))
     if visit.view is not view:  # who showed something newer draws that
         return {}
     visit.undrawn -= {tab}

@@ -16,7 +16,20 @@ from dan_model.faces import FaceCrop
 from dan_model.published import PRESETS
 from dan_model.show.sentences import summary
 from dan_model.ui import api, handlers, html, laboratory
-from dan_model.ui.handlers import FUSION, HEADS, NATIVE, PREDICTED, SMOOTH, WHOLE, Sitting, View, Visit, Visits, Weights
+from dan_model.ui.handlers import (
+    CLASSES,
+    FUSION,
+    HEADS,
+    NATIVE,
+    PREDICTED,
+    SMOOTH,
+    WHOLE,
+    Sitting,
+    View,
+    Visit,
+    Visits,
+    Weights,
+)
 from dan_model.ui.photo import photo_input, shown_as_error
 from dan_model.ui.shelf import Shelf
 from dan_model.ui.theme import ASSETS, KEEP_FILES
@@ -110,12 +123,14 @@ def build(shelf: Shelf, examples: Path | None = None, gpu: Callable[[Any], Any] 
                         fusion = gr.HTML(elem_id="dan-fusion")
                         transplants = gr.HTML(elem_id="dan-transplants")
                         keep = gr.Button("Keep this face for transplants", size="sm", elem_id="dan-keep")
+                    with gr.Tab(CLASSES) as classes_tab:
+                        classes = gr.HTML(elem_id="dan-classes-tab")
                 with gr.Accordion("How to read this", open=False):
                     gr.Markdown(_asset("how_to_read.md"))
         gr.Markdown(_asset("notice.md"), elem_id="dan-notice")
         api.add_endpoints(shelf.first.explainer, examples)
 
-        drawn: list[Any] = [heads, fusion]
+        drawn: list[Any] = [heads, fusion, classes]
         shown: list[Any] = [news, probabilities, sentence, tiles, bench, ledger, transplants, *drawn]
         found_faces: list[Any] = [overview, face]
         unchanged = [gr.skip() for _ in shown]
@@ -125,7 +140,7 @@ def build(shelf: Shelf, examples: Path | None = None, gpu: Callable[[Any], Any] 
 
         def draw_open_tab(visit: Visit) -> list[Any]:
             figures = handlers.figures(visit)
-            return [figures.get(tab, gr.skip()) for tab in (HEADS, FUSION)]
+            return [figures.get(tab, gr.skip()) for tab in handlers.TABS]
 
         def tile_row(visit: Visit, view: View) -> str:
             """The tiles, drawn as the visitor wants them when this is done, not when it began."""
@@ -139,7 +154,7 @@ def build(shelf: Shelf, examples: Path | None = None, gpu: Callable[[Any], Any] 
             """Everything but the figures, which take longer to draw."""
             visit.view = view
             e = view.explanation
-            visit.undrawn = frozenset((HEADS, FUSION))
+            visit.undrawn = frozenset(handlers.TABS)
             waiting = html.notice("Drawing …")
             return [
                 handlers.news(sitting, e),
@@ -149,8 +164,7 @@ def build(shelf: Shelf, examples: Path | None = None, gpu: Callable[[Any], Any] 
                 laboratory.bench(e),
                 html.ledger_table(e),
                 handlers.transplants(visit),
-                waiting,
-                waiting,
+                *(waiting for _ in drawn),
             ]
 
         def draw_next(visit: Visit, view: View) -> list[Any]:
@@ -266,6 +280,11 @@ def build(shelf: Shelf, examples: Path | None = None, gpu: Callable[[Any], Any] 
             visit.tab = FUSION
             return draw_open_tab(visit)
 
+        def on_classes(request: gr.Request) -> list[Any]:
+            visit = visits.of(request.session_hash)
+            visit.tab = CLASSES
+            return draw_open_tab(visit)
+
         def on_keep(request: gr.Request) -> str:
             visit = visits.of(request.session_hash)
             handlers.keep(visit)
@@ -295,6 +314,7 @@ def build(shelf: Shelf, examples: Path | None = None, gpu: Callable[[Any], Any] 
         gr.on([drawing.input, shared.input], on_redraw, [drawing, shared], tiles, **queued)
         heads_tab.select(on_heads, None, drawn, **queued)
         fusion_tab.select(on_fusion, None, drawn, **queued)
+        classes_tab.select(on_classes, None, drawn, **queued)
         keep.click(on_keep, None, transplants, **queued)
         stop.click(on_stop, queue=False, **quiet)
         theme.click(None, js="() => { document.body.classList.toggle('dark') }", api_visibility="private")

@@ -61,7 +61,7 @@ class Shelf:
             loaded = self._kept.get(key)
         if loaded is None:  # outside the lock: others are served meanwhile
             checkpoint = self._load(source, preset)
-            explainer = Explainer(checkpoint.model.to(self.first.explainer.device), self.first.explainer.detector)
+            explainer = Explainer.of(checkpoint, self.first.explainer.device, self.first.explainer.detector)
             loaded = Loaded(checkpoint, explainer)
         with self._lock:
             loaded = self._kept.setdefault(key, loaded)

@@ -1,0 +1,62 @@
+"""Figures of where a face lies among the classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from matplotlib import colormaps
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+
+from dan_model.explain.reference import ClassPlace, Reference
+from dan_model.show.axes import WIDTH, literal, plain
+from dan_model.show.style import CLASS_COLOURS, FAINT, INK
+
+
+def distances_figure(place: ClassPlace, labels: Sequence[str], target: int) -> Figure:
+    """The distance to each class centre, in index order; the explained class is bold."""
+    figure = Figure(figsize=(WIDTH, 0.32 * len(labels) + 0.6), layout="constrained")
+    axes = figure.subplots()
+    distances = place.distances.tolist()
+    axes.barh(range(len(labels)), distances, color=[class_colour(k) for k in range(len(labels))], height=0.72)
+    for k, distance in enumerate(distances):
+        axes.annotate(
+            f"{distance:.2f}", (distance, k), (3, 0), textcoords="offset points", va="center", fontsize=7.5, color=INK
+        )
+    axes.set_yticks(range(len(labels)), literal(labels))
+    axes.get_yticklabels()[target].set_fontweight("bold")
+    axes.invert_yaxis()
+    axes.margins(x=0.12)
+    axes.set_xlabel("distance of the pooled features to the class's centre")
+    plain(axes)
+    return figure
+
+
+def projection_figure(place: ClassPlace, reference: Reference, labels: Sequence[str]) -> Figure | None:
+    """The reference faces along their two principal axes, the class centres by name, and this face as a star."""
+    points, classes, axes_of, mean = reference.points, reference.classes, reference.axes, reference.mean
+    if points is None or classes is None or axes_of is None or mean is None or place.point is None:
+        return None
+    figure = Figure(figsize=(WIDTH, 4.2), layout="constrained")
+    axes = figure.subplots()
+    for k in range(len(labels)):
+        x, y = points[classes == k].T.numpy()
+        axes.plot(x, y, ".", color=class_colour(k), markersize=3, alpha=0.45, markeredgewidth=0)
+    centres = (reference.centres - mean) @ axes_of.T
+    for (x, y), label in zip(centres.tolist(), literal(labels), strict=True):
+        axes.text(
+            x, y, label, ha="center", va="center", fontsize=8, color="black",
+            bbox={"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 1.2},
+        )  # fmt: skip
+    axes.plot(*place.point.tolist(), "*", color=INK, markersize=15, markeredgecolor=FAINT)
+    parts = [0.0, 0.0] if reference.explained is None else reference.explained.tolist()
+    axes.set_xlabel(f"first axis ({parts[0]:.0%} of the variance)")
+    axes.set_ylabel(f"second axis ({parts[1]:.0%})")
+    plain(axes)
+    return figure
+
+
+def class_colour(k: int) -> str:
+    """The colour of a class, as #rrggbb; heads have others."""
+    palette = colormaps[CLASS_COLOURS]
+    return to_hex(palette(k % palette.N))
