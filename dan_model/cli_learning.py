@@ -1,4 +1,4 @@
-"""The command line's part for learning: train, evaluate, reference. `cli` puts them together with the rest."""
+"""The command line's part for learning: train, evaluate, reference, averages. `cli` adds them to the rest."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 import torch
 import typer
 from accelerate import PartialState
+from PIL import Image
 from rich.progress import Progress
 from torch import Tensor
 
@@ -21,9 +22,12 @@ from dan_model.devices import choose_device
 from dan_model.errors import ArgumentError
 from dan_model.explain.reference import measure_reference
 from dan_model.explain.regions import FACE, REGIONS, Regions, draw_regions
+from dan_model.faces import FaceDetector, average_face
+from dan_model.images import read_image
 from dan_model.learn.batches import Pixels
 from dan_model.learn.datasets import LOADERS, MAJORITY, SFEW_LABELS, VOTES, FaceSet, load_faces
 from dan_model.learn.evaluation import Evaluation, fold_temperature, measure, predict
+from dan_model.learn.head_report import measure_heads
 from dan_model.learn.recipes import RECIPES, Phase, Recipe
 from dan_model.learn.training import BEST, Training, fresh_model
 from dan_model.network import DAN
@@ -46,6 +50,7 @@ def evaluate(
     preset: Annotated[str | None, typer.Option(help="As for `explain`.")] = None,
     device: Annotated[str, typer.Option(help="As for `explain`.")] = "auto",
     workers: Annotated[int, typer.Option(min=0, help="Processes that decode images too many to keep.")] = 0,
+    heads: Annotated[bool, typer.Option("--heads", help="Also where each head looks and what it is worth.")] = False,
 ) -> None:
     """Measure weights on a dataset: accuracy, balanced accuracy, per class, confusion, calibration. Many processes may
     share the work: accelerate launch -m dan_model evaluate …
@@ -56,11 +61,15 @@ def evaluate(
         faces = load_faces(dataset, root, split).in_order_of(checkpoint.model.config.labels)
         make_folder(out.parent)
         model = checkpoint.model.to(state.device if state.num_processes > 1 else choose_device(device))
-        logits, classes = predict(model, Pixels(faces, model.config.preprocess), workers=workers)
+        pixels = Pixels(faces, model.config.preprocess)
+        logits, classes = predict(model, pixels, workers=workers)
         if not state.is_main_process:
             return
         measured = measure(logits, classes, model.config.labels)
-        _write(measured, out, logits, classes, {"weights": checkpoint.name, "dataset": faces.name})
+        told: dict[str, Any] = {"weights": checkpoint.name, "dataset": faces.name}
+        if heads:
+            told["heads"] = measure_heads(model, pixels, _regions(model.config)).to_dict()
+        _write(measured, out, logits, classes, told)
     typer.echo(
         f"{faces.name}, {measured.count} faces: accuracy {measured.accuracy:.4f}, balanced "
         f"{measured.balanced_accuracy:.4f}, ECE {measured.ece:.4f} -> {out}"
@@ -141,6 +150,27 @@ def reference(
     typer.echo(f"{weights / REFERENCE_FILE}: {len(faces)} faces of {faces.name}")
 
 
+def averages(
+    dataset: Dataset,
+    root: Root,
+    out: Annotated[Path, typer.Option(help="Folder for one picture of each class.")],
+    split: Annotated[str, typer.Option(help="train, valid or test.")] = "train",
+    most: Annotated[int, typer.Option(min=2, help="Faces of each class, at most.")] = 400,
+) -> None:
+    """Average the aligned faces of each class, as the embedded weights see them: examples that show nobody."""
+    with exit_on_error():
+        preprocess = load_checkpoint().model.config.preprocess
+        faces, detector = load_faces(dataset, root, split), FaceDetector()
+        make_folder(out)
+        with Progress(console=errors, disable=not errors.is_terminal) as progress:
+            for k, label in enumerate(faces.labels):
+                paths = [path for path, c in zip(faces.paths, faces.classes.tolist(), strict=True) if c == k][:most]
+                photos = (read_image(path) for path in progress.track(paths, description=label))
+                average, count = average_face(photos, detector, preprocess)
+                Image.fromarray(average).save(out / f"mean_{label}.png")
+                typer.echo(f"{out / f'mean_{label}.png'}: {count} faces")
+
+
 def _finish(out: Path, training: Training, recipe: Recipe, learning: FaceSet) -> Evaluation:
     """The best weights with their temperature taken up, their figures and their card."""
     model = load_checkpoint(out / BEST).model.to(training.accelerator.device)
@@ -203,10 +233,16 @@ def _config(dataset: str, faces: FaceSet) -> ModelConfig:
     return ModelConfig(SFEW_LABELS if dataset == "sfew" else faces.labels)
 
 
-def _inside(config: ModelConfig) -> Tensor | None:
-    """What lies inside the face in crops that are aligned with a template, (S, S); None without one."""
+def _regions(config: ModelConfig) -> dict[str, Tensor] | None:
+    """Which pixels belong to each region in crops that are aligned with a template, (S, S) each; None without one."""
     template = config.preprocess.landmark_template
     if template is None:
         return None
-    chosen = torch.tensor([REGIONS.index(name) for name in FACE])
-    return torch.isin(draw_regions(np.array(template.points)), chosen).float()
+    drawn = draw_regions(np.array(template.points))
+    return {name: (drawn == r).float() for r, name in enumerate(REGIONS)}
+
+
+def _inside(config: ModelConfig) -> Tensor | None:
+    """What lies inside the face, brows to chin, (S, S); None without a template."""
+    cover = _regions(config)
+    return None if cover is None else torch.stack([cover[name] for name in FACE]).sum(dim=0)

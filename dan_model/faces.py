@@ -20,6 +20,7 @@ from dan_model.errors import DetectorError, NoFaceError
 DETECTION_SIDE = (256, 768)  # the photo's longer side is brought into this range for the detector
 DETECTION_BORDER = 64  # black pixels around it: the detector misplaces faces that touch the edge
 DETECTION_THRESHOLD = 0.5  # CenterFace's score
+AVERAGE_SIDE = 224  # pixels
 MAX_CROP_SIDE = 672  # pixels; twice a tile
 
 
@@ -176,6 +177,34 @@ def median_template(photos: Iterable[np.ndarray], detector: FaceDetector) -> tup
         raise NoFaceError("The detector found no face in these crops.", "Give crops of faces, at least 40 pixels wide.")
     median = np.median(found, axis=0).round(3)  # (5, 2)
     return LandmarkTemplate(*map(tuple, median.tolist())), len(found)
+
+
+def average_face(
+    photos: Iterable[np.ndarray], detector: FaceDetector, preprocess: PreprocessConfig
+) -> tuple[np.ndarray, int]:
+    """The mean of aligned faces.
+
+    Args:
+        photos: Face crops of a training set, each (S, S, 3) uint8.
+        detector: Finds the landmarks to align by.
+        preprocess: With a landmark template.
+
+    Returns:
+        (AVERAGE_SIDE, AVERAGE_SIDE, 3) uint8, and the number of photos in which exactly one face was found.
+
+    Raises:
+        NoFaceError: The detector found none.
+    """
+    total, count = np.zeros((AVERAGE_SIDE, AVERAGE_SIDE, 3)), 0
+    for photo in photos:
+        faces = detector(photo)
+        if len(faces) == 1:
+            crop = Image.fromarray(crop_face(photo, faces[0], preprocess).pixels)
+            total += np.asarray(crop.resize((AVERAGE_SIDE, AVERAGE_SIDE), Image.Resampling.BICUBIC))
+            count += 1
+    if not count:
+        raise NoFaceError("The detector found no face in these crops.", "Give crops of faces, at least 40 pixels wide.")
+    return np.rint(total / count).astype(np.uint8), count
 
 
 def _detection_canvas(photo: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -10,7 +10,7 @@ from PIL import Image
 from dan_model.checkpoints import load_checkpoint
 from dan_model.config import LandmarkTemplate, PreprocessConfig
 from dan_model.errors import DetectorError, NoFaceError
-from dan_model.faces import Face, FaceDetector, crop_face, median_template, whole_image
+from dan_model.faces import AVERAGE_SIDE, Face, FaceDetector, average_face, crop_face, median_template, whole_image
 from dan_model.images import read_image
 from dan_model.preprocess import black, to_pixels, to_tensor
 from dan_model.show.tiles import Scale, on_photo, overlay
@@ -233,3 +233,29 @@ def test_the_portraits_read_as_measured_independently_when_the_weights_were_trai
     assert float(astronaut.probabilities.max()) == pytest.approx(0.998, abs=0.005)
     assert hopper.label == "neutral"
     assert float(hopper.probabilities.max()) == pytest.approx(0.66, abs=0.12)
+
+
+def test_the_average_of_one_face_is_that_face_aligned_and_turned_ones_meet(detector, astronaut):
+    config = ALIGNED
+    crop = crop_face(astronaut, detector(astronaut)[0], config).pixels
+    expected = np.asarray(Image.fromarray(crop).resize((AVERAGE_SIDE, AVERAGE_SIDE), Image.Resampling.BICUBIC))
+    one, count = average_face([astronaut], detector, config)
+    assert count == 1
+    np.testing.assert_array_equal(one, expected)
+    turned = np.asarray(Image.fromarray(astronaut).rotate(12, resample=Image.Resampling.BICUBIC))
+    both, count = average_face([astronaut, turned, np.zeros((64, 64, 3), np.uint8)], detector, config)
+    assert count == 2
+    inner = slice(50, 174)
+    assert np.abs(both[inner, inner].astype(float) - expected[inner, inner]).mean() < 8
+    with pytest.raises(NoFaceError, match="found no face"):
+        average_face([np.zeros((64, 64, 3), np.uint8)], detector, config)
+
+
+def test_every_average_is_found_as_one_face_and_the_clear_ones_are_read_as_what_they_are(explainer):
+    read = {}
+    for path in sorted(EXAMPLES.glob("mean_*.png")):
+        assert len(explainer.faces(path)) == 1, path.name
+        read[path.stem.removeprefix("mean_")] = explainer.explain(path).prediction.label
+    assert len(read) == 8
+    for label in ("neutral", "happiness", "surprise", "anger", "disgust"):
+        assert read[label] == label

@@ -9,7 +9,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from dan_model.explain.reference import ClassPlace, Reference
-from dan_model.show.axes import WIDTH, literal, plain
+from dan_model.show.axes import WIDTH, legend_above, literal, plain
 from dan_model.show.style import CLASS_COLOURS, FAINT, INK
 
 
@@ -33,7 +33,7 @@ def distances_figure(place: ClassPlace, labels: Sequence[str], target: int) -> F
 
 
 def projection_figure(place: ClassPlace, reference: Reference, labels: Sequence[str]) -> Figure | None:
-    """The reference faces along their two principal axes, the class centres by name, and this face as a star."""
+    """The reference faces along their two principal axes, the class centres as rings, and this face as a star."""
     points, classes, axes_of, mean = reference.points, reference.classes, reference.axes, reference.mean
     if points is None or classes is None or axes_of is None or mean is None or place.point is None:
         return None
@@ -41,13 +41,11 @@ def projection_figure(place: ClassPlace, reference: Reference, labels: Sequence[
     axes = figure.subplots()
     for k in range(len(labels)):
         x, y = points[classes == k].T.numpy()
-        axes.plot(x, y, ".", color=class_colour(k), markersize=3, alpha=0.45, markeredgewidth=0)
+        axes.plot(x, y, ".", color=class_colour(k), markersize=3.5, alpha=0.5, markeredgewidth=0)
     centres = (reference.centres - mean) @ axes_of.T
-    for (x, y), label in zip(centres.tolist(), literal(labels), strict=True):
-        axes.text(
-            x, y, label, ha="center", va="center", fontsize=8, color="black",
-            bbox={"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 1.2},
-        )  # fmt: skip
+    for k, ((x, y), label) in enumerate(zip(centres.tolist(), literal(labels), strict=True)):
+        axes.plot(x, y, "o", color=class_colour(k), markersize=8, markeredgecolor="white", label=label, linestyle="")
+    legend_above(axes, 4)
     axes.plot(*place.point.tolist(), "*", color=INK, markersize=15, markeredgecolor=FAINT)
     parts = [0.0, 0.0] if reference.explained is None else reference.explained.tolist()
     axes.set_xlabel(f"first axis ({parts[0]:.0%} of the variance)")

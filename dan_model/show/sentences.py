@@ -201,8 +201,8 @@ def place_sentence(place: ClassPlace, labels: Sequence[str], answer: int) -> str
     first, second = order[0], order[1]
     agrees = "which is also the network's answer" if first == answer else f"but the network reads {labels[answer]}"
     return (
-        f"The face lies nearest to the centre of {labels[first]} ({float(place.distances[first]):.2f}), then "
-        f"{labels[second]} ({float(place.distances[second]):.2f}): {agrees}."
+        f"The face lies nearest to the centre of {labels[first]} ({float(place.distances[first]):.2f}; next is "
+        f"{labels[second]}, {float(place.distances[second]):.2f}), {agrees}."
     )
 
 
