@@ -18,7 +18,7 @@ from rich.progress import track
 
 from dan_model.cards import model_card
 from dan_model.checkpoints import CHECKPOINT_FILES, WEIGHTS_FILE, import_published, load_checkpoint
-from dan_model.cli_learning import averages, evaluate, reference, train
+from dan_model.cli_learning import align, averages, evaluate, reference, train
 from dan_model.devices import DEVICES
 from dan_model.errors import ArgumentError, DanError, NoFaceError
 from dan_model.explain.attributions import METHODS, check_methods
@@ -38,6 +38,7 @@ app = typer.Typer(
 app.command()(train)
 app.command()(evaluate)
 app.command()(reference)
+app.command()(align)
 app.command()(averages)
 
 

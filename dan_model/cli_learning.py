@@ -1,4 +1,4 @@
-"""The command line's part for learning: train, evaluate, reference, averages. `cli` adds them to the rest."""
+"""The command line's part for learning: train, evaluate, reference, align, averages. `cli` adds them to the rest."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 import typer
 from accelerate import PartialState
 from PIL import Image
-from rich.progress import Progress
+from rich.progress import Progress, track
 from torch import Tensor
 
 from dan_model.cards import model_card
@@ -22,10 +22,10 @@ from dan_model.devices import choose_device
 from dan_model.errors import ArgumentError
 from dan_model.explain.reference import measure_reference
 from dan_model.explain.regions import FACE, REGIONS, Regions, draw_regions
-from dan_model.faces import FaceDetector, average_face
+from dan_model.faces import FaceDetector, average_face, crop_face
 from dan_model.images import read_image
 from dan_model.learn.batches import Pixels
-from dan_model.learn.datasets import LOADERS, MAJORITY, SFEW_LABELS, VOTES, FaceSet, load_faces
+from dan_model.learn.datasets import LOADERS, MAJORITY, SFEW_LABELS, VOTES, FaceSet, copy_tables, load_faces
 from dan_model.learn.evaluation import Evaluation, fold_temperature, measure, predict
 from dan_model.learn.head_report import measure_heads
 from dan_model.learn.recipes import RECIPES, Phase, Recipe
@@ -88,6 +88,7 @@ def train(
     ] = None,
     heads: Annotated[int, typer.Option(min=1, help="Attention heads.")] = 4,
     start: Annotated[str | None, typer.Option("--from", help="Weights to go on with instead of fresh ones.")] = None,
+    backbone: Annotated[str | None, typer.Option(help="Weights whose backbone is taken; all else is fresh.")] = None,
     precision: Annotated[str, typer.Option(help="no, bf16 or fp16.")] = "no",
     cpu: Annotated[bool, typer.Option("--cpu", help="Stay on the CPU.")] = False,
     workers: Annotated[int, typer.Option(min=0, help="Processes that decode images too many to keep.")] = 0,
@@ -100,6 +101,8 @@ def train(
         validation = load_faces(dataset, root, "valid").every(every)
         config = replace(_config(dataset, learning), num_heads=heads)
         model = load_checkpoint(start).model if start else fresh_model(config, plan)
+        if backbone:
+            model.features.load_state_dict(load_checkpoint(backbone).model.features.state_dict())
         config = model.config
         make_folder(out)
         training = Training(
@@ -148,6 +151,44 @@ def reference(
             )
         found.save(weights / REFERENCE_FILE)
     typer.echo(f"{weights / REFERENCE_FILE}: {len(faces)} faces of {faces.name}")
+
+
+def align(
+    dataset: Dataset,
+    root: Root,
+    out: Annotated[Path, typer.Option(help="Folder for the aligned copy, in the same layout.")],
+    split: Annotated[str, typer.Option(help="train, valid or test.")] = "train",
+    weights: Annotated[
+        str | None, typer.Option(help="Whose landmark template; default: the embedded weights'.")
+    ] = None,
+) -> None:
+    """Copy a dataset with every face turned and cut as uploads are; where no single face is found it stays as it is.
+
+    What is there already is not done again. Many processes share it under: accelerate launch -m dan_model align …
+    """
+    with exit_on_error():
+        preprocess = load_checkpoint(weights).model.config.preprocess
+        if preprocess.landmark_template is None:
+            raise ArgumentError("These weights have no landmark template.", "Take others, or see `template`.")
+        state = PartialState(cpu=True)
+        paths = load_faces(dataset, root, split, VOTES).paths
+        make_folder(out)
+        if state.is_main_process:
+            copy_tables(root, out)
+        own, detector, aligned = paths[state.process_index :: state.num_processes], FaceDetector(), 0
+        for path in track(own, description="Aligning", console=errors, disable=not errors.is_terminal):
+            place = out / path.relative_to(root)
+            if place.is_file():
+                continue
+            place.parent.mkdir(parents=True, exist_ok=True)
+            photo = read_image(path)
+            faces = detector(photo)
+            if len(faces) == 1:
+                photo, aligned = crop_face(photo, faces[0], preprocess).pixels, aligned + 1
+            aside = place.with_name(f"{place.stem}.part{place.suffix}")
+            Image.fromarray(photo).save(aside, quality=95)
+            aside.replace(place)
+    typer.echo(f"{out}: {aligned} of {len(own)} images aligned, the others copied or there before")
 
 
 def averages(

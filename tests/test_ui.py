@@ -22,7 +22,7 @@ from dan_model.explain import explainer as explainer_module
 from dan_model.explain.explainer import Explainer
 from dan_model.show.style import HEAD_COLOURS
 from dan_model.show.views import all_views
-from dan_model.ui import handlers, html, laboratory, page
+from dan_model.ui import handlers, html, laboratory, page, visits
 from dan_model.ui.page import build
 from dan_model.ui.shelf import ROOM, Loaded, Shelf
 from tests.conftest import EXAMPLES, random_dan
@@ -71,7 +71,7 @@ def test_no_face_and_small_faces_are_said(explainer, tmp_path):
 
 
 def test_a_question_ends_when_a_newer_one_is_asked_or_stop_is_pressed():
-    visit = handlers.Visit()
+    visit = visits.Visit()
     first = visit.ask()
     assert first.counts
     second = visit.ask()
@@ -87,20 +87,20 @@ def test_a_question_ends_when_a_newer_one_is_asked_or_stop_is_pressed():
 
 def test_visits_are_forgotten_when_the_visitor_leaves_or_falls_silent():
     now = [0.0]
-    visits = handlers.Visits(clock=lambda: now[0])
-    first = visits.of("a")
+    kept = visits.Visits(clock=lambda: now[0])
+    first = kept.of("a")
     turn = first.ask()
-    now[0] = handlers.FORGET_AFTER * 0.9
-    assert visits.of("a") is first
-    now[0] = handlers.FORGET_AFTER * 1.8
-    visits.of("b")
-    assert visits.of("a") is first
-    now[0] = handlers.FORGET_AFTER * 3
-    visits.of("b")
-    assert len(visits) == 1
+    now[0] = visits.FORGET_AFTER * 0.9
+    assert kept.of("a") is first
+    now[0] = visits.FORGET_AFTER * 1.8
+    kept.of("b")
+    assert kept.of("a") is first
+    now[0] = visits.FORGET_AFTER * 3
+    kept.of("b")
+    assert len(kept) == 1
     assert not turn.counts
-    visits.end("b")
-    assert len(visits) == 0
+    kept.end("b")
+    assert len(kept) == 0
 
 
 def test_a_crowd_is_kept_small(explainer, monkeypatch, tmp_path):
@@ -222,15 +222,15 @@ def test_weights_with_few_heads_have_their_tabs(heads, detector, astronaut):
 
 
 def test_the_open_tab_is_drawn_once_and_another_when_it_is_opened(explainer):
-    visit = handlers.Visit()
+    visit = visits.Visit()
     assert handlers.figures(visit) == {}
     visit.sitting = handlers.look(explainer, str(EXAMPLES / "hopper.jpg"))
     visit.view = next(handlers.explain(explainer.stream_crop, visit.sitting, "1", handlers.PREDICTED, []))
-    visit.undrawn = frozenset((handlers.HEADS, handlers.FUSION))
-    assert "Which parts of the face" in handlers.figures(visit)[handlers.HEADS]
+    visit.undrawn = frozenset((visits.HEADS, visits.FUSION))
+    assert "Which parts of the face" in handlers.figures(visit)[visits.HEADS]
     assert handlers.figures(visit) == {}
-    visit.tab = handlers.FUSION
-    assert "Who moves the decision" in handlers.figures(visit)[handlers.FUSION]
+    visit.tab = visits.FUSION
+    assert "Who moves the decision" in handlers.figures(visit)[visits.FUSION]
     assert visit.undrawn == frozenset()
 
 
@@ -264,7 +264,7 @@ def test_stop_leaves_nothing_waiting(explainer, monkeypatch, when):
 
 
 def test_figures_of_what_is_no_longer_shown_are_not(explainer, monkeypatch):
-    visit = handlers.Visit(undrawn=frozenset((handlers.HEADS,)))
+    visit = visits.Visit(undrawn=frozenset((visits.HEADS,)))
     visit.sitting = handlers.look(explainer, str(EXAMPLES / "hopper.jpg"))
     visit.view = next(handlers.explain(explainer.stream_crop, visit.sitting, "1", handlers.PREDICTED, []))
 
@@ -277,7 +277,7 @@ def test_figures_of_what_is_no_longer_shown_are_not(explainer, monkeypatch):
 
 
 def test_a_kept_face_gives_its_heads_to_others_under_the_same_weights(explainer):
-    visit = handlers.Visit()
+    visit = visits.Visit()
     assert handlers.transplants(visit) == ""
 
     def show(name: str) -> None:

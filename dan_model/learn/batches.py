@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import torch
@@ -45,14 +45,19 @@ class Pixels(Dataset[tuple[Tensor, Tensor]]):
         pixels = self._decode(index) if self.kept is None else self.kept[index]
         return pixels, self.faces.targets[index]
 
-    def batches(self, indices: Sequence[list[int]], workers: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+    def batches(self, indices: Iterable[list[int] | Tensor], workers: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
         """Pixels (B, n, s, s) and targets (B, K) of each group of indices; `workers` decode what is not kept."""
         if self.kept is not None:
             for group in indices:
                 chosen = torch.as_tensor(group)
                 yield self.kept[chosen], self.faces.targets[chosen]
             return
-        yield from DataLoader(self, batch_sampler=list(indices), num_workers=workers, persistent_workers=False)
+        yield from DataLoader(
+            self,
+            batch_sampler=[torch.as_tensor(i).tolist() for i in indices],
+            num_workers=workers,
+            persistent_workers=False,
+        )
 
     def _decode(self, index: int) -> Tensor:
         path = self.faces.paths[index]

@@ -7,6 +7,7 @@ yet. A folder that is not what its layout says is refused with the first missing
 from __future__ import annotations
 
 import csv
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -102,6 +103,15 @@ def load_faces(dataset: str, root: Path, split: str, protocol: str = MAJORITY) -
     return LOADERS[dataset](root, split)
 
 
+def copy_tables(root: Path, out: Path) -> None:
+    """Copy everything of a dataset but its images: label tables and annotations."""
+    for path in root.rglob("*"):
+        if path.is_file() and not path.name.lower().endswith(IMG_EXTENSIONS):
+            place = out / path.relative_to(root)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, place)
+
+
 def clean_votes(votes: Tensor) -> Tensor:
     """FER+ votes (N, 10) without single ones, which count as mistakes (Barsoum et al., section 3)."""
     return torch.where(votes > 1, votes, 0)
@@ -126,10 +136,9 @@ def _ferplus(root: Path, split: str, protocol: str = MAJORITY) -> FaceSet:
         targets = named / named.sum(dim=1, keepdim=True).clamp(min=1)
     else:
         raise DatasetError(f"There is no protocol {protocol!r}.", f"Choose {MAJORITY} or {VOTES}.")
-    paths = [folder / row[0] for row in rows]
+    paths = [folder / rows[i][0] for i in kept.nonzero().flatten().tolist()]
     _need(paths, f"{table} lists it")
-    chosen = kept.nonzero().flatten().tolist()
-    return FaceSet(f"FER+ {split}", FERPLUS_LABELS, tuple(paths[i] for i in chosen), targets[kept].float())
+    return FaceSet(f"FER+ {split}", FERPLUS_LABELS, tuple(paths), targets[kept].float())
 
 
 def _rafdb(root: Path, split: str) -> FaceSet:

@@ -84,7 +84,7 @@ class Training:
             objective: torch.nn.Module = Objective(model, recipe, inside)
         if self.accelerator.num_processes > 1 and device.type == "cuda":
             objective = torch.nn.SyncBatchNorm.convert_sync_batchnorm(objective)
-        objective = objective.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        objective = objective.to(device).to(memory_format=torch.channels_last)
         self.average = AveragedModel(model, multi_avg_fn=_growing_average(recipe.ema), use_buffers=True)
         optimizer = _optimizer(objective, recipe)
         self.objective, self.optimizer = self.accelerator.prepare(objective, optimizer)

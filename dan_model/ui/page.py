@@ -14,25 +14,12 @@ from dan_model.explain.attributions import METHODS
 from dan_model.explain.explainer import Explanation
 from dan_model.faces import FaceCrop
 from dan_model.published import PRESETS
-from dan_model.show.sentences import summary
-from dan_model.ui import api, handlers, html, laboratory
-from dan_model.ui.handlers import (
-    CLASSES,
-    FUSION,
-    HEADS,
-    NATIVE,
-    PREDICTED,
-    SMOOTH,
-    WHOLE,
-    Sitting,
-    View,
-    Visit,
-    Visits,
-    Weights,
-)
+from dan_model.ui import api, drawing, handlers, html
+from dan_model.ui.handlers import NATIVE, PREDICTED, SMOOTH, WHOLE
 from dan_model.ui.photo import photo_input, shown_as_error
 from dan_model.ui.shelf import Shelf
 from dan_model.ui.theme import ASSETS, KEEP_FILES
+from dan_model.ui.visits import CLASSES, FUSION, HEADS, Sitting, Visits, Weights
 
 QUESTIONS_AT_ONCE = 4  # they take turns pass by pass, so that nobody's first results wait for another's attributions
 LOADING = {"concurrency_id": "weights", "concurrency_limit": 1}
@@ -93,7 +80,7 @@ def build(shelf: Shelf, examples: Path | None = None, gpu: Callable[[Any], Any] 
                     with gr.Row():
                         run = gr.Button("Explain", variant="primary", elem_id="dan-run", min_width=100)
                         stop = gr.Button("Stop", elem_id="dan-stop", min_width=100)
-                    drawing = gr.Radio([SMOOTH, NATIVE], value=SMOOTH, label="Draw maps", elem_id="dan-drawing")
+                    how = gr.Radio([SMOOTH, NATIVE], value=SMOOTH, label="Draw maps", elem_id="dan-drawing")
                     shared = gr.Checkbox(True, label="One colour scale for all heads", elem_id="dan-shared")
                     with gr.Accordion("Weights", open=False, elem_id="dan-weights"):
                         source = gr.Textbox(
@@ -131,50 +118,8 @@ def build(shelf: Shelf, examples: Path | None = None, gpu: Callable[[Any], Any] 
         api.add_endpoints(shelf.first.explainer, examples)
 
         drawn: list[Any] = [heads, fusion, classes]
-        shown: list[Any] = [news, probabilities, sentence, tiles, bench, ledger, transplants, *drawn]
+        shown: list[Any] = [news, probabilities, sentence, tiles, bench, ledger, transplants, *drawn]  # as PARTS
         found_faces: list[Any] = [overview, face]
-        unchanged = [gr.skip() for _ in shown]
-
-        def blank(said: str) -> list[Any]:
-            return [said, *("" for _ in shown[1:])]
-
-        def draw_open_tab(visit: Visit) -> list[Any]:
-            figures = handlers.figures(visit)
-            return [figures.get(tab, gr.skip()) for tab in handlers.TABS]
-
-        def tile_row(visit: Visit, view: View) -> str:
-            """The tiles, drawn as the visitor wants them when this is done, not when it began."""
-            while True:
-                wanted = (visit.smooth, visit.shared)
-                row = html.tile_row(view.explanation, *wanted, view.pending)
-                if wanted == (visit.smooth, visit.shared):
-                    return row
-
-        def draw_first(visit: Visit, sitting: Sitting, view: View) -> list[Any]:
-            """Everything but the figures, which take longer to draw."""
-            visit.view = view
-            e = view.explanation
-            visit.undrawn = frozenset(handlers.TABS)
-            waiting = html.notice("Drawing …")
-            return [
-                handlers.news(sitting, e),
-                html.probability_bars(e),
-                html.sentence(summary(e)),
-                tile_row(visit, view),
-                laboratory.bench(e),
-                html.ledger_table(e),
-                handlers.transplants(visit),
-                *(waiting for _ in drawn),
-            ]
-
-        def draw_next(visit: Visit, view: View) -> list[Any]:
-            """What came later to the same question: the tiles, and the open tab's figures."""
-            visit.view = view
-            e = view.explanation
-            if e.use is not None and not e.attributions:
-                visit.undrawn |= {HEADS}  # it may have been opened, and drawn without it
-            figures = draw_open_tab(visit)
-            return [*unchanged[:3], tile_row(visit, view), *unchanged[4:7], *figures]
 
         def on_begin(request: gr.Request) -> None:
             visits.of(request.session_hash).ask()  # what was asked before ends now, not when this one's turn comes
@@ -186,40 +131,40 @@ def build(shelf: Shelf, examples: Path | None = None, gpu: Callable[[Any], Any] 
             visit.sitting = visit.view = None
             hidden = [gr.HTML("", visible=False), gr.Radio([], value=None, visible=False)]
             if path is None:
-                yield [*hidden, *blank(html.notice(INVITATION))]
+                yield [*hidden, *drawing.blank(html.notice(INVITATION))]
                 return
-            yield [*hidden, *blank(html.notice("Looking for faces …"))]
+            yield [*hidden, *drawing.blank(html.notice("Looking for faces …"))]
             try:
                 sitting = handlers.look(shelf.get(*visit.weights).explainer, path, visit.weights)
             except DanError as error:
-                yield [*hidden, *blank(html.notice(str(error), "warning"))]
+                yield [*hidden, *drawing.blank(html.notice(str(error), "warning"))]
                 raise
             if turn.superseded:  # by a newer photo
-                yield [gr.skip() for _ in found_faces] + unchanged
+                yield [gr.skip() for _ in found_faces] + drawing.changed()
                 return
             visit.sitting = sitting
             chosen = sitting.numbers[0] if sitting.crops else None
             yield [
                 gr.HTML(_overview(sitting, chosen), visible=len(sitting.crops) > 1),
                 gr.Radio([*sitting.numbers, WHOLE], value=chosen, visible=True),
-                *unchanged,
+                *drawing.changed(),
             ]
 
         @shown_as_error
         def on_explain(
-            chosen: str | None, wanted: str, names: list[str], how: str, one_scale: bool, request: gr.Request
+            chosen: str | None, wanted: str, names: list[str], drawn_how: str, one_scale: bool, request: gr.Request
         ) -> Iterator[list[Any]]:
             visit = visits.of(request.session_hash)
-            visit.smooth, visit.shared = how == SMOOTH, one_scale
+            visit.smooth, visit.shared = drawn_how == SMOOTH, one_scale
             if visit.stopped:  # while this question waited in the queue
-                yield [html.notice("Stopped."), *unchanged[1:]]
+                yield drawing.changed({"news": html.notice("Stopped.")})
                 return
             turn = visit.ask()
             sitting = visit.sitting
             if sitting is None or chosen is None:
-                yield blank(html.notice(INVITATION) if sitting is None else handlers.news(sitting))
+                yield drawing.blank(html.notice(INVITATION) if sitting is None else handlers.news(sitting))
                 return
-            view, drawn_first = None, False
+            view, fresh = None, True
 
             def stream(crop: FaceCrop, target: str | None, methods: list[str]) -> Iterator[Explanation]:
                 if lent:
@@ -231,15 +176,15 @@ def build(shelf: Shelf, examples: Path | None = None, gpu: Callable[[Any], Any] 
             for view in handlers.explain(stream, sitting, chosen, wanted, names):
                 if not turn.counts:
                     break
-                yield draw_next(visit, view) if drawn_first else draw_first(visit, sitting, view)
-                drawn_first = True
+                yield drawing.first(visit, sitting, view) if fresh else drawing.later(visit, view)
+                fresh = False
             if turn.superseded:
-                yield unchanged  # Gradio repeats the last values when a stream ends: they must not cover newer ones
+                yield drawing.changed()  # Gradio repeats the last values at a stream's end: not over newer ones
             elif view is not None and not turn.counts:
                 view = handlers.stopped(view)
-                if not drawn_first:
-                    yield draw_first(visit, sitting, view)
-                yield draw_next(visit, view)
+                if fresh:
+                    yield drawing.first(visit, sitting, view)
+                yield drawing.later(visit, view)
 
         @shown_as_error
         def on_weights(text: str, named: str, request: gr.Request) -> Iterator[list[Any]]:
@@ -261,29 +206,16 @@ def build(shelf: Shelf, examples: Path | None = None, gpu: Callable[[Any], Any] 
                 _provenance(checkpoint),
             ]
 
-        def on_redraw(how: str, one_scale: bool, request: gr.Request) -> Any:
+        def on_redraw(drawn_how: str, one_scale: bool, request: gr.Request) -> Any:
             visit = visits.of(request.session_hash)
-            visit.smooth, visit.shared = how == SMOOTH, one_scale
-            row, drawn = gr.skip(), None
-            while visit.view is not None and visit.view is not drawn:  # another attribution may arrive meanwhile
-                drawn = visit.view
-                row = tile_row(visit, drawn)
-            return row
+            visit.smooth, visit.shared = drawn_how == SMOOTH, one_scale
+            return drawing.redrawn(visit)
 
-        def on_heads(request: gr.Request) -> list[Any]:
-            visit = visits.of(request.session_hash)
-            visit.tab = HEADS
-            return draw_open_tab(visit)
+        def opener(tab: str) -> Callable[[gr.Request], list[Any]]:
+            def on_open(request: gr.Request) -> list[Any]:
+                return drawing.open_tab(visits.of(request.session_hash), tab)
 
-        def on_fusion(request: gr.Request) -> list[Any]:
-            visit = visits.of(request.session_hash)
-            visit.tab = FUSION
-            return draw_open_tab(visit)
-
-        def on_classes(request: gr.Request) -> list[Any]:
-            visit = visits.of(request.session_hash)
-            visit.tab = CLASSES
-            return draw_open_tab(visit)
+            return on_open
 
         def on_keep(request: gr.Request) -> str:
             visit = visits.of(request.session_hash)
@@ -302,7 +234,7 @@ def build(shelf: Shelf, examples: Path | None = None, gpu: Callable[[Any], Any] 
 
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "trigger_mode": "multiple"}
         queued: dict[str, Any] = {"concurrency_id": "page", "concurrency_limit": QUESTIONS_AT_ONCE, **quiet}
-        question: list[Any] = [face, target, methods, drawing, shared]
+        question: list[Any] = [face, target, methods, how, shared]
         ask: dict[str, Any] = {"fn": on_explain, "inputs": question, "outputs": shown, **queued}
 
         begun = photo.change(on_begin, queue=False, **quiet)
@@ -311,10 +243,9 @@ def build(shelf: Shelf, examples: Path | None = None, gpu: Callable[[Any], Any] 
         loaded.success(on_photo, photo, [*found_faces, *shown], **queued).success(**ask)
         gr.on([run.click, face.input, target.input], on_begin, queue=False, **quiet).then(**ask)
         face.input(on_face, face, overview, queue=False, **quiet)
-        gr.on([drawing.input, shared.input], on_redraw, [drawing, shared], tiles, **queued)
-        heads_tab.select(on_heads, None, drawn, **queued)
-        fusion_tab.select(on_fusion, None, drawn, **queued)
-        classes_tab.select(on_classes, None, drawn, **queued)
+        gr.on([how.input, shared.input], on_redraw, [how, shared], tiles, **queued)
+        for tab, opened in zip(handlers.TABS, (heads_tab, fusion_tab, classes_tab), strict=True):
+            opened.select(opener(tab), None, drawn, **queued)
         keep.click(on_keep, None, transplants, **queued)
         stop.click(on_stop, queue=False, **quiet)
         theme.click(None, js="() => { document.body.classList.toggle('dark') }", api_visibility="private")
