@@ -8,7 +8,8 @@ Read the files in the order in which data goes through them: `images`, `faces`, 
 from dan_model.checkpoints import load_checkpoint
 from dan_model.config import ModelConfig, PreprocessConfig
 from dan_model.errors import DanError
-from dan_model.explain.explainer import Explainer, Explanation
+from dan_model.explain.explainer import Explainer
+from dan_model.explain.explanation import Explanation
 from dan_model.network import DAN, Stages
 from dan_model.version import __version__
 

@@ -6,6 +6,7 @@ Exit codes: 0 all done, 1 some images failed, 2 nothing could start.
 from __future__ import annotations
 
 import json
+from collections import deque
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -21,7 +22,7 @@ from dan_model.checkpoints import CHECKPOINT_FILES, WEIGHTS_FILE, import_publish
 from dan_model.cli_learning import align, averages, evaluate, reference, train
 from dan_model.devices import DEVICES
 from dan_model.errors import ArgumentError, DanError, NoFaceError
-from dan_model.explain.attributions import METHODS, check_methods
+from dan_model.explain.attributions import BASELINES, DEFAULT_METHODS, METHODS, parse_all
 from dan_model.explain.explainer import Explainer, FaceChoice
 from dan_model.faces import FaceDetector, median_template
 from dan_model.hub import hub_endpoint, push_folder
@@ -53,9 +54,17 @@ def explain(
     preset: Annotated[str | None, typer.Option(help="For a published file: rafdb, affectnet7 or affectnet8.")] = None,
     device: Annotated[str, typer.Option(help=f"Where to compute: {', '.join(DEVICES)}.")] = "auto",
     target: Annotated[str | None, typer.Option(help="Class to explain; default: the predicted one.")] = None,
+    against: Annotated[str | None, typer.Option(help="Explain the target rather than this class.")] = None,
+    head: Annotated[int | None, typer.Option(min=1, help="Explain this head's ledger entry, from 1 on.")] = None,
     method: Annotated[
-        list[str] | None, typer.Option(help=f"Attribution, may be repeated: {', '.join(METHODS)}, all or none.")
+        list[str] | None,
+        typer.Option(
+            help=f"Attribution, may be repeated: {', '.join(METHODS)}, all or none. With baseline and settings: "
+            f"METHOD@BASELINE:NAME=VALUE,…; baselines: {', '.join(BASELINES)}. Default: {', '.join(DEFAULT_METHODS)}."
+        ),
     ] = None,
+    faithfulness: Annotated[bool, typer.Option("--faithfulness", help="Also whether the maps deserve trust.")] = False,
+    sanity: Annotated[bool, typer.Option("--sanity", help="Also whether maps change as the network forgets.")] = False,
     whole_image: Annotated[bool, typer.Option(help="Take each image as one face, without looking for faces.")] = False,
     native: Annotated[bool, typer.Option(help="Draw maps in their own cells and pixels instead of smoothly.")] = False,
     views: Annotated[bool, typer.Option(help="Also a figure for each view of heads and fusion.")] = False,
@@ -67,18 +76,20 @@ def explain(
     Many processes share the work under: accelerate launch -m dan_model explain …
     """
     with exit_on_error():
-        methods = _methods(method or ["all"])
+        methods = _methods(method or list(DEFAULT_METHODS))
         state = PartialState(cpu=device == "cpu")
         explainer = Explainer.from_pretrained(weights, preset, device)
         if state.num_processes > 1:
             explainer.model.to(state.device)
-        if target is not None:
-            explainer.class_index(target)
+        for name in (target, against):
+            if name is not None:
+                explainer.class_index(name)
         make_folder(out)
         stems = name_results(images)
     asked = {
         "weights": fingerprint(explainer.model), "target": target, "methods": methods, "whole_image": whole_image,
-        "native": native, "views": views, "panel": panel, "version": __version__,
+        "native": native, "views": views, "panel": panel, "against": against, "head": head,
+        "faithfulness": faithfulness, "sanity": sanity, "version": __version__,
     }  # fmt: skip
     archive = Archive(out, asked, state.process_index)
     own = list(stems)[state.process_index :: state.num_processes]
@@ -91,10 +102,13 @@ def explain(
                 continue
             photo, files, faces = read_image(path), [], []
             for number, face in enumerate(_faces(explainer, photo, whole_image), start=1):
-                explanation = explainer.explain(photo, target, methods, face, use=views)
+                own_head = None if head is None else head - 1
+                explanation = explainer.explain(photo, target, methods, face, views, against, own_head)
+                judged = deque(explainer.faithfulness(explanation), maxlen=1).pop() if faithfulness else None
+                shaken = deque(explainer.sanity(explanation), maxlen=1).pop() if sanity else None
                 stem = out / f"{stems[path]}-face{number}"
-                files += write(explanation, stem, not native, views, panel)
-                faces.append(numbers(explanation))
+                files += write(explanation, stem, not native, views, panel, judged, shaken)
+                faces.append(numbers(explanation, judged, shaken))
                 share = float(explanation.prediction.probabilities.max())
                 typer.echo(f"{path}: face {number}: {explanation.prediction.label} {share:.3f} -> {stem}")
             archive.add(path, content, files, faces)
@@ -185,8 +199,7 @@ def _methods(names: list[str]) -> list[str]:
     names = [name for name in names if name != "none"]
     if "all" in names:
         return list(METHODS)
-    check_methods(names)
-    return names
+    return [request.text for request in parse_all(names)]
 
 
 def name_results(given: list[Path]) -> dict[Path, str]:

@@ -250,14 +250,15 @@ def _recipe(dataset: str, name: str | None) -> Recipe:
 def _changed(recipe: Recipe, changes: list[str]) -> Recipe:
     """A recipe with name=value changes; phases are written 64:30,112:20."""
     values: dict[str, Any] = {}
+    kinds = {"int": int, "float": float}  # a whole number is a value of a float setting as well
+    known = {spec.name: kinds.get(str(spec.type), str) for spec in fields(recipe) if spec.name != "augmentation"}
     for text in changes:
         name, _, value = text.partition("=")
-        now = getattr(recipe, name, None) if name in {spec.name for spec in fields(recipe)} else None
         try:
             if name == "phases":
                 values[name] = tuple(Phase(*map(int, part.split(":"))) for part in value.split(","))
-            elif isinstance(now, (int, float, str)):
-                values[name] = type(now)(value) if not isinstance(now, float) else float(value)
+            elif name in known:
+                values[name] = known[name](value)
             else:
                 raise ArgumentError(f"--set {text}: there is no such setting.", "See the README for their names.")
         except (TypeError, ValueError) as error:

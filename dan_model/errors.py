@@ -54,3 +54,7 @@ class Stopped(DanError):
 
     def __init__(self) -> None:
         super().__init__("The computation was stopped.", "Start it again when needed.")
+
+
+class DeviceMemoryError(DanError):
+    """The device has no room for even the smallest computation."""

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import copy
 import threading
 
 import numpy as np
@@ -10,22 +9,17 @@ from PIL import Image
 
 from dan_model.devices import DEVICES, choose_device
 from dan_model.errors import ArgumentError, CheckpointError, NoFaceError
-from dan_model.explain import attributions
-from dan_model.explain.attributions import METHODS, Question, attribute
+from dan_model.explain.attributions import DEFAULT_METHODS
+from dan_model.explain.cache import Cache
 from dan_model.explain.explainer import Explainer
-from dan_model.preprocess import black, to_tensor
+from dan_model.explain.score import Score
+from dan_model.preprocess import to_tensor
 from tests.conftest import EXAMPLES, random_dan
-
-
-def question(explainer: Explainer, image, target: int, proceed=lambda: True) -> Question:
-    crop = explainer.crop(image, explainer.faces(image)[0])
-    x = to_tensor(crop.pixels, explainer.model.config.preprocess)
-    return Question(explainer.model, x, target, threading.RLock(), proceed)
 
 
 @pytest.fixture(scope="module")
 def full(explainer, astronaut):
-    return explainer.explain(astronaut, attributions=tuple(METHODS))
+    return explainer.explain(astronaut, attributions=DEFAULT_METHODS)
 
 
 def test_the_documented_api(full, explainer):
@@ -39,12 +33,12 @@ def test_the_documented_api(full, explainer):
     assert full.fusion.ledger.shape == (4, 8)
     assert full.fusion.consensus.shape == (8,)
     assert full.fusion.evidence.shape == (4, 7, 7)
-    assert list(full.attributions) == list(METHODS)
+    assert list(full.attributions) == list(DEFAULT_METHODS)
     for attribution in full.attributions.values():
         assert attribution.map.shape == (224, 224)
         assert attribution.map.device.type == "cpu"
         assert not attribution.map.requires_grad
-        assert attribution.target == full.target == 1
+        assert attribution.score == full.score == Score(1)
 
 
 def test_heads_and_fusion_come_before_any_attribution(explainer, astronaut):
@@ -68,93 +62,6 @@ def test_the_prediction_is_the_networks_own(explainer, astronaut, full):
         torch.testing.assert_close(full.prediction.logits, explainer.model(x)[0])
 
 
-@pytest.mark.parametrize("example", ["astronaut.jpg", "hopper.jpg"])
-def test_integrated_gradients_sums_to_the_difference_of_the_logits_up_to_its_residual(explainer, example):
-    e = explainer.explain(EXAMPLES / example, attributions=("integrated_gradients",))
-    result = e.attributions["integrated_gradients"]
-    preprocess = explainer.model.config.preprocess
-    with torch.no_grad():
-        start = explainer.model(black(preprocess))[0, e.target]
-    assert result.explained == pytest.approx(float(e.prediction.logits[e.target] - start), abs=1e-3)
-    assert float(result.map.double().sum()) == pytest.approx(result.explained + result.residual, abs=1e-3)
-    assert abs(result.residual) < 0.1
-
-
-def test_occlusion_is_the_fall_of_the_logit_when_a_square_is_covered(explainer, astronaut, monkeypatch):
-    """With squares that do not overlap, each must hold logit - logit of the covered face, computed one by one."""
-    monkeypatch.setattr(attributions, "WINDOW", 112)
-    monkeypatch.setattr(attributions, "STRIDE", 112)
-    asked = question(explainer, astronaut, target=1)
-    result = attribute(asked, "occlusion")
-    baseline = black(explainer.model.config.preprocess)
-    with torch.no_grad():
-        full_logit = explainer.model(asked.x)[0, 1]
-        for rows in (slice(0, 112), slice(112, 224)):
-            for columns in (slice(0, 112), slice(112, 224)):
-                covered = asked.x.clone()
-                covered[..., rows, columns] = baseline[..., rows, columns]
-                fall = full_logit - explainer.model(covered)[0, 1]
-                torch.testing.assert_close(result.map[rows, columns], fall.expand(112, 112), rtol=1e-3, atol=1e-3)
-
-
-def test_grad_cam_is_the_mean_gradient_times_the_features(explainer, astronaut):
-    """By its definition, on the head of the network alone."""
-    asked = question(explainer, astronaut, target=1)
-    model = explainer.model
-    with torch.no_grad():
-        features = model.features(asked.x)
-    features.requires_grad_()
-    embeddings = torch.stack([head(features)[3] for head in model.heads], dim=1)
-    model.classify(model.fuse(embeddings)[1])[0, 1].backward()
-    expected = (features.grad.mean(dim=(2, 3), keepdim=True) * features).sum(dim=1)[0].detach()
-    result = attribute(asked, "layer_grad_cam")
-    torch.testing.assert_close(result.cells, expected, rtol=1e-3, atol=1e-6)
-
-
-@pytest.mark.parametrize("training", [False, True])
-@pytest.mark.parametrize("fails", [False, True])
-def test_explaining_leaves_model_and_image_as_they_were(detector, astronaut, monkeypatch, training, fails):
-    model = random_dan().train(training)
-    model.fc.weight.requires_grad_(False)
-    explainer = Explainer(model, detector)
-    state = copy.deepcopy(model.state_dict())
-    flags = [p.requires_grad for p in model.parameters()]
-    image = astronaut.copy()
-    monkeypatch.setattr(attributions, "PATH_STEPS", 2)
-    monkeypatch.setattr(attributions, "WINDOW", 112)
-    monkeypatch.setattr(attributions, "STRIDE", 112)
-    if fails:
-        passes = iter(range(100))
-
-        def break_down(*_):
-            if next(passes) == 3:
-                raise RuntimeError("broken on purpose")
-
-        hook = model.fc.register_forward_hook(break_down)
-        with pytest.raises(RuntimeError, match="on purpose"):
-            explainer.explain(image, attributions=tuple(METHODS))
-        hook.remove()
-    else:
-        explainer.explain(image, attributions=tuple(METHODS))
-    assert all(torch.equal(state[key], value) for key, value in model.state_dict().items())
-    assert [p.requires_grad for p in model.parameters()] == flags
-    assert all(module.training is training for module in model.modules())
-    assert all(p.grad is None for p in model.parameters())
-    for module in model.modules():
-        assert not module._forward_hooks
-        assert not module._forward_pre_hooks
-        assert not module._backward_hooks
-    np.testing.assert_array_equal(image, astronaut)
-
-
-def test_grad_cam_takes_its_hooks_away_when_it_fails(explainer, astronaut, monkeypatch):
-    asked = question(explainer, astronaut, target=1)
-    monkeypatch.setattr(explainer.model, "classify", lambda fused: (_ for _ in ()).throw(RuntimeError("broken")))
-    with pytest.raises(RuntimeError, match="broken"):
-        attribute(asked, "layer_grad_cam")
-    assert not any(module._forward_hooks for module in explainer.model.modules())
-
-
 def test_numpys_whole_numbers_are_whole_numbers(explainer, astronaut):
     assert explainer.explain(astronaut, target=np.int64(4), face=np.int64(0)).target == 4
 
@@ -170,7 +77,8 @@ def test_a_stream_ends_before_the_next_pass_when_told_so(explainer, astronaut):
     hook = explainer.model.fc.register_forward_hook(lambda *_: passes.append(1))
     budget = iter([True, True, False])
     try:
-        parts = list(explainer.stream_crop(crop, attributions=("occlusion",), proceed=lambda: next(budget)))
+        asked = explainer.stream_crop(crop, attributions=("occlusion",), proceed=lambda: next(budget), cache=Cache(0))
+        parts = list(asked)
     finally:
         hook.remove()
     assert len(parts) == 1
@@ -247,6 +155,6 @@ def test_the_error_family():
 def test_results_from_an_accelerator_come_back_to_the_cpu(detector, astronaut):
     if not torch.cuda.is_available():
         pytest.skip("no accelerator")
-    e = Explainer(random_dan().cuda(), detector).explain(astronaut, attributions=tuple(METHODS))
+    e = Explainer(random_dan().cuda(), detector).explain(astronaut, attributions=DEFAULT_METHODS)
     assert e.heads.spatial.device.type == "cpu"
     assert all(a.map.device.type == "cpu" for a in e.attributions.values())

@@ -93,8 +93,10 @@ def test_values_read_off_a_tile_are_the_maps_own(explanation):
 
 def test_complete_maps_are_read_off_as_sums_and_others_as_means(explanation):
     pixels = torch.ones(224, 224)
-    complete = Attribution("integrated_gradients", 1, pixels, explained=224.0**2, residual=0.0)
-    other = Attribution("occlusion", 1, pixels)
+    given = vars(explanation.attributions["layer_grad_cam"]) | {"map": pixels, "cells": None}
+    names = ("integrated_gradients", "occlusion")
+    complete, other = (Attribution(**given | {"method": name, "request": name}) for name in names)
+    complete = replace(complete, explained=224.0**2, residual=0.0)
     np.testing.assert_allclose(attribution_tile(explanation, complete, True).values, 32 * 32)
     np.testing.assert_allclose(attribution_tile(explanation, other, True).values, 1)
 

@@ -22,10 +22,27 @@ from dan_model.explain import explainer as explainer_module
 from dan_model.explain.explainer import Explainer
 from dan_model.show.style import HEAD_COLOURS
 from dan_model.show.views import all_views
-from dan_model.ui import handlers, html, laboratory, page, visits
+from dan_model.ui import drawing, handlers, html, laboratory, page, visits
+from dan_model.ui.handlers import Wish
 from dan_model.ui.page import build
 from dan_model.ui.shelf import ROOM, Loaded, Shelf
 from tests.conftest import EXAMPLES, random_dan
+
+
+def stream(explainer: Explainer) -> handlers.Stream:
+    """As the page asks an explainer, without what is used."""
+
+    def ask(crop, target, requests, against, head):
+        return explainer.stream_crop(crop, target, requests, against=against, head=head)
+
+    return ask
+
+
+def question(*methods: str) -> tuple:
+    """What the page's controls hold for the first face."""
+    wish = Wish("1", methods=methods)
+    asked = (wish.face, wish.target, wish.against, wish.whose, list(wish.methods), list(wish.baselines))
+    return (*asked, handlers.SMOOTH, True)
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +52,7 @@ def client(server) -> Client:
 
 def test_heads_are_drawn_while_methods_are_pending(explainer):
     sitting = handlers.look(explainer, str(EXAMPLES / "hopper.jpg"))
-    views = list(handlers.explain(explainer.stream_crop, sitting, "1", handlers.PREDICTED, ["layer_grad_cam"]))
+    views = list(handlers.explain(stream(explainer), sitting, Wish("1", methods=("layer_grad_cam",))))
     assert [view.pending for view in views] == [("layer_grad_cam",), ()]
     row = html.tile_row(views[0].explanation, True, True, views[0].pending)
     assert row.count('class="dan-tile"') == 6
@@ -46,14 +63,14 @@ def test_faces_are_chosen_by_number_and_the_whole_image_by_name(explainer):
     sitting = handlers.look(explainer, str(EXAMPLES / "two_faces.jpg"))
     assert sitting.numbers == ["1", "2"]
     assert "2 faces" in handlers.news(
-        sitting, next(handlers.explain(explainer.stream_crop, sitting, "2", "anger", [])).explanation
+        sitting, next(handlers.explain(stream(explainer), sitting, Wish("2", "anger"))).explanation
     )
-    whole = next(handlers.explain(explainer.stream_crop, sitting, handlers.WHOLE, handlers.PREDICTED, [])).explanation
+    whole = next(handlers.explain(stream(explainer), sitting, Wish(handlers.WHOLE))).explanation
     assert "whole image" in handlers.news(sitting, whole)
     with pytest.raises(NoFaceError, match="'3'"):
-        next(handlers.explain(explainer.stream_crop, sitting, "3", handlers.PREDICTED, []))
+        next(handlers.explain(stream(explainer), sitting, Wish("3")))
     with pytest.raises(ArgumentError, match="joy"):
-        next(handlers.explain(explainer.stream_crop, sitting, "1", "joy", []))
+        next(handlers.explain(stream(explainer), sitting, Wish("1", "joy")))
 
 
 def test_no_face_and_small_faces_are_said(explainer, tmp_path):
@@ -64,9 +81,7 @@ def test_no_face_and_small_faces_are_said(explainer, tmp_path):
     small.paste(Image.open(EXAMPLES / "astronaut.jpg").resize((110, 110)), (100, 100))
     small.save(tmp_path / "small.png")
     sitting = handlers.look(explainer, str(tmp_path / "small.png"))
-    said = handlers.news(
-        sitting, next(handlers.explain(explainer.stream_crop, sitting, "1", handlers.PREDICTED, [])).explanation
-    )
+    said = handlers.news(sitting, next(handlers.explain(stream(explainer), sitting, Wish("1"))).explanation)
     assert re.search(r"only [\d.]+ pixels a side", said)
 
 
@@ -187,7 +202,7 @@ def test_what_a_lent_gpu_computes_crosses_processes(explainer):
     handler = {block.name: block.fn for block in built.fns.values()}
     visitor = SimpleNamespace(session_hash="visitor")
     list(handler["on_photo"](str(EXAMPLES / "hopper.jpg"), visitor))
-    asked = ("1", handlers.PREDICTED, ["layer_grad_cam"], handlers.SMOOTH, True)
+    asked = question("layer_grad_cam")
     shown = list(handler["on_explain"](*asked, visitor))
     assert calls == [("", None)]
     assert len(shown) == 3  # heads and fusion, what is used, Grad-CAM
@@ -225,7 +240,7 @@ def test_the_open_tab_is_drawn_once_and_another_when_it_is_opened(explainer):
     visit = visits.Visit()
     assert handlers.figures(visit) == {}
     visit.sitting = handlers.look(explainer, str(EXAMPLES / "hopper.jpg"))
-    visit.view = next(handlers.explain(explainer.stream_crop, visit.sitting, "1", handlers.PREDICTED, []))
+    visit.view = next(handlers.explain(stream(explainer), visit.sitting, Wish("1")))
     visit.undrawn = frozenset((visits.HEADS, visits.FUSION))
     assert "Which parts of the face" in handlers.figures(visit)[visits.HEADS]
     assert handlers.figures(visit) == {}
@@ -247,26 +262,26 @@ def stop_at(explainer, monkeypatch, when: str):
 
     monkeypatch.setattr(explainer_module, when, slow)
     list(handler["on_photo"](str(EXAMPLES / "hopper.jpg"), visitor))
-    asked = ("1", handlers.PREDICTED, ["layer_grad_cam"], handlers.SMOOTH, True)
-    shown = [""] * 10
+    asked = question("layer_grad_cam")
+    shown = [""] * len(drawing.PARTS)
     for values in handler["on_explain"](*asked, visitor):
         shown = [old if isinstance(new, dict) else new for old, new in zip(shown, values, strict=True)]
-    return shown
+    return dict(zip(drawing.PARTS, shown, strict=True))
 
 
 @pytest.mark.parametrize("when", ["read_fusion", "read_use", "attribute"])
 def test_stop_leaves_nothing_waiting(explainer, monkeypatch, when):
     shown = stop_at(explainer, monkeypatch, when)
-    assert shown[3].count("dan-tile") >= 6
-    assert "dan-waiting" not in shown[3]
-    assert "Which parts of the face" in shown[7]
-    assert ("Looked at, or used?" in shown[7]) == (when != "read_fusion")
+    assert shown["tiles"].count("dan-tile") >= 6
+    assert "dan-waiting" not in shown["tiles"]
+    assert "Which parts of the face" in shown[visits.HEADS]
+    assert ("Looked at, or used?" in shown[visits.HEADS]) == (when != "read_fusion")
 
 
 def test_figures_of_what_is_no_longer_shown_are_not(explainer, monkeypatch):
     visit = visits.Visit(undrawn=frozenset((visits.HEADS,)))
     visit.sitting = handlers.look(explainer, str(EXAMPLES / "hopper.jpg"))
-    visit.view = next(handlers.explain(explainer.stream_crop, visit.sitting, "1", handlers.PREDICTED, []))
+    visit.view = next(handlers.explain(stream(explainer), visit.sitting, Wish("1")))
 
     def removed_meanwhile(explanation):
         visit.view = None
@@ -282,7 +297,7 @@ def test_a_kept_face_gives_its_heads_to_others_under_the_same_weights(explainer)
 
     def show(name: str) -> None:
         visit.sitting = handlers.look(explainer, str(EXAMPLES / name))
-        visit.view = next(handlers.explain(explainer.stream_crop, visit.sitting, "1", handlers.PREDICTED, []))
+        visit.view = next(handlers.explain(stream(explainer), visit.sitting, Wish("1")))
 
     show("hopper.jpg")
     assert "keep this face" in handlers.transplants(visit)

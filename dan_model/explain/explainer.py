@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import operator
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -17,68 +18,24 @@ from torch import Tensor
 from dan_model.checkpoints import Checkpoint, load_checkpoint
 from dan_model.devices import choose_device
 from dan_model.errors import ArgumentError, CheckpointError, NoFaceError, Stopped
-from dan_model.explain.attributions import Attribution, Question, attribute, check_methods
-from dan_model.explain.fusion import Fusion, read_fusion
-from dan_model.explain.heads import Heads, read_heads
-from dan_model.explain.reference import ClassPlace, Reference, place
-from dan_model.explain.regions import Regions, read_regions
-from dan_model.explain.use import Use, read_use
+from dan_model.explain.attributions import Attribution, Question, attribute, parse_all
+from dan_model.explain.cache import Cache
+from dan_model.explain.explanation import Explanation, Prediction
+from dan_model.explain.faithfulness import Faithfulness, measure_faithfulness
+from dan_model.explain.fusion import read_fusion
+from dan_model.explain.heads import read_heads
+from dan_model.explain.reference import Reference, place
+from dan_model.explain.regions import read_regions
+from dan_model.explain.sanity import Sanity, check_sanity
+from dan_model.explain.score import Score
+from dan_model.explain.use import read_use
 from dan_model.faces import Face, FaceCrop, FaceDetector, crop_face, whole_image
 from dan_model.images import ImageLike, read_image
 from dan_model.network import DAN, Stages, frozen
 from dan_model.preprocess import to_pixels, to_tensor
 
 FaceChoice = int | Literal["whole"] | Face
-
-
-@dataclass(frozen=True, eq=False)
-class Prediction:
-    """What the network answers.
-
-    Attributes:
-        label: The class with the highest probability.
-        index: Its index.
-        probabilities: Softmax of the logits, (K,), sum to 1.
-        logits: (K,).
-    """
-
-    label: str
-    index: int
-    probabilities: Tensor
-    logits: Tensor
-
-
-@dataclass(frozen=True, eq=False)
-class Explanation:
-    """Everything about one face, on the CPU.
-
-    Attributes:
-        labels: The K class names in index order.
-        prediction: What the network answers.
-        target: The class index that fusion and attributions explain.
-        crop: The face, cut out, with the way back to the photo.
-        input_pixels: What the network sees, (224, 224, 3) uint8.
-        heads: What each head looks at.
-        fusion: How the heads became a decision.
-        regions: Where brows, eyes, mouth … lie in the crop; None where no landmarks are known.
-        reference: What is usual under these weights; None where they bring no statistics.
-        place: Where the face lies among the classes; None without a reference.
-        use: Looked at versus used; None where it was not asked for, or is still to come.
-        attributions: By method name, in the order they were asked for; those that are ready.
-    """
-
-    labels: tuple[str, ...]
-    prediction: Prediction
-    target: int
-    crop: FaceCrop
-    input_pixels: np.ndarray
-    heads: Heads
-    fusion: Fusion
-    regions: Regions | None
-    reference: Reference | None
-    place: ClassPlace | None
-    use: Use | None
-    attributions: Mapping[str, Attribution]
+CACHE_BYTES = 64_000_000  # of attributions that an explainer keeps: some 300
 
 
 class Explainer:
@@ -94,6 +51,8 @@ class Explainer:
         self.model = model
         self.detector = detector
         self.reference = reference
+        self.cache: Cache[Attribution] = Cache(CACHE_BYTES)
+        self._name = object()  # tells this network's results from others' in a shared cache
         self._lock = threading.RLock()  # passes take turns: some methods hang hooks on the model
 
     @classmethod
@@ -152,22 +111,27 @@ class Explainer:
         attributions: Sequence[str] = (),
         face: FaceChoice = 0,
         use: bool = False,
+        against: int | str | None = None,
+        head: int | None = None,
     ) -> Explanation:
         """Explain one face of an image.
 
         Args:
             image: A path, PIL image or array; see `read_image`.
             target: The class to explain, by name or index. None: the predicted one.
-            attributions: Names in `METHODS`, in the order they shall be computed.
+            attributions: Names in `METHODS`, or requests with baseline and settings ("occlusion@blur:window=16", see
+                `Request`), in the order they shall be computed.
             face: Which face: its place by size, "whole" for the whole image as one face, or a `Face` of `faces`.
             use: Whether to measure as well if the decision uses the cells that the heads attend (`Use`).
+            against: Explain the target rather than this class.
+            head: Explain this head's ledger entry alone, counted from 0.
 
         Raises:
             ImageError: The image cannot be used.
             NoFaceError: There is no such face. The whole image is never taken unasked.
             ArgumentError: There is no such class or method.
         """
-        return list(self.stream(image, target, attributions, face, use))[-1]
+        return list(self.stream(image, target, attributions, face, use, against, head))[-1]
 
     def stream(
         self,
@@ -176,10 +140,13 @@ class Explainer:
         attributions: Sequence[str] = (),
         face: FaceChoice = 0,
         use: bool = False,
+        against: int | str | None = None,
+        head: int | None = None,
     ) -> Iterator[Explanation]:
         """Like `explain`, each part as it is ready: prediction, heads and fusion, use, one attribution at a time."""
         photo = read_image(image)
-        yield from self.stream_crop(self.crop(photo, self._choose(photo, face)), target, attributions, use)
+        crop = self.crop(photo, self._choose(photo, face))
+        yield from self.stream_crop(crop, target, attributions, use, against=against, head=head)
 
     def stream_crop(
         self,
@@ -188,6 +155,9 @@ class Explainer:
         attributions: Sequence[str] = (),
         use: bool = False,
         proceed: Callable[[], bool] = lambda: True,
+        against: int | str | None = None,
+        head: int | None = None,
+        cache: Cache[Attribution] | None = None,
     ) -> Iterator[Explanation]:
         """Like `stream`, for a face that is cut out already: another class or method needs no photo.
 
@@ -197,26 +167,73 @@ class Explainer:
             attributions: As in `explain`.
             use: As in `explain`.
             proceed: Asked before each pass through the network; when it says no, the stream ends.
+            against: As in `explain`.
+            head: As in `explain`.
+            cache: Where attributions are kept; None: the explainer's own.
         """
-        index = None if target is None else self.class_index(target)
-        check_methods(attributions)
-        x = to_tensor(crop.pixels, self.model.config.preprocess).to(next(self.model.parameters()))
+        wanted = None if target is None else self.class_index(target)
+        rather = None if against is None else self.class_index(against)
+        requests = parse_all(attributions)
+        x = self.input_of(crop)
         with self._lock, frozen(self.model):
             stages = self.model.stages(x)
-        explanation = self._first_results(crop, x, stages, index)
+        explanation = self._first_results(crop, x, stages, wanted, rather, head)
         yield explanation
         if use and proceed():
             with self._lock, frozen(self.model):
                 measured = read_use(self.model, stages.features, explanation.heads, explanation.fusion)
             explanation = replace(explanation, use=measured)
             yield explanation
-        for method in dict.fromkeys(attributions):
+        kept = self.cache if cache is None else cache
+        face = hashlib.sha256(x.cpu().numpy().tobytes()).digest()
+        for request in requests:
+            key = (self._name, face, explanation.score, request)
+            result = kept.get(key)
             try:
-                result = attribute(Question(self.model, x, explanation.target, self._lock, proceed), method)
+                if result is None:
+                    result = attribute(self.question(explanation, proceed), request)
+                    kept.put(key, result)
             except Stopped:
                 return
-            explanation = replace(explanation, attributions={**explanation.attributions, method: result})
+            explanation = replace(explanation, attributions={**explanation.attributions, request.text: result})
             yield explanation
+
+    def faithfulness(
+        self,
+        explanation: Explanation,
+        sensitivity: bool = True,
+        baseline: str = "blur",
+        proceed: Callable[[], bool] = lambda: True,
+    ) -> Iterator[Faithfulness]:
+        """Measure whether the maps of an explanation of this explainer deserve trust; see `Faithfulness`.
+
+        Each result holds all before it: controls, then one map at a time, then their sensitivity one at a time. Ends
+        early, without an error, where `proceed` says no.
+
+        Args:
+            explanation: Whose maps; only those that are ready.
+            sensitivity: Whether to compute every map again for noisy copies; takes the longest by far.
+            baseline: What takes the place of what is removed, in `BASELINES`.
+            proceed: Asked before each pass through the network.
+        """
+        return measure_faithfulness(self.question(explanation, proceed), explanation, sensitivity, baseline)
+
+    def sanity(self, explanation: Explanation, proceed: Callable[[], bool] = lambda: True) -> Iterator[Sanity]:
+        """Compute an explanation's maps on networks that are more and more random; see `Sanity`.
+
+        Each result holds all before it. The explainer's own network stays as it is.
+        """
+        return check_sanity(self.question(explanation, proceed), explanation)
+
+    def input_of(self, crop: FaceCrop) -> Tensor:
+        """A crop as the network gets it, (1, 3, 224, 224), on the network's device."""
+        return to_tensor(crop.pixels, self.model.config.preprocess).to(next(self.model.parameters()))
+
+    def question(self, explanation: Explanation, proceed: Callable[[], bool] = lambda: True) -> Question:
+        """What methods and measurements are asked about an explanation's face and score."""
+        mean_face = None if self.reference is None else self.reference.mean_face
+        x = self.input_of(explanation.crop)
+        return Question(self.model, x, explanation.score, self._lock, proceed, explanation.regions, mean_face)
 
     def class_index(self, target: int | str) -> int:
         """The index of a class given by name or index.
@@ -246,21 +263,24 @@ class Explainer:
             raise NoFaceError(f"There is no face {choice!r}.", f"This image has {len(faces)}, numbered from 0 by size.")
         return faces[index]
 
-    def _first_results(self, crop: FaceCrop, x: Tensor, stages: Stages, target: int | None) -> Explanation:
+    def _first_results(
+        self, crop: FaceCrop, x: Tensor, stages: Stages, target: int | None, against: int | None, head: int | None
+    ) -> Explanation:
         logits = stages.logits[0].cpu()
         if not torch.isfinite(logits).all():
             raise CheckpointError("With these weights the logits are not finite.", "Take other weights.")
         probabilities = logits.softmax(dim=0)
         best = int(logits.argmax())
-        target = best if target is None else target
+        score = Score(best if target is None else target, against, head)
+        score.check(self.model)
         return Explanation(
             labels=self.labels,
             prediction=Prediction(self.labels[best], best, probabilities, logits),
-            target=target,
+            score=score,
             crop=crop,
             input_pixels=to_pixels(x, self.model.config.preprocess),
             heads=read_heads(stages),
-            fusion=read_fusion(self.model, stages, target),
+            fusion=read_fusion(self.model, stages, score.target, score.against),
             regions=read_regions(crop, self.model.config.preprocess),
             reference=self.reference,
             place=None if self.reference is None else place(stages.features[0], self.reference),

@@ -72,11 +72,13 @@ class Fusion:
         shares: p_hc, (H, C), sum to 1 over the heads.
         ledger: L_hk, (H, K), in logits: how far head h moves class k away from the consensus.
         consensus: (K,): the logits if all heads said the same; with two heads or more the same for every image.
-        evidence: E_h, (H, 7, 7), in logits, signed: the ledger entry of `target`, spread over the cells.
-        unplaced: The part of `target`'s ledger, in absolute value and in [0, 1], whose channels are silent in every
+        evidence: E_h, (H, 7, 7), in logits, signed: the ledger entry of `target` (less that of `against`), spread over
+            the cells.
+        unplaced: The part of that ledger entry, in absolute value and in [0, 1], whose channels are silent in every
             cell that the head sees; spread evenly.
         residual: (K,): logits - consensus - Σ_h ledger, which is rounding and quadrature error.
         target: The class index that `evidence` is for.
+        against: The class index that is taken off it, for "`target` rather than `against`"; None: nothing is.
     """
 
     classifier: Classifier
@@ -87,6 +89,7 @@ class Fusion:
     unplaced: float
     residual: Tensor
     target: int
+    against: int | None = None
 
     @property
     def map(self) -> Tensor:
@@ -94,8 +97,8 @@ class Fusion:
         return self.evidence.sum(dim=0)
 
 
-def read_fusion(model: DAN, stages: Stages, target: int) -> Fusion:
-    """Explain the fusion of a single face's stages (B = 1), in eval mode, for one class."""
+def read_fusion(model: DAN, stages: Stages, target: int, against: int | None = None) -> Fusion:
+    """Explain the fusion of a single face's stages (B = 1), in eval mode, for one class, or for one over another."""
     features, spatial, embeddings, logits = (
         tensor[0].detach().cpu().double()
         for tensor in (stages.features, stages.spatial, stages.embeddings, stages.logits)
@@ -104,10 +107,11 @@ def read_fusion(model: DAN, stages: Stages, target: int) -> Fusion:
     shift = fusion_shifts(embeddings)  # (H, C)
     ledger = shift @ classifier.weight.T  # (H, K)
     consensus = consensus_logits(embeddings, classifier)
-    evidence, unplaced = spread(shift * classifier.weight[target], features, spatial)
+    row = classifier.weight[target] if against is None else classifier.weight[target] - classifier.weight[against]
+    evidence, unplaced = spread(shift * row, features, spatial)
     residual = logits - consensus - ledger.sum(dim=0)
     shares = stages.shares[0].detach().cpu()
-    return Fusion(classifier, shares, ledger, consensus, evidence, unplaced, residual, target)
+    return Fusion(classifier, shares, ledger, consensus, evidence, unplaced, residual, target, against)
 
 
 def consensus_logits(embeddings: Tensor, classifier: Classifier) -> Tensor:
@@ -128,17 +132,19 @@ def fusion_shifts(embeddings: Tensor) -> Tensor:
     quadrature shrink geometrically towards 0 until the first is that short.
 
     Args:
-        embeddings: v, (H, C), float64.
+        embeddings: v, (…, H, C), float64.
 
     Returns:
-        (H, C) float64; sums over the heads to S_c + H ln H (DESIGN's identity). Zero for a single head.
+        (…, H, C) float64; sums over the heads to S_c + H ln H (DESIGN's identity). Zero for a single head.
+        Differentiable.
     """
-    heads = embeddings.shape[0]
-    offsets = embeddings - embeddings.mean(dim=0)  # v - v̄, (H, C)
-    halvings = max(0, math.ceil(math.log2(max(float(offsets.abs().max()), 1.0))))
+    heads = embeddings.shape[-2]
+    offsets = embeddings - embeddings.mean(dim=-2, keepdim=True)  # v - v̄, (…, H, C)
+    halvings = max(0, math.ceil(math.log2(max(float(offsets.detach().abs().max()), 1.0))))
     nodes, weights = (torch.tensor(values, dtype=offsets.dtype) for values in _geometric_nodes(halvings))
-    shares = torch.softmax(nodes[:, None, None] * offsets, dim=1)  # (nodes, H, C); v̄, the same for all heads, drops out
-    pull = 1 - heads * torch.tensordot(weights, shares, dims=1)  # ∫ (1 - H p) dα, (H, C)
+    steps = nodes.reshape(-1, *(1 for _ in offsets.shape))
+    shares = torch.softmax(steps * offsets, dim=-2)  # (nodes, …, H, C); v̄, the same for all heads, drops out
+    pull = 1 - heads * torch.tensordot(weights, shares, dims=1)  # ∫ (1 - H p) dα, (…, H, C)
     return pull * offsets
 
 

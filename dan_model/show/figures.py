@@ -6,12 +6,13 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dan_model.explain.explainer import Explanation
+from dan_model.explain.explanation import Explanation
 from dan_model.show.axes import literal, plain
 from dan_model.show.style import head_colour
 from dan_model.show.tiles import Tile, all_tiles, colour_bar, number
 
 TILE_INCHES = 1.55
+TILES_IN_A_ROW = 9
 
 
 def panel(explanation: Explanation, smooth: bool = True, shared: bool = True) -> Figure:
@@ -23,13 +24,17 @@ def panel(explanation: Explanation, smooth: bool = True, shared: bool = True) ->
         shared: One colour scale for all heads instead of one for each.
     """
     tiles = all_tiles(explanation, smooth, shared)
-    figure = Figure(figsize=(TILE_INCHES * len(tiles) + 0.4, 4.7), facecolor="white", layout="constrained")
-    top, bottom = figure.subfigures(2, 1, height_ratios=(2.35, 2.3))  # type: ignore[misc]
-    _draw_tiles(top, tiles)
+    rows = [tiles[i : i + TILES_IN_A_ROW] for i in range(0, len(tiles), TILES_IN_A_ROW)]
+    size = (TILE_INCHES * len(rows[0]) + 0.4, 2.35 * len(rows) + 2.35)
+    figure = Figure(figsize=size, facecolor="white", layout="constrained")
+    parts = figure.subfigures(len(rows) + 1, 1, height_ratios=[*(2.35 for _ in rows), 2.3])
+    top, *others, bottom = parts  # type: ignore[misc]
+    for part, row in zip((top, *others), rows, strict=True):
+        _draw_tiles(part, row, len(rows[0]))
     left, right = bottom.subplots(1, 2)
     _draw_probabilities(left, explanation)
     _draw_ledger(right, explanation)
-    target = literal(explanation.labels)[explanation.target]
+    target = literal([explanation.told])[0]
     prediction = explanation.prediction
     answer = literal([prediction.label])[0]
     confidence = float(prediction.probabilities[prediction.index])
@@ -37,9 +42,11 @@ def panel(explanation: Explanation, smooth: bool = True, shared: bool = True) ->
     return figure
 
 
-def _draw_tiles(figure: matplotlib.figure.SubFigure, tiles: list[Tile]) -> None:
-    grid = figure.subplots(2, len(tiles), height_ratios=(20, 1), squeeze=False)
-    for (picture, bar), tile in zip(grid.T, tiles, strict=True):
+def _draw_tiles(figure: matplotlib.figure.SubFigure, tiles: list[Tile], places: int) -> None:
+    grid = figure.subplots(2, places, height_ratios=(20, 1), squeeze=False)
+    for axes in grid[:, len(tiles) :].flat:
+        axes.set_axis_off()
+    for (picture, bar), tile in zip(grid.T, tiles, strict=False):
         picture.imshow(tile.pixels)
         picture.set_title(f"{tile.title}\n{tile.note}", fontsize=8)
         picture.set_xticks([])

@@ -10,7 +10,7 @@ from matplotlib.patches import Patch
 from torch import Tensor
 
 from dan_model.explain.channels import NOBODY, SATURATED, TugOfWar
-from dan_model.explain.explainer import Explanation
+from dan_model.explain.explanation import Explanation
 from dan_model.explain.interventions import ConsensusPath, for_each_head, mute, solo
 from dan_model.explain.shapley import Shapley
 from dan_model.show.axes import WIDTH, legend_above, legend_rows, literal, new_figure, plain, shaded_table

@@ -9,7 +9,7 @@ from matplotlib.patches import Rectangle
 from PIL import Image
 from torch import Tensor
 
-from dan_model.explain.explainer import Explanation
+from dan_model.explain.explanation import Explanation
 from dan_model.explain.heads import Overlap, strongest_channels
 from dan_model.explain.regions import REGIONS, SIDE, Regions
 from dan_model.explain.use import Use

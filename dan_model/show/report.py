@@ -5,25 +5,32 @@ from __future__ import annotations
 import io
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from dan_model.explain.attributions import Attribution
 from dan_model.explain.channels import tug_of_war
-from dan_model.explain.explainer import Explanation
+from dan_model.explain.explanation import Explanation
+from dan_model.explain.faithfulness import Faithfulness, MapFaithfulness
 from dan_model.explain.heads import read_overlap
 from dan_model.explain.interventions import for_each_head, mute, solo
 from dan_model.explain.regions import REGIONS
+from dan_model.explain.sanity import Sanity
 from dan_model.explain.shapley import ABSENCES, MAX_HEADS, shapley_values
 from dan_model.explain.use import Use
 from dan_model.show.figures import panel
+from dan_model.show.trust import faithfulness_views, sanity_view
 from dan_model.show.views import all_views
 
 PANEL_DPI = 130
 
 
-def numbers(explanation: Explanation) -> dict[str, Any]:
+def numbers(
+    explanation: Explanation, faithfulness: Faithfulness | None = None, sanity: Sanity | None = None
+) -> dict[str, Any]:
     """The explanation in JSON values. Heads are listed in order; maps are rows of cells; classes go by name."""
     labels, fusion, face = explanation.labels, explanation.fusion, explanation.crop.face
     return {
@@ -34,6 +41,7 @@ def numbers(explanation: Explanation) -> dict[str, Any]:
             "logits": dict(zip(labels, explanation.prediction.logits.tolist(), strict=True)),
         },
         "target": labels[explanation.target],
+        "explained": explanation.told,
         "face": {
             "box": face.box.tolist(),
             "score": face.score,
@@ -52,10 +60,68 @@ def numbers(explanation: Explanation) -> dict[str, Any]:
             **_laboratory(explanation),
         },
         "use": None if explanation.use is None else _use(explanation.use),
-        "attributions": {
-            name: {"explained": a.explained, "residual": a.residual} for name, a in explanation.attributions.items()
+        "attributions": {name: _attribution(attribution) for name, attribution in explanation.attributions.items()},
+        "faithfulness": None if faithfulness is None else _faithfulness(faithfulness),
+        "sanity": None if sanity is None else _sanity(sanity),
+    }
+
+
+def _attribution(attribution: Attribution) -> dict[str, Any]:
+    regions = attribution.by_region
+    return {
+        "explained": attribution.explained,
+        "residual": attribution.residual,
+        "holds": attribution.holds,
+        "baseline": attribution.baseline,
+        "regions": None if regions is None else dict(zip(REGIONS, regions.tolist(), strict=True)),
+        "forwards": attribution.forwards,
+        "backwards": attribution.backwards,
+        "seconds": attribution.seconds,
+        "device": attribution.device,
+    }
+
+
+def _faithfulness(found: Faithfulness) -> dict[str, Any]:
+    """As `Faithfulness` documents it; a correlation that does not exist is null."""
+
+    def judged(one: MapFaithfulness) -> dict[str, Any]:
+        return {
+            "deletion": one.deletion.tolist(),
+            "insertion": one.insertion.tolist(),
+            "deletion_auc": one.deletion_auc,
+            "insertion_auc": one.insertion_auc,
+            "infidelity": one.infidelity,
+            "sensitivity": one.sensitivity,
+        }
+
+    return {
+        "unit": found.unit,
+        "baseline": found.baseline,
+        "maps": {one.name.key: judged(one) for one in found.maps},
+        "random": [judged(one) for one in found.random],
+        "edges": judged(found.edges),
+        "agreement": [_known(row) for row in found.agreement.tolist()],
+    }
+
+
+def _sanity(found: Sanity) -> dict[str, Any]:
+    return {
+        "layers": list(found.layers),
+        "maps": {
+            name.key: {
+                "similarity": _known(found.similarity(name.key)),
+                "detail": _known(found.detail[name.key]),
+                "insensitive": found.insensitive(name.key),
+                "detail_stays": found.detail_stays(name.key),
+            }
+            for name in found.names
         },
     }
+
+
+def _known(values: Sequence[float]) -> list[float | None]:
+    """What JSON has no number for as null."""
+    return [None if math.isnan(value) else value for value in values]
 
 
 def _heads(explanation: Explanation) -> dict[str, Any]:
@@ -98,7 +164,7 @@ def _use(use: Use) -> dict[str, Any]:
         "predicted": use.predicted.tolist(),
         "measured": use.measured.tolist(),
         "random": use.random.tolist(),
-        "correlation": [None if math.isnan(rho) else rho for rho in use.correlation.tolist()],
+        "correlation": _known(use.correlation.tolist()),
     }
 
 
@@ -116,6 +182,11 @@ def arrays(explanation: Explanation) -> dict[str, np.ndarray]:
         "consensus": explanation.fusion.consensus.numpy(),
         "evidence": explanation.fusion.evidence.numpy(),
         **{f"attribution_{name}": a.map.numpy() for name, a in explanation.attributions.items()},
+        **{
+            f"attribution_{name}_per_head": a.per_head.numpy()
+            for name, a in explanation.attributions.items()
+            if a.per_head is not None
+        },
     }
 
 
@@ -127,7 +198,13 @@ def panel_png(explanation: Explanation, smooth: bool = True) -> bytes:
 
 
 def write(
-    explanation: Explanation, stem: Path, smooth: bool = True, views: bool = False, panel: bool = True
+    explanation: Explanation,
+    stem: Path,
+    smooth: bool = True,
+    views: bool = False,
+    panel: bool = True,
+    faithfulness: Faithfulness | None = None,
+    sanity: Sanity | None = None,
 ) -> list[Path]:
     """Write `stem`.npz, `stem`.json and `stem`.png; existing ones are replaced.
 
@@ -137,6 +214,8 @@ def write(
         smooth: Draw maps smoothly instead of in their native cells or pixels.
         views: Write the laboratory's figures as well: `stem`-regions.png, `stem`-ledger.png and so on.
         panel: Write the panel, `stem`.png.
+        faithfulness: Write its numbers and figures as well.
+        sanity: Write its numbers and figure as well.
 
     Returns:
         The paths.
@@ -144,12 +223,14 @@ def write(
     stem.parent.mkdir(parents=True, exist_ok=True)
     paths = [stem.with_name(f"{stem.name}.{suffix}") for suffix in ("npz", "json", "png")[: 3 if panel else 2]]
     np.savez_compressed(paths[0], allow_pickle=False, **arrays(explanation))
-    paths[1].write_text(json.dumps(numbers(explanation), indent=1), encoding="utf-8")
+    paths[1].write_text(json.dumps(numbers(explanation, faithfulness, sanity), indent=1), encoding="utf-8")
     if panel:
         paths[2].write_bytes(panel_png(explanation, smooth))
-    if views:
-        for view in all_views(explanation):
-            if view.figure is not None:
-                paths.append(stem.with_name(f"{stem.name}-{view.name}.png"))
-                view.figure.savefig(paths[-1], dpi=PANEL_DPI)
+    drawn = all_views(explanation) if views else []
+    drawn += [] if faithfulness is None else faithfulness_views(faithfulness)
+    drawn += [] if sanity is None else [sanity_view(sanity)]
+    for view in drawn:
+        if view.figure is not None:
+            paths.append(stem.with_name(f"{stem.name}-{view.name}.png"))
+            view.figure.savefig(paths[-1], dpi=PANEL_DPI)
     return paths

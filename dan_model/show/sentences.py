@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from dan_model.explain.channels import TugOfWar
-from dan_model.explain.explainer import Explanation
+from dan_model.explain.explanation import Explanation
 from dan_model.explain.heads import Overlap
 from dan_model.explain.interventions import ConsensusPath, for_each_head, mute, solo
 from dan_model.explain.reference import ClassPlace, Reference
@@ -62,10 +62,10 @@ def ledger_sentence(explanation: Explanation) -> str:
     entries = fusion.ledger[:, k]
     head = int(entries.abs().argmax())
     if abs(float(entries[head])) < NOTHING:
-        return f"The heads all say the same: {explanation.labels[k]} has the consensus, {_signed(fusion.consensus[k])}."
+        return f"The heads all say the same: {explanation.labels[k]} has the consensus, {signed(fusion.consensus[k])}."
     return (
-        f"If all heads agreed, {explanation.labels[k]} would have {_signed(fusion.consensus[k])} logits. Their "
-        f"disagreement adds {_signed(entries.sum())}; Head {head + 1} moves it the furthest ({_signed(entries[head])})."
+        f"If all heads agreed, {explanation.labels[k]} would have {signed(fusion.consensus[k])} logits. Their "
+        f"disagreement adds {signed(entries.sum())}; Head {head + 1} moves it the furthest ({signed(entries[head])})."
     )
 
 
@@ -78,8 +78,8 @@ def tug_sentence(tug: TugOfWar, label: str) -> str:
     against = float(tug.pull.clamp(max=0).sum())
     return (
         f"In {tug.saturation:.0%} of the channels one head has nearly the whole share, and Head {head + 1} wins the "
-        f"most ({tug.won[head]:.0%} of all). The channels pull {_signed(towards)} logits towards {label} and "
-        f"{_signed(against)} away from it."
+        f"most ({tug.won[head]:.0%} of all). The channels pull {signed(towards)} logits towards {label} and "
+        f"{signed(against)} away from it."
     )
 
 
@@ -177,8 +177,8 @@ def use_sentence(use: Use, label: str) -> str:
         )
     head = int(use.measured.abs().argmax())
     return (
-        f"Filling the {count} cells that Head {head + 1} attends most moves {label} by {_signed(use.measured[head])} "
-        f"logits; the fusion map said {_signed(use.predicted[head])}. Further than any of {len(use.random)} random "
+        f"Filling the {count} cells that Head {head + 1} attends most moves {label} by {signed(use.measured[head])} "
+        f"logits; the fusion map said {signed(use.predicted[head])}. Further than any of {len(use.random)} random "
         f"fillings: {_list(matter)}."
     )
 
@@ -245,7 +245,7 @@ def _moves(before: float, after: float) -> str:
     return f"{'falls' if after < before else 'rises'} from {before:.3f} to {after:.3f}"
 
 
-def _signed(value: float | Tensor) -> str:
+def signed(value: float | Tensor) -> str:
     """Two digits with a true minus; what rounds to nothing has no sign."""
     text = f"{float(value):+.2f}"
     return "0.00" if text in ("+0.00", "-0.00") else text.replace("-", "−")

@@ -12,6 +12,7 @@ INK = "#333333"  # text and lines of figures; on the page, the page's own text c
 FAINT = "#999999"  # what recedes; readable on dark and on light
 SHADE = "#0072B2"  # cells of tables, the stronger the higher the value
 
+METHOD_COLOURS = "Dark2"  # of attributions, where they stand beside heads
 CLASS_COLOURS = "tab10"  # of classes, in the picture of the reference faces
 REGION_COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#D55E00", "#F0E442", "#0072B2", "#CC79A7", "#999999")
 """Of the face's parts, in the order of `explain.regions.REGIONS`; used in one picture, where their names stand too."""

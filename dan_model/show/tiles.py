@@ -11,8 +11,8 @@ from PIL import Image
 from torch import Tensor
 from torchvision.transforms.v2.functional import gaussian_blur
 
-from dan_model.explain.attributions import METHODS, Attribution
-from dan_model.explain.explainer import Explanation
+from dan_model.explain.attributions import METHODS, Attribution, Request
+from dan_model.explain.explanation import Explanation
 from dan_model.faces import FaceCrop
 from dan_model.show.style import DIVERGING, SEQUENTIAL, TILE_SIDE, head_colour
 
@@ -115,10 +115,11 @@ def head_tiles(explanation: Explanation, smooth: bool, shared: bool) -> list[Til
 
 def fusion_tile(explanation: Explanation, smooth: bool) -> Tile:
     """The AFN fusion map: where the heads' disagreement found its evidence for the target class."""
-    cells = explanation.fusion.map  # (7, 7)
+    score = explanation.score
+    cells = score.evidence(explanation.fusion)  # (7, 7)
     scale = _signed_scale(cells)
     return Tile(
-        title="AFN fusion",
+        title="AFN fusion" if score.head is None else f"AFN fusion, Head {score.head + 1}",
         note=_sign_note(cells, f"sum {float(cells.sum()):+.2f} logit"),
         pixels=overlay(explanation.crop, cells, scale, smooth),
         scale=scale,
@@ -129,17 +130,21 @@ def fusion_tile(explanation: Explanation, smooth: bool) -> Tile:
 
 
 def attribution_tile(explanation: Explanation, attribution: Attribution, smooth: bool) -> Tile:
-    """One of Captum's attributions for the target class."""
-    method = METHODS[attribution.method]
+    """One of Captum's attributions; a warning sign where it does not keep its method's promise."""
+    method, title = METHODS[attribution.method], Request.parse(attribution.request).title
     side = explanation.heads.spatial.shape[-1]
-    if attribution.cells is None:
+    if attribution.by_region is not None:
+        drawn = attribution.map
+        scale = _signed_scale(drawn)
+        per_cell = F.adaptive_avg_pool2d(drawn[None, None], side)[0, 0]
+    elif attribution.cells is None:
         drawn = gaussian_blur(attribution.map[None], SMOOTHING_KERNEL, SMOOTHING)[0] if smooth else attribution.map
         scale = Scale(float(np.percentile(drawn.abs().numpy(), CLIP)) or 1.0, signed=True)
         per_cell = F.adaptive_avg_pool2d(attribution.map[None, None], side)[0, 0]
     else:
         drawn = per_cell = attribution.cells
         scale = _signed_scale(drawn)
-    if attribution.explained is not None and attribution.residual is not None:
+    if attribution.by_region is None and attribution.explained is not None and attribution.residual is not None:
         per_cell = per_cell * (attribution.map.numel() / side**2)  # completeness: sums, not means
         cell_unit = "logit"
         note = f"sum {attribution.explained + attribution.residual:+.2f} of {attribution.explained:+.2f} logit"
@@ -147,10 +152,11 @@ def attribution_tile(explanation: Explanation, attribution: Attribution, smooth:
         cell_unit = method.unit
         native = attribution.map if attribution.cells is None else attribution.cells
         note = f"peak {number(float(native.max()))}"
+    note = _sign_note(attribution.map, note)
     return Tile(
-        title=method.title,
-        note=_sign_note(attribution.map, note),
-        pixels=overlay(explanation.crop, drawn, scale, smooth),
+        title=title,
+        note=note if attribution.holds else f"⚠ {note}",
+        pixels=overlay(explanation.crop, drawn, scale, smooth and attribution.by_region is None),
         scale=scale,
         unit=method.unit,
         values=per_cell.numpy(),
@@ -182,7 +188,10 @@ def colour_bar(scale: Scale, width: int = 128, height: int = 8) -> np.ndarray:
 
 
 def number(value: float) -> str:
-    """A number as people read it: three digits, thousands in full, a true minus."""
+    """A number as people read it: three digits, thousands in full, a true minus; tiny ones as 7.4e−4."""
+    if 0 < abs(value) < 0.001:
+        mantissa, exponent = f"{value:.1e}".split("e")
+        return f"{mantissa}e{int(exponent)}".replace("-", "−")
     return (f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}").replace("-", "−")
 
 

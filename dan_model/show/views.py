@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from dan_model.explain.channels import SATURATED, tug_of_war
-from dan_model.explain.explainer import Explanation
+from dan_model.explain.explanation import Explanation
 from dan_model.explain.heads import read_overlap
 from dan_model.explain.interventions import consensus_path, transplant
 from dan_model.explain.shapley import ABSENCES, MAX_HEADS, shapley_values

@@ -8,10 +8,13 @@ from typing import Any
 import gradio as gr
 
 from dan_model.show.sentences import summary
-from dan_model.ui import handlers, html, laboratory
-from dan_model.ui.visits import HEADS, Sitting, View, Visit
+from dan_model.ui import handlers, html, laboratory, trust
+from dan_model.ui.visits import ATTRIBUTIONS, HEADS, Sitting, View, Visit
 
-PARTS = ("news", "probabilities", "sentence", "tiles", "bench", "ledger", "transplants", *handlers.TABS)
+PARTS = (
+    "news", "probabilities", "sentence", "tiles", "bench", "ledger", "transplants", "faithfulness", "sanity",
+    *handlers.TABS,
+)  # fmt: skip
 """By name, in the order in which handlers give them."""
 
 
@@ -38,16 +41,20 @@ def first(visit: Visit, sitting: Sitting, view: View) -> list[Any]:
         "bench": laboratory.bench(e),
         "ledger": html.ledger_table(e),
         "transplants": handlers.transplants(visit),
+        "faithfulness": trust.faithfulness(None),
+        "sanity": trust.sanity(None),
     }
     return changed(shown | {tab: html.notice("Drawing …") for tab in handlers.TABS})
 
 
 def later(visit: Visit, view: View) -> list[Any]:
     """What came later to the same question: the tiles, and the open tab's figures."""
-    visit.view = view
+    before, visit.view = visit.view, view
     e = view.explanation
     if e.use is not None and not e.attributions:
         visit.undrawn |= {HEADS}  # it may have been opened, and drawn without it
+    if before is None or len(before.explanation.attributions) != len(e.attributions):
+        visit.undrawn |= {ATTRIBUTIONS}
     figures = handlers.figures(visit)
     return changed({**figures, "tiles": tiles(visit, view)})
 

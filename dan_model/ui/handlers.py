@@ -2,30 +2,79 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
 from dan_model.errors import ImageError, NoFaceError
-from dan_model.explain.attributions import METHODS
-from dan_model.explain.explainer import Explainer, Explanation
+from dan_model.explain.attributions import DEFAULT_BASELINE, METHODS, Request
+from dan_model.explain.explainer import Explainer
+from dan_model.explain.explanation import Explanation
 from dan_model.faces import FaceCrop, whole_image
 from dan_model.images import read_image
 from dan_model.show.photos import reduce_photo
-from dan_model.show.views import LabView, class_views, fusion_views, head_views, transplant_view
-from dan_model.ui import html, laboratory
-from dan_model.ui.visits import CLASSES, FIRST_WEIGHTS, FUSION, HEADS, Donor, Sitting, View, Visit, Weights
+from dan_model.show.views import class_views, fusion_views, head_views, transplant_view
+from dan_model.ui import html, laboratory, trust
+from dan_model.ui.visits import (
+    ATTRIBUTIONS,
+    CLASSES,
+    FIRST_WEIGHTS,
+    FUSION,
+    HEADS,
+    Donor,
+    Sitting,
+    View,
+    Visit,
+    Weights,
+)
 
-PREDICTED = "the predicted class"
+PREDICTED, NOTHING, EVERYBODY = "the predicted class", "nothing", "the whole network"
 WHOLE = "whole image"
+INVITATION = "Choose a photo, take one with the camera, or click an example."
 MAX_FACES = 24  # of one photo
 OVERVIEW_SIDE = 640  # pixels
 SMOOTH, NATIVE = "smooth", "native cells"
 
-Stream = Callable[[FaceCrop, str | None, list[str]], Iterator[Explanation]]
-"""Explains a crop for a class by some methods, as `Explainer.stream_crop` does."""
+
+@dataclass(frozen=True)
+class Wish:
+    """What a visitor asks about a face, as chosen on the page.
+
+    Attributes:
+        face: A face's number, or `WHOLE`.
+        target: A class, or `PREDICTED`.
+        against: A class, or `NOTHING`.
+        whose: `EVERYBODY`, or a head as `head_choices` names it.
+        methods: Names in `METHODS`.
+        baselines: Names in `BASELINES`; each method that needs one is asked with each of them.
+    """
+
+    face: str
+    target: str = PREDICTED
+    against: str = NOTHING
+    whose: str = EVERYBODY
+    methods: tuple[str, ...] = ()
+    baselines: tuple[str, ...] = (DEFAULT_BASELINE,)
+
+    @property
+    def requests(self) -> list[str]:
+        """What is asked of Captum, in the registry's order."""
+        asked = []
+        for name in (name for name in METHODS if name in self.methods):
+            needed = METHODS[name].baselines and self.baselines
+            asked += [Request.parse(f"{name}@{base}").text for base in self.baselines] if needed else [name]
+        return asked
+
+    @property
+    def head(self) -> int | None:
+        """The head whose ledger entry is explained, from 0 on; None: all of them."""
+        return None if self.whose == EVERYBODY else int(self.whose.rsplit(" ", 1)[1]) - 1
+
+
+Stream = Callable[[FaceCrop, str | None, list[str], str | None, int | None], Iterator[Explanation]]
+"""Explains a crop: target, requests, against, head, as `Explainer.stream_crop` takes them."""
 
 
 def look(explainer: Explainer, path: str, weights: Weights = FIRST_WEIGHTS) -> Sitting:
@@ -49,30 +98,40 @@ def look(explainer: Explainer, path: str, weights: Weights = FIRST_WEIGHTS) -> S
     )
 
 
-def explain(stream: Stream, sitting: Sitting, face: str, target: str, methods: Sequence[str]) -> Iterator[View]:
-    """Explain a face, by number or `WHOLE`: heads and fusion first, then one method at a time.
+def explain(stream: Stream, sitting: Sitting, wish: Wish) -> Iterator[View]:
+    """Explain a face: heads and fusion first, then one attribution at a time.
 
     Raises:
         ArgumentError: There is no such class or method.
         NoFaceError: There is no such face.
     """
-    if face == WHOLE:
+    if wish.face == WHOLE:
         crop = sitting.whole
-    elif face in sitting.numbers:
-        crop = sitting.crops[sitting.numbers.index(face)]
+    elif wish.face in sitting.numbers:
+        crop = sitting.crops[sitting.numbers.index(wish.face)]
     else:
-        raise NoFaceError(f"There is no face {face!r} in this photo.", "Choose one of the numbered faces.")
-    asked = [name for name in METHODS if name in methods]
-    for explanation in stream(crop, None if target == PREDICTED else target, asked):
-        yield View(explanation, tuple(name for name in asked if name not in explanation.attributions))
+        raise NoFaceError(f"There is no face {wish.face!r} in this photo.", "Choose one of the numbered faces.")
+    target = None if wish.target == PREDICTED else wish.target
+    against = None if wish.against == NOTHING else wish.against
+    asked = wish.requests
+    if crop.face.landmarks is None:  # nobody knows where its regions are
+        asked = [text for text in asked if not METHODS[Request.parse(text).method].regions]
+    for explanation in stream(crop, target, asked, against, wish.head):
+        yield View(explanation, tuple(text for text in asked if text not in explanation.attributions))
 
 
-TABS: Mapping[str, Callable[[Explanation], list[LabView]]] = {
-    HEADS: lambda explanation: head_views(explanation),
-    FUSION: lambda explanation: fusion_views(explanation),
-    CLASSES: lambda explanation: class_views(explanation),
+def head_choices(heads: int) -> list[str]:
+    """Whose work can be explained: the whole network's, or one head's."""
+    return [EVERYBODY, *(f"Head {h + 1}" for h in range(heads) if heads > 1)]
+
+
+TABS: Mapping[str, Callable[[Explanation], str]] = {
+    HEADS: lambda explanation: laboratory.views(head_views(explanation)),
+    FUSION: lambda explanation: laboratory.views(fusion_views(explanation)),
+    ATTRIBUTIONS: lambda explanation: trust.cards(explanation),
+    CLASSES: lambda explanation: laboratory.views(class_views(explanation)),
 }
-"""The tabs with figures, in order."""
+"""The tabs that show an explanation by itself, in order."""
 
 
 def figures(visit: Visit) -> dict[str, str]:
@@ -80,7 +139,7 @@ def figures(visit: Visit) -> dict[str, str]:
     view, tab = visit.view, visit.tab  # either may change while this draws
     if view is None or tab not in visit.undrawn:
         return {}
-    drawn = laboratory.views(TABS[tab](view.explanation))
+    drawn = TABS[tab](view.explanation)
     if visit.view is not view:  # who showed something newer draws that
         return {}
     visit.undrawn -= {tab}

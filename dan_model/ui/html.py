@@ -11,8 +11,8 @@ from html import escape
 import numpy as np
 from PIL import Image
 
-from dan_model.explain.attributions import METHODS
-from dan_model.explain.explainer import Explanation
+from dan_model.explain.attributions import Request
+from dan_model.explain.explanation import Explanation
 from dan_model.show.style import head_colour
 from dan_model.show.tiles import Tile, all_tiles, colour_bar, number
 
@@ -20,12 +20,15 @@ from dan_model.show.tiles import Tile, all_tiles, colour_bar, number
 def tile_row(explanation: Explanation, smooth: bool, shared: bool, pending: Sequence[str] = ()) -> str:
     """All tiles in one row; methods that are still being computed have their place already."""
     ready = "".join(_tile(tile) for tile in all_tiles(explanation, smooth, shared))
-    waiting = "".join(_waiting_tile(METHODS[name].title) for name in pending)
-    target = escape(explanation.labels[explanation.target])
+    waiting = "".join(_waiting_tile(Request.parse(text).title) for text in pending)
+    target = escape(explanation.told)
     readout = (
         '<output class="dan-readout" aria-live="polite">Point at a map to read its values; click to enlarge.</output>'
     )
-    return f'<div class="dan-row" role="group" aria-label="Maps for {target}">{ready}{waiting}</div>{readout}'
+    score = explanation.score
+    special = score.against is not None or score.head is not None
+    told = f'<p class="dan-explained-score">Fusion map and attributions explain <b>{target}</b>.</p>' if special else ""
+    return f'{told}<div class="dan-row" role="group" aria-label="Maps for {target}">{ready}{waiting}</div>{readout}'
 
 
 def probability_bars(explanation: Explanation) -> str:

@@ -16,7 +16,7 @@ from itertools import combinations
 from torch import Tensor
 
 from dan_model.explain.channels import tug_of_war
-from dan_model.explain.explainer import Explanation
+from dan_model.explain.explanation import Explanation
 from dan_model.explain.interventions import consensus_path
 from dan_model.show.sentences import ONE_HEAD, path_sentence
 from dan_model.show.style import head_colour

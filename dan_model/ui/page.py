@@ -10,21 +10,20 @@ import gradio as gr
 
 from dan_model.checkpoints import Checkpoint
 from dan_model.errors import DanError
-from dan_model.explain.attributions import METHODS
-from dan_model.explain.explainer import Explanation
+from dan_model.explain.attributions import BASELINES, DEFAULT_BASELINE, DEFAULT_METHODS, METHODS
+from dan_model.explain.explanation import Explanation
 from dan_model.faces import FaceCrop
 from dan_model.published import PRESETS
-from dan_model.ui import api, drawing, handlers, html
-from dan_model.ui.handlers import NATIVE, PREDICTED, SMOOTH, WHOLE
+from dan_model.ui import api, drawing, handlers, html, testing
+from dan_model.ui.handlers import EVERYBODY, INVITATION, NATIVE, NOTHING, PREDICTED, SMOOTH, WHOLE, Wish
 from dan_model.ui.photo import photo_input, shown_as_error
 from dan_model.ui.shelf import Shelf
-from dan_model.ui.theme import ASSETS, KEEP_FILES
-from dan_model.ui.visits import CLASSES, FUSION, HEADS, Sitting, Visits, Weights
+from dan_model.ui.theme import KEEP_FILES, asset
+from dan_model.ui.visits import ATTRIBUTIONS, CLASSES, FAITHFULNESS, FUSION, HEADS, Sitting, Visits, Weights
 
 QUESTIONS_AT_ONCE = 4  # they take turns pass by pass, so that nobody's first results wait for another's attributions
 LOADING = {"concurrency_id": "weights", "concurrency_limit": 1}
 NO_PRESET = "none"
-INVITATION = "Choose a photo, take one with the camera, or click an example."
 
 
 def build(shelf: Shelf, examples: Path | None = None, gpu: Callable[[Any], Any] | None = None) -> gr.Blocks:
@@ -38,8 +37,10 @@ def build(shelf: Shelf, examples: Path | None = None, gpu: Callable[[Any], Any] 
     """
     visits = Visits()
 
-    def answer(weights: Weights, crop: FaceCrop, target: str | None, methods: list[str]) -> Iterator[Explanation]:
-        return shelf.get(*weights).explainer.stream_crop(crop, target, methods, use=True)
+    def answer(
+        weights: Weights, crop: FaceCrop, target: str | None, asked: list[str], against: str | None, head: int | None
+    ) -> Iterator[Explanation]:
+        return shelf.get(*weights).explainer.stream_crop(crop, target, asked, True, against=against, head=head)
 
     lent = gpu(answer) if gpu else None
     first = shelf.first.checkpoint
@@ -71,11 +72,30 @@ def build(shelf: Shelf, examples: Path | None = None, gpu: Callable[[Any], Any] 
                         label="Class to explain",
                         elem_id="dan-target",
                     )
+                    against = gr.Dropdown(
+                        [NOTHING, *first.model.config.labels],
+                        value=NOTHING,
+                        label="rather than",
+                        elem_id="dan-against",
+                    )
+                    whose = gr.Dropdown(
+                        handlers.head_choices(first.model.config.num_heads),
+                        value=EVERYBODY,
+                        label="as decided by",
+                        info="A head: its ledger entry alone is explained.",
+                        elem_id="dan-whose",
+                    )
                     methods = gr.CheckboxGroup(
                         [(method.title, name) for name, method in METHODS.items()],
-                        value=list(METHODS),
+                        value=list(DEFAULT_METHODS),
                         label="Attributions (Captum)",
                         elem_id="dan-methods",
+                    )
+                    baselines = gr.CheckboxGroup(
+                        list(BASELINES),
+                        value=[DEFAULT_BASELINE],
+                        label="Baselines: what stands for “nothing there”",
+                        elem_id="dan-baselines",
                     )
                     with gr.Row():
                         run = gr.Button("Explain", variant="primary", elem_id="dan-run", min_width=100)
@@ -100,25 +120,30 @@ def build(shelf: Shelf, examples: Path | None = None, gpu: Callable[[Any], Any] 
                 news = gr.HTML(html.notice(INVITATION), elem_id="dan-news")
                 probabilities = gr.HTML(elem_id="dan-probabilities")
                 sentence = gr.HTML(elem_id="dan-sentence")
-                tiles = gr.HTML(elem_id="dan-tiles", js_on_load=_asset("tiles.js"))
-                with gr.Tabs(elem_id="dan-tabs"):
+                tiles = gr.HTML(elem_id="dan-tiles", js_on_load=asset("tiles.js"))
+                with gr.Tabs(elem_id="dan-tabs", overflow_behavior="wrap"):
                     with gr.Tab(HEADS) as heads_tab:
                         heads = gr.HTML(elem_id="dan-heads")
                     with gr.Tab(FUSION) as fusion_tab:
-                        bench = gr.HTML(elem_id="dan-bench", js_on_load=_asset("laboratory.js"))
+                        bench = gr.HTML(elem_id="dan-bench", js_on_load=asset("laboratory.js"))
                         ledger = gr.HTML(elem_id="dan-ledger")
                         fusion = gr.HTML(elem_id="dan-fusion")
                         transplants = gr.HTML(elem_id="dan-transplants")
                         keep = gr.Button("Keep this face for transplants", size="sm", elem_id="dan-keep")
+                    with gr.Tab(ATTRIBUTIONS) as attributions_tab:
+                        attributions = gr.HTML(elem_id="dan-attributions")
+                    with gr.Tab(FAITHFULNESS):
+                        tests = testing.components()
                     with gr.Tab(CLASSES) as classes_tab:
                         classes = gr.HTML(elem_id="dan-classes-tab")
                 with gr.Accordion("How to read this", open=False):
-                    gr.Markdown(_asset("how_to_read.md"))
-        gr.Markdown(_asset("notice.md"), elem_id="dan-notice")
+                    gr.Markdown(asset("how_to_read.md"))
+        gr.Markdown(asset("notice.md"), elem_id="dan-notice")
         api.add_endpoints(shelf.first.explainer, examples)
 
-        drawn: list[Any] = [heads, fusion, classes]
-        shown: list[Any] = [news, probabilities, sentence, tiles, bench, ledger, transplants, *drawn]  # as PARTS
+        drawn: list[Any] = [heads, fusion, attributions, classes]
+        at_once: list[Any] = [news, probabilities, sentence, tiles, bench, ledger, transplants]
+        shown = [*at_once, tests.faithfulness, tests.sanity, *drawn]  # as PARTS
         found_faces: list[Any] = [overview, face]
 
         def on_begin(request: gr.Request) -> None:
@@ -152,7 +177,15 @@ def build(shelf: Shelf, examples: Path | None = None, gpu: Callable[[Any], Any] 
 
         @shown_as_error
         def on_explain(
-            chosen: str | None, wanted: str, names: list[str], drawn_how: str, one_scale: bool, request: gr.Request
+            chosen: str | None,
+            wanted: str,
+            rather: str,
+            by: str,
+            names: list[str],
+            bases: list[str],
+            drawn_how: str,
+            one_scale: bool,
+            request: gr.Request,
         ) -> Iterator[list[Any]]:
             visit = visits.of(request.session_hash)
             visit.smooth, visit.shared = drawn_how == SMOOTH, one_scale
@@ -166,14 +199,17 @@ def build(shelf: Shelf, examples: Path | None = None, gpu: Callable[[Any], Any] 
                 return
             view, fresh = None, True
 
-            def stream(crop: FaceCrop, target: str | None, methods: list[str]) -> Iterator[Explanation]:
+            def stream(
+                crop: FaceCrop, target: str | None, asked: list[str], against: str | None, head: int | None
+            ) -> Iterator[Explanation]:
                 if lent:
-                    return lent(sitting.weights, crop, target, methods)
+                    return lent(sitting.weights, crop, target, asked, against, head)
                 return shelf.get(*sitting.weights).explainer.stream_crop(
-                    crop, target, methods, True, lambda: turn.counts
+                    crop, target, asked, True, lambda: turn.counts, against, head, visit.cache
                 )
 
-            for view in handlers.explain(stream, sitting, chosen, wanted, names):
+            wish = Wish(chosen, wanted, rather, by, tuple(names), tuple(bases))
+            for view in handlers.explain(stream, sitting, wish):
                 if not turn.counts:
                     break
                 yield drawing.first(visit, sitting, view) if fresh else drawing.later(visit, view)
@@ -190,7 +226,7 @@ def build(shelf: Shelf, examples: Path | None = None, gpu: Callable[[Any], Any] 
         def on_weights(text: str, named: str, request: gr.Request) -> Iterator[list[Any]]:
             visit = visits.of(request.session_hash)
             weights = (text, None if named == NO_PRESET else named)
-            others = [gr.skip(), gr.skip()]
+            others = [gr.skip() for _ in range(4)]
             yield [gr.skip(), gr.HTML(html.notice("Loading weights …"), visible=True), *others]
             try:
                 checkpoint = shelf.get(*weights).checkpoint
@@ -203,6 +239,8 @@ def build(shelf: Shelf, examples: Path | None = None, gpu: Callable[[Any], Any] 
                 _header(checkpoint),
                 gr.HTML(html.notice(checkpoint.notice or "", "warning"), visible=bool(checkpoint.notice)),
                 gr.Dropdown([PREDICTED, *labels], value=PREDICTED),
+                gr.Dropdown([NOTHING, *labels], value=NOTHING),
+                gr.Dropdown(handlers.head_choices(checkpoint.model.config.num_heads), value=EVERYBODY),
                 _provenance(checkpoint),
             ]
 
@@ -234,18 +272,22 @@ def build(shelf: Shelf, examples: Path | None = None, gpu: Callable[[Any], Any] 
 
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "trigger_mode": "multiple"}
         queued: dict[str, Any] = {"concurrency_id": "page", "concurrency_limit": QUESTIONS_AT_ONCE, **quiet}
-        question: list[Any] = [face, target, methods, how, shared]
+        question: list[Any] = [face, target, against, whose, methods, baselines, how, shared]
         ask: dict[str, Any] = {"fn": on_explain, "inputs": question, "outputs": shown, **queued}
 
         begun = photo.change(on_begin, queue=False, **quiet)
         begun.then(on_photo, photo, [*found_faces, *shown], **queued).success(**ask)
-        loaded = load.click(on_weights, [source, preset], [header, told, target, provenance], **{**queued, **LOADING})
+        told_by_weights: list[Any] = [header, told, target, against, whose, provenance]
+        loaded = load.click(on_weights, [source, preset], told_by_weights, **{**queued, **LOADING})
         loaded.success(on_photo, photo, [*found_faces, *shown], **queued).success(**ask)
-        gr.on([run.click, face.input, target.input], on_begin, queue=False, **quiet).then(**ask)
+        gr.on([run.click, face.input, target.input, against.input, whose.input], on_begin, queue=False, **quiet).then(
+            **ask
+        )
         face.input(on_face, face, overview, queue=False, **quiet)
         gr.on([how.input, shared.input], on_redraw, [how, shared], tiles, **queued)
-        for tab, opened in zip(handlers.TABS, (heads_tab, fusion_tab, classes_tab), strict=True):
+        for tab, opened in zip(handlers.TABS, (heads_tab, fusion_tab, attributions_tab, classes_tab), strict=True):
             opened.select(opener(tab), None, drawn, **queued)
+        testing.wire(tests, visits, shelf, shown, gpu, queued)
         keep.click(on_keep, None, transplants, **queued)
         stop.click(on_stop, queue=False, **quiet)
         theme.click(None, js="() => { document.body.classList.toggle('dark') }", api_visibility="private")
@@ -281,7 +323,3 @@ def _overview(sitting: Sitting, chosen: str | None) -> str:
 
 def _images(folder: Path) -> list[str]:
     return [str(path) for path in sorted(folder.iterdir()) if path.suffix in {".jpg", ".png"}]
-
-
-def _asset(name: str) -> str:
-    return (ASSETS / name).read_text(encoding="utf-8")

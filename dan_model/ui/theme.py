@@ -32,3 +32,8 @@ def _theme() -> gr.themes.Base:
         primary_hue="blue", font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
     )
     return theme.set(body_text_color_subdued="*neutral_600", body_text_color_subdued_dark="*neutral_300")
+
+
+def asset(name: str) -> str:
+    """The text of one of the page's own files."""
+    return (ASSETS / name).read_text(encoding="utf-8")

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from torch import Tensor
 
-from dan_model.explain.explainer import Explanation
+from dan_model.explain.attributions import Attribution
+from dan_model.explain.cache import Cache
+from dan_model.explain.explanation import Explanation
 from dan_model.faces import FaceCrop
 from dan_model.show.photos import numbered
 
-HEADS, FUSION, CLASSES = "Heads", "Fusion", "Classes"  # the tabs
+HEADS, FUSION, ATTRIBUTIONS, FAITHFULNESS, CLASSES = "Heads", "Fusion", "Attributions", "Faithfulness", "Classes"
+"""The tabs, in order."""
+CACHE_BYTES = 24_000_000  # of attributions, for each visitor: some 100
 FORGET_AFTER = 900.0  # seconds
 
 Weights = tuple[str, str | None]
@@ -56,7 +60,7 @@ class View:
 
     Attributes:
         explanation: What is shown.
-        pending: Names of methods that are still to come.
+        pending: Requests, as text, that are still to come.
     """
 
     explanation: Explanation
@@ -93,6 +97,7 @@ class Visit:
         tab: The tab that is open.
         undrawn: Tabs whose figures are not drawn yet for what is shown; an open tab's are, the others' when opened.
         donor: The face that was kept for transplants, or None.
+        cache: Attributions that were computed for this visitor; gone with the visit.
         asked: How many questions were asked so far.
         stopped: Whether Stop came after the last of them.
         seen: When the visitor was last heard of, in seconds of a steady clock.
@@ -106,6 +111,7 @@ class Visit:
     tab: str = HEADS
     undrawn: frozenset[str] = frozenset()
     donor: Donor | None = None
+    cache: Cache[Attribution] = field(default_factory=lambda: Cache(CACHE_BYTES))
     asked: int = 0
     stopped: bool = False
     seen: float = 0.0

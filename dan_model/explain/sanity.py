@@ -1,0 +1,137 @@
+"""Does a map depend on what the network has learned? The model-randomisation check (DESIGN view 13).
+
+*Sanity Checks for Saliency Maps*, Adebayo et al., NeurIPS 2018: the network is randomised from the top, layer by layer,
+each time on top of the last. A map that hardly changes shows the picture, not the network.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from threading import RLock
+
+import torch
+from torch import Tensor, nn
+from torchvision.transforms.v2.functional import gaussian_blur
+
+from dan_model.errors import Stopped
+from dan_model.explain.attributions import Question
+from dan_model.explain.explanation import Explanation
+from dan_model.explain.faithfulness import rank_correlation
+from dan_model.explain.maps import MapName, in_patches, map_names, new_map, shown_map
+from dan_model.network import DAN
+
+INSENSITIVE = 0.5  # rank correlation with the true map from which a map of a wholly random network is called alike
+SAME_DETAIL = 0.6  # mean rank correlation of fine detail, DAN's own parts and layer4 random, from which it is called so
+UPPER_LAYERS = 4  # classifier, both attentions, layer4
+ENVELOPE, ENVELOPE_KERNEL = (
+    8.0,
+    49,
+)  # pixels: deviation and width of what maps are divided by for detail
+SEED = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Sanity:
+    """Maps of networks that are more and more random.
+
+    Attributes:
+        names: Which maps, as in the explanation.
+        layers: What was randomised so far, from the top; the network of a step has all layers up to it random.
+        maps: By map's key: its patches with nothing random, then after each of `layers`, (1 + n, 14, 14).
+        detail: By map's key: rank correlation of fine detail with the true map's, after each of `layers`, (n,): of the
+            pixels' sizes over the mean size around them, where both maps are not zero. NaN for maps of cells.
+        pending: How many layers are still to come.
+    """
+
+    names: tuple[MapName, ...]
+    layers: tuple[str, ...]
+    maps: Mapping[str, Tensor]
+    detail: Mapping[str, tuple[float, ...]]
+    pending: int
+
+    def similarity(self, key: str) -> list[float]:
+        """Rank correlation of each step's patches with the true map's, first 1; NaN with a map without ranks."""
+        true, *others = self.maps[key]
+        return [1.0, *(rank_correlation(true.flatten(), other.flatten()) for other in others)]
+
+    def insensitive(self, key: str) -> bool:
+        """Whether the map stays though the whole network is random."""
+        return not self.pending and self.similarity(key)[-1] > INSENSITIVE
+
+    def detail_stays(self, key: str) -> bool:
+        """Whether the map's fine detail stays though everything from layer4 up is random."""
+        known = [value for value in self.detail[key][:UPPER_LAYERS] if not math.isnan(value)]
+        return len(self.layers) >= UPPER_LAYERS and bool(known) and sum(known) / len(known) > SAME_DETAIL
+
+
+def check_sanity(question: Question, explanation: Explanation) -> Iterator[Sanity]:
+    """Randomise a copy of the question's network step by step; see `Explainer.sanity`."""
+    names = tuple(map_names(explanation))
+    model = copy.deepcopy(question.model)
+    layers = layers_from_the_top(model)
+    asked = replace(question, model=model, lock=RLock())  # nobody else waits for this copy
+    generator = torch.Generator().manual_seed(SEED)
+    true = {name.key: shown_map(explanation, name) for name in names}
+    steps = {name.key: [in_patches(true[name.key], name.signed)] for name in names}
+    details: dict[str, list[float]] = {name.key: [] for name in names}
+    done: list[str] = []
+
+    def told() -> Sanity:
+        maps = {key: torch.stack(patches) for key, patches in steps.items()}
+        detail = {key: tuple(values) for key, values in details.items()}
+        return Sanity(names, tuple(done), maps, detail, len(layers) - len(done))
+
+    yield told()
+    try:
+        for layer, modules in layers.items():
+            for module in modules:
+                randomise(module, generator)
+            found = [new_map(asked, name) for name in names]
+            for name, values in zip(names, found, strict=True):
+                steps[name.key].append(in_patches(values, name.signed))
+                details[name.key].append(detail_similarity(true[name.key], values))
+            done.append(layer)
+            yield told()
+    except Stopped:
+        return
+
+
+def detail_similarity(a: Tensor, b: Tensor) -> float:
+    """Rank correlation of two maps' fine detail, whatever their coarse shape; NaN for maps coarser than pixels."""
+    both = (a != 0) & (b != 0)
+    if a.shape[-1] < ENVELOPE_KERNEL or not both.any():
+        return float("nan")
+    return rank_correlation(_detail(a)[both], _detail(b)[both])
+
+
+def _detail(values: Tensor) -> Tensor:
+    size = values.abs().double()[None]
+    return (size / gaussian_blur(size, [ENVELOPE_KERNEL] * 2, [ENVELOPE] * 2).clamp(min=1e-12))[0]
+
+
+def layers_from_the_top(model: DAN) -> dict[str, list[nn.Module]]:
+    """DAN's parts from the decision down to the pixels, by name."""
+    return {
+        "classifier": [model.fc, model.bn],
+        "channel attention": [head.ca for head in model.heads],
+        "spatial attention": [head.sa for head in model.heads],
+        "layer4": [model.features[7]],
+        "layer3": [model.features[6]],
+        "layer2": [model.features[5]],
+        "layer1": [model.features[4]],
+        "stem": [model.features[0], model.features[1]],
+    }
+
+
+def randomise(module: nn.Module, generator: torch.Generator) -> None:
+    """Draw all weights anew: kernels and matrices from a normal distribution as wide as they are, vectors reordered."""
+    with torch.no_grad():
+        for parameter in module.parameters():
+            if parameter.ndim > 1:
+                drawn = torch.randn(parameter.shape, generator=generator).to(parameter)
+                parameter.copy_(parameter.mean() + drawn * parameter.std())
+            else:
+                parameter.copy_(parameter[torch.randperm(len(parameter), generator=generator).to(parameter.device)])
