@@ -20,6 +20,7 @@ check: $(VENV)/development
 
 benchmark: $(VENV)/runtime
 	$(BIN)/python -m benchmarks.ratios
+	$(BIN)/python -m benchmarks.attributions
 	$(BIN)/python -m benchmarks.training
 
 $(VENV)/bin/python:

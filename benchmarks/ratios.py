@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +9,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.turns import median_seconds
 from dan_model import Explainer
 from dan_model.explain.interventions import consensus_path, mute
 from dan_model.explain.shapley import ABSENCES, shapley_values
@@ -24,7 +23,7 @@ ROUNDS = 25
 
 
 def main() -> None:
-    """Measure everything in turns, so that a slow moment hits all alike, and print medians."""
+    """Measure everything in turns and print medians."""
     explainer = Explainer.from_pretrained(device="cpu")
     model, photo = explainer.model, read_image(PHOTO)
     crop = explainer.crop(photo, explainer.faces(photo)[0])
@@ -53,14 +52,7 @@ def main() -> None:
         ),
         "looked at versus used, 20 fillings": (use, ""),
     }
-    seconds: dict[str, list[float]] = {name: [] for name in measured}
-    for _ in range(ROUNDS):
-        for name, (run, _) in measured.items():
-            start = time.perf_counter()
-            run()
-            seconds[name].append(time.perf_counter() - start)
-
-    medians = {name: statistics.median(times) for name, times in seconds.items()}
+    medians = median_seconds({name: run for name, (run, _) in measured.items()}, ROUNDS)
     table = Table("what", "ratio", "goal", "ms", title=f"{torch.get_num_threads()} threads, median of {ROUNDS}")
     for name, (_, goal) in measured.items():
         ratio = medians[name] / medians["one bare forward pass"]

@@ -5,9 +5,7 @@
 
 from __future__ import annotations
 
-import statistics
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +20,7 @@ from torch.utils.data import DataLoader
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
+from benchmarks.turns import median_seconds
 from dan_model.config import ModelConfig, PreprocessConfig
 from dan_model.learn.batches import Pixels
 from dan_model.learn.datasets import load_faces
@@ -40,15 +39,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = _images(Path(folder))
         ours, theirs = _ours(root, recipe, device), _published(root, recipe, device)
-        seconds: dict[str, list[float]] = {"published loop": [], "this package, bf16": []}
-        for _ in range(ROUNDS + 1):
-            for name, steps in zip(seconds, (theirs, ours), strict=True):
-                start = time.perf_counter()
-                next(steps)
-                if device.type == "cuda":
-                    torch.cuda.synchronize()
-                seconds[name].append(time.perf_counter() - start)
-    medians = {name: statistics.median(times[1:]) for name, times in seconds.items()}  # the first one warms up
+
+        def step(steps: Iterator[None]) -> None:
+            next(steps)
+            if device.type == "cuda":
+                torch.cuda.synchronize()
+
+        runs = {"published loop": lambda: step(theirs), "this package, bf16": lambda: step(ours)}
+        medians = median_seconds(runs, ROUNDS)
     table = Table("loop", "images/s", "ratio", "goal", title=f"{device}, {torch.get_num_threads()} threads")
     for name, median in medians.items():
         ratio = medians["published loop"] / median

@@ -20,6 +20,7 @@ from rich.progress import track
 from dan_model.cards import model_card
 from dan_model.checkpoints import CHECKPOINT_FILES, WEIGHTS_FILE, import_published, load_checkpoint
 from dan_model.cli_learning import align, averages, evaluate, reference, train
+from dan_model.cli_trust import trust
 from dan_model.devices import DEVICES
 from dan_model.errors import ArgumentError, DanError, NoFaceError
 from dan_model.explain.attributions import BASELINES, DEFAULT_METHODS, METHODS, parse_all
@@ -41,6 +42,7 @@ app.command()(evaluate)
 app.command()(reference)
 app.command()(align)
 app.command()(averages)
+app.command()(trust)
 
 
 @app.command()

@@ -123,6 +123,14 @@ def whole_image(photo: np.ndarray) -> Face:
     return Face(np.array([0, 0, width, height], dtype=np.float64))
 
 
+def template_face(photo: np.ndarray, preprocess: PreprocessConfig) -> Face:
+    """The whole photo as a face that was cut out already as the template says, such as a training set's."""
+    face, template = whole_image(photo), preprocess.landmark_template
+    if template is None:
+        return face
+    return Face(face.box, None, np.array(template.points) * face.size)
+
+
 def crop_face(photo: np.ndarray, face: Face, preprocess: PreprocessConfig) -> FaceCrop:
     """Cut a face out as the network was trained to see it.
 

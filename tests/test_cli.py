@@ -105,3 +105,18 @@ def test_views_are_written_as_figures_and_measured(tmp_path):
     told = json.loads((tmp_path / "hopper-face1.json").read_text())
     assert len(told["use"]["measured"]) == 4
     assert len(told["fusion"]["shapley"]["dropped"]) == 4
+
+
+def test_faithfulness_and_sanity_are_written_as_numbers_and_figures(tmp_path):
+    result = run(
+        "explain", EXAMPLES / "astronaut.jpg", "--out", tmp_path, "--method", "layer_grad_cam", "--against", "fear",
+        "--faithfulness", "--sanity", "--no-panel",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    told = json.loads((tmp_path / "astronaut-face1.json").read_text())
+    assert told["explained"] == "happiness rather than fear"
+    maps = ["head 1", "head 2", "head 3", "head 4", "fusion", "layer_grad_cam"]
+    assert list(told["faithfulness"]["maps"]) == maps == list(told["sanity"]["maps"])
+    assert len(told["sanity"]["maps"]["fusion"]["similarity"]) == 1 + len(told["sanity"]["layers"])
+    for name in ("faithfulness", "curves", "infidelity", "agreement", "sanity"):
+        assert (tmp_path / f"astronaut-face1-{name}.png").stat().st_size > 5000

@@ -23,7 +23,7 @@ from dan_model.errors import ArgumentError, TrainingError
 from dan_model.learn.augment import Augmentation
 from dan_model.learn.batches import Pixels
 from dan_model.learn.datasets import load_faces
-from dan_model.learn.objective import Objective, outside_loss, overlap_loss, scale_attention
+from dan_model.learn.objective import Objective, balance_loss, outside_loss, overlap_loss, scale_attention
 from dan_model.learn.recipes import RECIPES, Phase, Recipe
 from dan_model.learn.training import STATE, Training, fresh_model
 from dan_model.network import DAN
@@ -140,6 +140,16 @@ def test_a_killed_process_goes_on_and_its_weights_are_bit_equal(drawn, tmp_path)
     assert model.config.provenance["validation"]["count"] == 12
 
 
+def test_the_average_begins_anew_with_another_input_size(pixels, tmp_path):
+    recipe = replace(QUICK, phases=(Phase(64, 1), Phase(48, 1)))
+    run = training(few(pixels), recipe, tmp_path)
+    run.run(until=1)
+    steps = int(run.average.n_averaged)
+    assert steps > 1
+    run.run()
+    assert int(run.average.n_averaged) == steps
+
+
 def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_state(pixels, tmp_path):
     recipe = replace(QUICK, phases=(Phase(48, 2),))
     training(few(pixels), recipe, tmp_path).run(until=1)
@@ -216,18 +226,21 @@ def test_the_head_terms_by_hand():
     maps[0, 1] = torch.tensor([[4.0, 3.0], [0.0, 0.0]])
     assert float(overlap_loss(maps)) == pytest.approx(0.96)
     assert float(overlap_loss(maps, 0.5)) == pytest.approx(0.46)
+    embeddings = torch.tensor([[[1.0, 2.0], [1.0, 0.0]]])  # parts 3/4 and 1/4, of two heads
+    assert float(balance_loss(embeddings)) == pytest.approx(-(math.log(3 / 2) + math.log(1 / 2)) / 2)
+    assert float(balance_loss(torch.ones(3, 4, 5))) == pytest.approx(0, abs=1e-6)
     inside = torch.zeros(4, 4)
     inside[:2, :2] = 1  # the first cell
     assert float(outside_loss(maps, inside)) == pytest.approx(1 - (3 / 7 + 4 / 7) / 2)
 
 
 def test_the_objective_weighs_its_terms():
-    recipe = replace(QUICK, label_smoothing=0.0, outside=0.25)
+    recipe = replace(QUICK, label_smoothing=0.0, outside=0.25, balance=0.5)
     model = fresh_model(ModelConfig(("a", "b", "c"), 2), recipe)
     objective = Objective(model, recipe, torch.ones(4, 4) / 2).eval()
     loss, terms = objective(torch.randn(4, 3, 64, 64), torch.eye(3)[[0, 1, 2, 0]])
     expected = terms["cross_entropy"] + 0.1 * (terms["affinity"] + terms["partition"] + terms["overlap"])
-    expected = expected + 0.1 * terms["alone"] + 0.25 * terms["outside"]
+    expected = expected + 0.1 * terms["alone"] + 0.25 * terms["outside"] + 0.5 * terms["balance"]
     torch.testing.assert_close(loss.detach(), expected)
     assert float(terms["outside"]) == pytest.approx(0.5)
 

@@ -48,6 +48,7 @@ class Objective(nn.Module):
         if embeddings.shape[1] > 1:
             terms["partition"] = partition_loss(embeddings)
             terms["overlap"] = overlap_loss(spatial, recipe.overlap_margin)
+            terms["balance"] = balance_loss(embeddings)
         if recipe.outside and isinstance(self.inside, Tensor):
             terms["outside"] = outside_loss(spatial, self.inside)
         if recipe.alone:
@@ -67,6 +68,16 @@ def overlap_loss(spatial: Tensor, margin: float = 0.0) -> Tensor:
     rows, columns = torch.triu_indices(unit.shape[1], unit.shape[1], offset=1)
     cosine = (unit[:, rows] * unit[:, columns]).sum(dim=2)
     return F.relu(cosine - margin).mean()
+
+
+def balance_loss(embeddings: Tensor) -> Tensor:
+    """KL(uniform ‖ r), r_h the part of all embeddings (B, H, C) of a batch that head h holds; 0 where all hold alike.
+
+    A head that grows faster than the others soon wins every channel, and the shares, saturated, pass no gradient on
+    that could end it. The parts r do.
+    """
+    parts = embeddings.sum(dim=(0, 2)).clamp(min=1e-6)  # (H,)
+    return -(parts / parts.sum() * len(parts)).log().mean()
 
 
 def outside_loss(spatial: Tensor, inside: Tensor) -> Tensor:

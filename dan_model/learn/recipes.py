@@ -39,6 +39,7 @@ class Recipe:
         partition: Weight of the partition loss.
         overlap: Weight of the mean pairwise cosine of the head maps above `overlap_margin`.
         overlap_margin: Cosine that is free.
+        balance: Weight of how unevenly the embeddings are spread over the heads.
         outside: Weight of the part of each head's attention outside the face.
         alone: Weight of the heads' cross-entropy when each classifies alone, by a linear layer that is dropped later.
         attention_scale: Factor on the spatial attention's last normalisation before training; 1 is the published start.
@@ -63,6 +64,7 @@ class Recipe:
     partition: float = 1.0
     overlap: float = 0.0
     overlap_margin: float = 0.0
+    balance: float = 0.0
     outside: float = 0.0
     alone: float = 0.0
     attention_scale: float = 1.0

@@ -140,6 +140,8 @@ class Training:
             self.train.faces, recipe.sampling, recipe.batch_size, recipe.seed, self.epoch, part, parts
         )
         sums: defaultdict[str, Tensor] = defaultdict(lambda: torch.zeros((), device=self.accelerator.device))
+        if self.step == 0 and self.epoch and size != recipe.size(self.epoch - 1):
+            self.average.n_averaged.zero_()  # another input size, other statistics: the average begins anew
         start, first = time.perf_counter(), self.step
         self.objective.train()
         for pixels, targets in self.train.batches(order[first:], self.workers):

@@ -83,7 +83,7 @@ def agreement_figure(found: Faithfulness) -> Figure:
     axes = figure.subplots()
     axes.imshow(values, cmap=DIVERGING, vmin=-1, vmax=1)
     for i, j in np.ndindex(*values.shape):
-        value = values[i, j]
+        value = float(values[i, j])
         if np.isfinite(value):
             ink = "white" if abs(value) > 0.6 else "#222222"
             text = f"{round(value, 1) + 0.0:.1f}".replace("-", "−")  # no −0.0

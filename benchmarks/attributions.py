@@ -1,0 +1,73 @@
+"""Attributions against their bare passes at the best batch size: `python -m benchmarks.attributions`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.turns import median_seconds
+from dan_model import Explainer
+from dan_model.explain.attributions import attribute
+from dan_model.explain.attributions.gradients import NODES
+from dan_model.network import frozen
+
+PHOTO = Path(__file__).parent.parent / "examples" / "astronaut.jpg"
+BATCHES = (1, 4, 8, 16)
+ROUNDS = 5
+STEPS = 3 * NODES  # on integrated gradients' path: whole pieces
+GOAL = "≤ 1.10"
+
+
+def main() -> None:
+    """Measure all in turns and print the ratios."""
+    explainer = Explainer.from_pretrained(device="cpu")
+    model, question = explainer.model, explainer.question(explainer.explain(PHOTO))
+
+    def forward(batch: int, count: int) -> None:
+        with frozen(model), torch.no_grad():
+            for part in question.x.expand(count, -1, -1, -1).split(batch):
+                model(part)
+
+    def backward(batch: int, count: int) -> None:
+        with frozen(model):
+            for part in question.x.expand(count, -1, -1, -1).split(batch):
+                leaf = part.detach().clone().requires_grad_()
+                torch.autograd.grad(model(leaf)[:, 1].sum(), leaf)
+
+    bare = {
+        f"{kind}, {batch} at a time": partial(passes, batch)
+        for batch in BATCHES
+        for kind, passes in (("forward", forward), ("forward and back", backward))
+    }
+    probes = median_seconds({name: partial(run, 16) for name, run in bare.items()}, 3)
+
+    def best(kind: str) -> str:
+        return min((name for name in probes if name.startswith(f"{kind},")), key=probes.__getitem__)
+
+    measured = {
+        f"integrated gradients, {STEPS} steps": (
+            f"integrated_gradients:steps={STEPS},most={STEPS}",
+            best("forward and back"),
+            STEPS,
+        ),
+        "occlusion": ("occlusion", best("forward"), 170),
+        "region ablation": ("region_ablation", best("forward"), 9),
+    }
+    runs: dict[str, Callable[[], object]] = {}
+    for name, (request, kind, count) in measured.items():
+        runs[name] = partial(attribute, question, request)
+        runs[f"bare {name}"] = partial(bare[kind], count)
+    medians = median_seconds(runs, ROUNDS)
+    table = Table("what", "against", "ratio", "goal", title=f"{torch.get_num_threads()} threads, median of {ROUNDS}")
+    for name, (_, kind, count) in measured.items():
+        table.add_row(name, f"{count} × {kind}", f"{medians[name] / medians[f'bare {name}']:.2f}", GOAL)
+    Console(width=100).print(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+"""The command line's `trust`: whether maps deserve trust, over the faces of a dataset."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import torch
+import typer
+from accelerate import PartialState
+
+from dan_model.cli_learning import Dataset, Root
+from dan_model.errors import ArgumentError
+from dan_model.explain.attributions import METHODS, parse_all
+from dan_model.explain.explainer import Explainer
+from dan_model.faces import template_face
+from dan_model.images import read_image
+from dan_model.learn.datasets import load_faces
+from dan_model.show.archive import Archive, content_of, fingerprint
+from dan_model.show.report import numbers
+from dan_model.show.trust_table import markdown, summarise
+from dan_model.terminal import exit_on_error, make_folder
+from dan_model.version import __version__
+
+TABLE = "trust"  # .json and .md, in the folder of results
+
+
+def trust(
+    dataset: Dataset,
+    root: Root,
+    out: Annotated[Path, typer.Option(help="Folder for numbers.jsonl, trust.json and trust.md; gone on with.")],
+    split: Annotated[str, typer.Option(help="train, valid or test.")] = "valid",
+    count: Annotated[int, typer.Option(min=1, help="How many faces, evenly spaced over the split.")] = 100,
+    method: Annotated[list[str] | None, typer.Option(help="As for `explain`; default: all.")] = None,
+    sensitivity_every: Annotated[
+        int, typer.Option(min=0, help="Measure sensitivity on every n-th of these faces; 0: on none.")
+    ] = 1,
+    sanity_every: Annotated[
+        int, typer.Option(min=0, help="Randomise the network for every n-th of these faces; 0: for none.")
+    ] = 1,
+    weights: Annotated[str | None, typer.Option(help="As for `explain`; default: embedded.")] = None,
+    preset: Annotated[str | None, typer.Option(help="As for `explain`.")] = None,
+    device: Annotated[str, typer.Option(help="As for `explain`.")] = "auto",
+    precision: Annotated[
+        str, typer.Option(help="no, or bf16 for the passes of curves and infidelity where no sensitivity is measured.")
+    ] = "no",
+) -> None:
+    """Measure faithfulness and sanity of every map over a dataset's faces, each explained for the predicted class.
+
+    A run that was killed goes on with the same command. Many processes share it under: accelerate launch -m …
+    """
+    with exit_on_error():
+        state = PartialState(cpu=device == "cpu")
+        explainer = Explainer.from_pretrained(weights, preset, device)
+        if state.num_processes > 1:
+            explainer.model.to(state.device)
+        if precision not in ("no", "bf16"):
+            raise ArgumentError(f"--precision {precision}: there is no such precision.", "Choose no or bf16.")
+        asked = [request.text for request in parse_all(method or list(METHODS))]
+        template = explainer.model.config.preprocess.landmark_template
+        if template is None and any(METHODS[request.method].regions for request in parse_all(asked)):
+            raise ArgumentError(
+                "These weights have no landmark template: where regions lie is not known.",
+                "Name methods without regions: --method …",
+            )
+        paths = load_faces(dataset, root, split).paths
+        if count > len(paths):
+            raise ArgumentError(f"--count {count}: {split} has {len(paths)} faces.", "Give less.")
+        make_folder(out)
+        places = np.linspace(0, len(paths) - 1, count).round().astype(int)
+        told = {
+            "weights": fingerprint(explainer.model), "methods": asked, "precision": precision, "version": __version__,
+        }  # fmt: skip
+        archive = Archive(out, told | {"sensitivity": sensitivity_every, "sanity": sanity_every}, state.process_index)
+        for i in range(state.process_index, count, state.num_processes):
+            path = paths[places[i]]
+            content = content_of(path)
+            if archive.before(content):
+                continue
+            photo = read_image(path)
+            face = template_face(photo, explainer.model.config.preprocess)
+            explanation = explainer.explain(photo, None, asked, face)
+            sensitive, shake = (every and i % every == 0 for every in (sensitivity_every, sanity_every))
+            with torch.autocast(explainer.device.type, torch.bfloat16, enabled=precision == "bf16" and not sensitive):
+                judged = deque(explainer.faithfulness(explanation, bool(sensitive)), maxlen=1).pop()
+            shaken = deque(explainer.sanity(explanation), maxlen=1).pop() if shake else None
+            archive.add(path, content, [], [numbers(explanation, judged, shaken)])
+            typer.echo(f"{i + 1} of {count}: {path.name}: {explanation.prediction.label}")
+        state.wait_for_everyone()
+        if state.is_main_process:
+            lines = archive.merge().read_text(encoding="utf-8").splitlines()
+            table = summarise([face for line in lines for face in json.loads(line).get("faces", ())])
+            (out / f"{TABLE}.json").write_text(json.dumps(told | {"maps": table}, indent=1), encoding="utf-8")
+            (out / f"{TABLE}.md").write_text(markdown(table), encoding="utf-8")
+            typer.echo(markdown(table))

@@ -1,0 +1,114 @@
+"""The table over many faces: worked out by hand, and from the command line on a small dataset in FER+'s layout."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from typer.testing import CliRunner
+
+from dan_model.cli import app
+from dan_model.explain.sanity import UPPER_LAYERS
+from dan_model.faces import crop_face, template_face
+from dan_model.preprocess import to_tensor
+from dan_model.show.trust_table import markdown, summarise
+from tests.conftest import EXAMPLES
+
+
+def judged(deletion: float, insertion: float, infidelity: float = 1.0, sensitivity: float | None = None) -> dict:
+    return {
+        "deletion_auc": deletion, "insertion_auc": insertion, "infidelity": infidelity, "sensitivity": sensitivity,
+    }  # fmt: skip
+
+
+def face(one: dict, sanity: dict | None = None) -> dict:
+    random = [judged(0.4, 0.5), judged(0.6, 0.7)]
+    tests = {"maps": {"saliency": one}, "random": random, "edges": judged(0.5, 0.6)}
+    return {"faithfulness": tests, "sanity": None if sanity is None else {"maps": {"saliency": sanity}}}
+
+
+def test_the_table_by_hand():
+    shaken = {"similarity": [1.0, 0.5, 0.2], "detail": [0.9] * UPPER_LAYERS + [0.1]}
+    faces = [face(judged(0.2, 0.8, 3.0, 0.5), shaken), face(judged(0.3, 0.6, 1.0)), face(judged(0.4, 0.9, 2.0))]
+    table = summarise(faces)
+    row = table["saliency"]
+    assert row["deletion"] == pytest.approx(0.3)
+    assert row["deletion_error"] == pytest.approx(0.1 / 3**0.5)
+    assert row["insertion"] == pytest.approx(2.3 / 3)
+    assert row["beats_random"] == pytest.approx(1 / 3)  # the second not on insertion; a tie on deletion is no win
+    assert (row["infidelity"], row["sensitivity"]) == (2.0, 0.5)
+    assert (row["similarity"], row["detail"]) == pytest.approx((0.2, 0.9))
+    assert (row["faces"], row["sanity_faces"]) == (3, 1)
+    assert table["random"]["deletion"] == pytest.approx(0.5)
+    assert table["random"]["beats_random"] is None
+    assert table["edges"]["insertion"] == pytest.approx(0.6)
+    assert "| Saliency | 0.300 ± 0.058 | 0.767 ± 0.088 | 33% | 2.00 | 0.50 | 0.20 | 0.90 |" in markdown(table)
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory) -> Path:
+    """Two of the class averages as FER+ validation faces."""
+    root = tmp_path_factory.mktemp("ferplus")
+    folder = root / "FER2013Valid"
+    folder.mkdir()
+    votes = {"happiness": "0,9,1,0,0,0,0,0,0,0", "surprise": "0,0,9,1,0,0,0,0,0,0"}
+    for name in votes:
+        Image.open(EXAMPLES / f"mean_{name}.png").convert("L").resize((48, 48)).save(folder / f"{name}.png")
+    lines = [f'{name}.png,"(0, 0, 48, 48)",{counts}' for name, counts in votes.items()]
+    (folder / "label.csv").write_text("\n".join(lines) + "\n")
+    return root
+
+
+def test_a_training_face_is_cut_as_it_is_and_has_regions(explainer, dataset):
+    photo = np.array(Image.open(dataset / "FER2013Valid" / "happiness.png").convert("RGB"))
+    preprocess = explainer.model.config.preprocess
+    crop = crop_face(photo, template_face(photo, preprocess), preprocess)
+    np.testing.assert_array_equal(crop.pixels, photo)
+    e = explainer.explain(photo, face=template_face(photo, preprocess))
+    assert e.regions is not None
+    assert torch.equal(explainer.input_of(crop), to_tensor(photo, preprocess))
+
+
+def test_the_command_measures_what_the_library_does_and_goes_on_where_it_was(explainer, dataset, tmp_path):
+    arguments = [
+        "trust", "--dataset", "ferplus", "--root", str(dataset), "--out", str(tmp_path), "--count", "2",
+        "--method", "saliency", "--sensitivity-every", "0", "--sanity-every", "0",
+    ]  # fmt: skip
+    first = CliRunner().invoke(app, arguments)
+    assert first.exit_code == 0, first.output
+    assert "2 of 2: surprise.png" in first.stdout
+    row = json.loads((tmp_path / "trust.json").read_text())["maps"]["saliency"]
+    areas = []
+    for name in ("happiness", "surprise"):
+        photo = np.array(Image.open(dataset / "FER2013Valid" / f"{name}.png").convert("RGB"))
+        place = template_face(photo, explainer.model.config.preprocess)
+        e = explainer.explain(photo, attributions=("saliency",), face=place)
+        found = deque(explainer.faithfulness(e, sensitivity=False), maxlen=1).pop()
+        areas.append(found.maps[-1].deletion_auc)
+    assert row["deletion"] == pytest.approx(np.mean(areas), abs=1e-4)
+    assert row["faces"] == 2
+    again = CliRunner().invoke(app, arguments)
+    assert again.exit_code == 0
+    assert "of 2:" not in again.stdout  # nothing was measured twice
+    assert "Saliency" in (tmp_path / "trust.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (["--count", "3"], "valid has 2 faces"),
+        (["--method", "magic"], "no attribution method 'magic'"),
+        (["--precision", "half"], "no such precision"),
+        (["--split", "test"], "FER2013Test"),
+    ],
+)
+def test_bad_arguments_are_said(dataset, tmp_path, change, told):
+    arguments = ["trust", "--dataset", "ferplus", "--root", str(dataset), "--out", str(tmp_path), "--count", "2"]
+    result = CliRunner().invoke(app, [*arguments, *change])
+    assert result.exit_code == 2
+    assert told in result.stderr
