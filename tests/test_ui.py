@@ -9,6 +9,7 @@ import re
 from dataclasses import replace
 from types import SimpleNamespace
 
+import gradio as gr
 import httpx2
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 
 from dan_model.checkpoints import load_checkpoint
-from dan_model.errors import ArgumentError, CheckpointError, NoFaceError
+from dan_model.errors import ArgumentError, CheckpointError, DeviceMemoryError, NoFaceError
 from dan_model.explain import explainer as explainer_module
 from dan_model.explain.explainer import Explainer
 from dan_model.show.style import HEAD_COLOURS
@@ -67,6 +68,11 @@ def test_faces_are_chosen_by_number_and_the_whole_image_by_name(explainer):
     )
     whole = next(handlers.explain(stream(explainer), sitting, Wish(handlers.WHOLE))).explanation
     assert "whole image" in handlers.news(sitting, whole)
+    assert "by region are left out" in handlers.news(sitting, whole)
+    wish = Wish(handlers.WHOLE, methods=("region_ablation", "layer_grad_cam"))
+    assert list(list(handlers.explain(stream(explainer), sitting, wish))[-1].explanation.attributions) == [
+        "layer_grad_cam"
+    ]
     with pytest.raises(NoFaceError, match="'3'"):
         next(handlers.explain(stream(explainer), sitting, Wish("3")))
     with pytest.raises(ArgumentError, match="joy"):
@@ -276,6 +282,34 @@ def test_stop_leaves_nothing_waiting(explainer, monkeypatch, when):
     assert "dan-waiting" not in shown["tiles"]
     assert "Which parts of the face" in shown[visits.HEADS]
     assert ("Looked at, or used?" in shown[visits.HEADS]) == (when != "read_fusion")
+
+
+def test_what_fails_midway_keeps_what_is_there_and_leaves_nothing_waiting(explainer, monkeypatch):
+    built = build(Shelf(Loaded(load_checkpoint(), explainer), paths_allowed=False))
+    handler = {block.name: block.fn for block in built.fns.values()}
+    visitor = SimpleNamespace(session_hash="visitor")
+
+    def fail(*_):
+        raise DeviceMemoryError("There is no memory for a single pass.", "Take another device.")
+
+    monkeypatch.setattr(explainer_module, "attribute", fail)
+    list(handler["on_photo"](str(EXAMPLES / "hopper.jpg"), visitor))
+    shown = []
+
+    def look_on():
+        for values in handler["on_explain"](*question("layer_grad_cam"), visitor):
+            shown.append(dict(zip(drawing.PARTS, values, strict=True))["tiles"])
+
+    with pytest.raises(gr.Error, match="no memory"):
+        look_on()
+    assert "dan-waiting" in shown[-2]
+    assert "dan-waiting" not in shown[-1]
+    assert shown[-1].count("dan-tile") >= 6
+
+
+def test_the_mean_face_is_offered_where_there_is_one(explainer):
+    assert handlers.baseline_choices(explainer) == ["black", "blur", "mean"]
+    assert handlers.baseline_choices(Explainer(explainer.model)) == ["black", "blur"]
 
 
 def test_figures_of_what_is_no_longer_shown_are_not(explainer, monkeypatch):

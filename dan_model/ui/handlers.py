@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from dan_model.errors import ImageError, NoFaceError
-from dan_model.explain.attributions import DEFAULT_BASELINE, METHODS, Request
+from dan_model.explain.attributions import BASELINES, DEFAULT_BASELINE, MEAN, METHODS, Request
 from dan_model.explain.explainer import Explainer
 from dan_model.explain.explanation import Explanation
 from dan_model.faces import FaceCrop, whole_image
@@ -125,6 +125,12 @@ def head_choices(heads: int) -> list[str]:
     return [EVERYBODY, *(f"Head {h + 1}" for h in range(heads) if heads > 1)]
 
 
+def baseline_choices(explainer: Explainer) -> list[str]:
+    """What can stand for "nothing there": the mean face only where the weights bring one."""
+    known = explainer.reference is not None and explainer.reference.mean_face is not None
+    return [name for name in BASELINES if known or name != MEAN]
+
+
 TABS: Mapping[str, Callable[[Explanation], str]] = {
     HEADS: lambda explanation: laboratory.views(head_views(explanation)),
     FUSION: lambda explanation: laboratory.views(fusion_views(explanation)),
@@ -190,7 +196,10 @@ def news(sitting: Sitting, explanation: Explanation | None = None) -> str:
     most = "The largest" if count == MAX_FACES else ""
     told = ["One face found." if count == 1 else f"{most} {count} faces found, numbered by size.".strip()]
     if explanation.crop.face.score is None:
-        told = ["The whole image is explained as if it were a face."]
+        told = [
+            "The whole image is explained as if it were a face. Where its parts lie is not known: attributions by "
+            "region are left out."
+        ]
     if explanation.crop.small:
         told.append(
             f"The crop has only {explanation.crop.side:.1f} pixels a side in the photo, fewer than the network's "

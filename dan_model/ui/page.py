@@ -10,7 +10,7 @@ import gradio as gr
 
 from dan_model.checkpoints import Checkpoint
 from dan_model.errors import DanError
-from dan_model.explain.attributions import BASELINES, DEFAULT_BASELINE, DEFAULT_METHODS, METHODS
+from dan_model.explain.attributions import DEFAULT_BASELINE, DEFAULT_METHODS, METHODS
 from dan_model.explain.explanation import Explanation
 from dan_model.faces import FaceCrop
 from dan_model.published import PRESETS
@@ -92,7 +92,7 @@ def build(shelf: Shelf, examples: Path | None = None, gpu: Callable[[Any], Any] 
                         elem_id="dan-methods",
                     )
                     baselines = gr.CheckboxGroup(
-                        list(BASELINES),
+                        handlers.baseline_choices(shelf.first.explainer),
                         value=[DEFAULT_BASELINE],
                         label="Baselines: what stands for “nothing there”",
                         elem_id="dan-baselines",
@@ -209,11 +209,16 @@ def build(shelf: Shelf, examples: Path | None = None, gpu: Callable[[Any], Any] 
                 )
 
             wish = Wish(chosen, wanted, rather, by, tuple(names), tuple(bases))
-            for view in handlers.explain(stream, sitting, wish):
-                if not turn.counts:
-                    break
-                yield drawing.first(visit, sitting, view) if fresh else drawing.later(visit, view)
-                fresh = False
+            try:
+                for view in handlers.explain(stream, sitting, wish):
+                    if not turn.counts:
+                        break
+                    yield drawing.first(visit, sitting, view) if fresh else drawing.later(visit, view)
+                    fresh = False
+            except DanError:  # what is there stays, and nothing waits for what will not come
+                if view is not None and turn.counts:
+                    yield drawing.later(visit, handlers.stopped(view))
+                raise
             if turn.superseded:
                 yield drawing.changed()  # Gradio repeats the last values at a stream's end: not over newer ones
             elif view is not None and not turn.counts:
@@ -226,21 +231,22 @@ def build(shelf: Shelf, examples: Path | None = None, gpu: Callable[[Any], Any] 
         def on_weights(text: str, named: str, request: gr.Request) -> Iterator[list[Any]]:
             visit = visits.of(request.session_hash)
             weights = (text, None if named == NO_PRESET else named)
-            others = [gr.skip() for _ in range(4)]
+            others = [gr.skip() for _ in range(5)]
             yield [gr.skip(), gr.HTML(html.notice("Loading weights …"), visible=True), *others]
             try:
-                checkpoint = shelf.get(*weights).checkpoint
+                loaded = shelf.get(*weights)
             except DanError as error:
                 yield [gr.skip(), gr.HTML(html.notice(f"The weights stay as they are. {error}", "warning")), *others]
                 raise
             visit.weights = weights
-            labels = checkpoint.model.config.labels
+            checkpoint, labels = loaded.checkpoint, loaded.explainer.labels
             yield [
                 _header(checkpoint),
                 gr.HTML(html.notice(checkpoint.notice or "", "warning"), visible=bool(checkpoint.notice)),
                 gr.Dropdown([PREDICTED, *labels], value=PREDICTED),
                 gr.Dropdown([NOTHING, *labels], value=NOTHING),
                 gr.Dropdown(handlers.head_choices(checkpoint.model.config.num_heads), value=EVERYBODY),
+                gr.CheckboxGroup(handlers.baseline_choices(loaded.explainer), value=[DEFAULT_BASELINE]),
                 _provenance(checkpoint),
             ]
 
@@ -277,9 +283,9 @@ def build(shelf: Shelf, examples: Path | None = None, gpu: Callable[[Any], Any] 
 
         begun = photo.change(on_begin, queue=False, **quiet)
         begun.then(on_photo, photo, [*found_faces, *shown], **queued).success(**ask)
-        told_by_weights: list[Any] = [header, told, target, against, whose, provenance]
-        loaded = load.click(on_weights, [source, preset], told_by_weights, **{**queued, **LOADING})
-        loaded.success(on_photo, photo, [*found_faces, *shown], **queued).success(**ask)
+        told_by_weights: list[Any] = [header, told, target, against, whose, baselines, provenance]
+        switched = load.click(on_weights, [source, preset], told_by_weights, **{**queued, **LOADING})
+        switched.success(on_photo, photo, [*found_faces, *shown], **queued).success(**ask)
         gr.on([run.click, face.input, target.input, against.input, whose.input], on_begin, queue=False, **quiet).then(
             **ask
         )

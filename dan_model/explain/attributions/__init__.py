@@ -5,7 +5,7 @@
 """
 
 from dan_model.explain.attributions.answer import Answer, Attribution
-from dan_model.explain.attributions.question import BASELINES, Question
+from dan_model.explain.attributions.question import BASELINES, MEAN, Question
 from dan_model.explain.attributions.registry import (
     DEFAULT_BASELINE,
     DEFAULT_METHODS,
@@ -20,6 +20,7 @@ __all__ = [
     "BASELINES",
     "DEFAULT_BASELINE",
     "DEFAULT_METHODS",
+    "MEAN",
     "METHODS",
     "Answer",
     "Attribution",

@@ -24,7 +24,8 @@ CPU_BATCH = 8  # images per pass; larger ones are no faster on a CPU and need mo
 GPU_BATCH = 64
 BYTES_PER_IMAGE = 120e6  # of one image on its way through the network and back, with room to spare
 BLUR, BLUR_KERNEL = 16.0, 97  # standard deviation and width in pixels: nothing smaller than an eye is left
-BASELINES = ("black", "blur", "mean")
+MEAN = "mean"
+BASELINES = ("black", "blur", MEAN)
 """What stands for "nothing there": a black image, the face itself out of focus, the mean of the reference faces."""
 
 T = TypeVar("T")
@@ -77,7 +78,7 @@ class Question:
             return black(config).to(self.x)
         if name == "blur":
             return gaussian_blur(self.x, BLUR_KERNEL, BLUR)
-        if name != "mean":
+        if name != MEAN:
             raise ArgumentError(f"There is no baseline {name!r}.", f"Choose from: {', '.join(BASELINES)}.")
         if self.mean_face is None:
             raise ArgumentError("These weights bring no mean face.", "Choose another baseline, or see `reference`.")
