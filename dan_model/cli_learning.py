@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-import torch
 import typer
 from accelerate import PartialState
 from PIL import Image
@@ -21,7 +20,7 @@ from dan_model.config import ModelConfig
 from dan_model.devices import choose_device
 from dan_model.errors import ArgumentError
 from dan_model.explain.reference import measure_reference
-from dan_model.explain.regions import FACE, REGIONS, Regions, draw_regions
+from dan_model.explain.regions import Regions, draw_regions, face_cover, face_inside
 from dan_model.faces import FaceDetector, average_face, crop_face
 from dan_model.images import read_image
 from dan_model.learn.batches import Pixels
@@ -68,7 +67,7 @@ def evaluate(
         measured = measure(logits, classes, model.config.labels)
         told: dict[str, Any] = {"weights": checkpoint.name, "dataset": faces.name}
         if heads:
-            told["heads"] = measure_heads(model, pixels, _regions(model.config)).to_dict()
+            told["heads"] = measure_heads(model, pixels, face_cover(model.config.preprocess)).to_dict()
         _write(measured, out, logits, classes, told)
     typer.echo(
         f"{faces.name}, {measured.count} faces: accuracy {measured.accuracy:.4f}, balanced "
@@ -111,7 +110,7 @@ def train(
             Pixels(validation.in_order_of(config.labels), config.preprocess),
             plan,
             out,
-            inside=_inside(config),
+            inside=face_inside(config.preprocess),
             precision=precision,
             cpu=cpu,
             workers=workers,
@@ -273,18 +272,3 @@ def _config(dataset: str, faces: FaceSet) -> ModelConfig:
     if dataset in PRESETS:
         return replace(PRESETS[dataset], provenance={})
     return ModelConfig(SFEW_LABELS if dataset == "sfew" else faces.labels)
-
-
-def _regions(config: ModelConfig) -> dict[str, Tensor] | None:
-    """Which pixels belong to each region in crops that are aligned with a template, (S, S) each; None without one."""
-    template = config.preprocess.landmark_template
-    if template is None:
-        return None
-    drawn = draw_regions(np.array(template.points))
-    return {name: (drawn == r).float() for r, name in enumerate(REGIONS)}
-
-
-def _inside(config: ModelConfig) -> Tensor | None:
-    """What lies inside the face, brows to chin, (S, S); None without a template."""
-    cover = _regions(config)
-    return None if cover is None else torch.stack([cover[name] for name in FACE]).sum(dim=0)

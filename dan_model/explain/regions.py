@@ -66,6 +66,20 @@ class Regions:
         return (cover * weights).sum(dim=(1, 2)) / (total if total > 0 else 1.0)
 
 
+def face_cover(preprocess: PreprocessConfig) -> dict[str, Tensor] | None:
+    """Of each region, which pixels of an aligned crop belong to it, (SIDE, SIDE) of 0 and 1; None: no template."""
+    if preprocess.landmark_template is None:
+        return None
+    drawn = _template_regions(preprocess.landmark_template).map
+    return {name: (drawn == r).float() for r, name in enumerate(REGIONS)}
+
+
+def face_inside(preprocess: PreprocessConfig) -> Tensor | None:
+    """What lies inside the face, brows to chin, in aligned crops, (SIDE, SIDE) of 0 and 1; None: no template."""
+    cover = face_cover(preprocess)
+    return None if cover is None else torch.stack([cover[name] for name in FACE]).sum(dim=0)
+
+
 def read_regions(crop: FaceCrop, preprocess: PreprocessConfig) -> Regions | None:
     """The regions of a crop: from the template where the crop is aligned with it, else from its own landmarks.
 

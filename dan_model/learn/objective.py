@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from dan_model.learn.losses import affinity_loss, partition_loss
 from dan_model.learn.recipes import Recipe
-from dan_model.network import CHANNELS, DAN
+from dan_model.network import CHANNELS, DAN, Stages
 
 
 class Objective(nn.Module):
@@ -39,7 +39,11 @@ class Objective(nn.Module):
             x: Normalised faces, (B, 3, S, S).
             targets: (B, K), rows sum to 1.
         """
-        recipe, stages = self.recipe, self.model.stages(x)
+        return self.judge(self.model.stages(x), targets)
+
+    def judge(self, stages: Stages, targets: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """As `forward`, for stages that are there already."""
+        recipe = self.recipe
         smooth = recipe.label_smoothing
         targets = targets * (1 - smooth) + smooth / targets.shape[1]
         spatial, embeddings = stages.spatial.float(), stages.embeddings.float()

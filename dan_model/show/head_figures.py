@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
@@ -15,6 +17,7 @@ from dan_model.explain.regions import REGIONS, SIDE, Regions
 from dan_model.explain.use import Use
 from dan_model.show.axes import WIDTH, bare_table, legend_above, literal, new_figure, plain, shaded_table
 from dan_model.show.style import FAINT, INK, REGION_COLOURS, head_colour
+from dan_model.show.tiles import head_tiles
 
 MOST_NUMBERS = 6  # heads whose overlap is written into the cells, not shaded alone
 WIDEST = 4  # channels that are named for each head
@@ -41,6 +44,22 @@ def regions_figure(explanation: Explanation, regions: Regions) -> Figure:
             axes.text(j + 0.93, i + 0.5, f"{share:.0%}", ha="right", va="center", fontsize=8, color=INK)
     axes.set(xlim=(0, len(REGIONS)), ylim=(len(rows), 0))
     bare_table(axes, [name for name, _, _ in rows], REGIONS)
+    return figure
+
+
+def maps_figure(rows: Mapping[str, Sequence[Explanation]]) -> Figure:
+    """Every head's map on the same faces, under one network in each row; each map on its own scale."""
+    tiles = {name: [tile for e in told for tile in head_tiles(e, True, False)] for name, told in rows.items()}
+    columns = max(len(row) for row in tiles.values())
+    figure = Figure(figsize=(1.15 * columns, 1.5 * len(rows)), facecolor="white", layout="constrained")
+    for part, (name, row) in zip(figure.subfigures(len(rows), 1, squeeze=False)[:, 0], tiles.items(), strict=True):
+        part.suptitle(literal([name])[0], fontsize=9, color=INK, x=0.01, ha="left")
+        grid = part.subplots(1, columns)
+        for axes in grid:
+            axes.set_axis_off()
+        for axes, tile in zip(grid, row, strict=False):
+            axes.imshow(tile.pixels)
+            axes.set_title(tile.title, fontsize=7, color=tile.colour)
     return figure
 
 

@@ -1,0 +1,133 @@
+"""Which training terms make every head look at a part of the face that matters: `python -m benchmarks.heads`.
+
+Fresh heads are trained on one frozen backbone, on the same faces in the same order, under one objective after another.
+What the objective does to the heads is then all that differs. docs/heads.md shows what came out.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+import typer
+from rich.progress import track
+from torch import Tensor
+
+from dan_model.checkpoints import load_checkpoint
+from dan_model.cli_learning import Root
+from dan_model.explain.explainer import Explainer
+from dan_model.explain.regions import FACE, face_cover, face_inside
+from dan_model.learn.batches import Pixels
+from dan_model.learn.datasets import VOTES, load_faces
+from dan_model.learn.head_report import HeadReport, measure_heads
+from dan_model.learn.objective import Objective
+from dan_model.learn.recipes import RECIPES, Recipe
+from dan_model.learn.training import fresh_model
+from dan_model.network import DAN
+from dan_model.preprocess import to_input
+from dan_model.show.head_figures import maps_figure
+
+PUBLISHED = replace(
+    RECIPES["ferplus"], affinity=1.0, partition=1.0, overlap=0.0, overlap_margin=0.0, balance=0.0, outside=0.0,
+    alone=0.0, attention_scale=1.0,
+)  # fmt: skip
+APART = replace(PUBLISHED, overlap=0.6)
+INSIDE = replace(PUBLISHED, overlap=0.5, overlap_margin=0.2, outside=1.5, alone=0.3, attention_scale=0.02)
+SETTINGS: Mapping[str, Recipe] = {
+    "published objective": PUBLISHED,
+    "overlap 0.6": APART,
+    "overlap above 0.2, inside, alone": INSIDE,
+    "the same, and balance 1.5": replace(INSIDE, balance=1.5),
+}
+PICTURED = ("astronaut.jpg", "hopper.jpg")
+EXAMPLES = Path(__file__).parent.parent / "examples"
+RATE, WARMUP, BATCH = 0.05, 30, 64  # highest learning rate; steps until it is reached; faces per step
+
+
+def main(
+    root: Root,
+    out: Annotated[Path, typer.Option(help="Folder for heads.md and heads.png.")],
+    epochs: Annotated[int, typer.Option(min=1)] = 4,
+    every: Annotated[int, typer.Option(min=1, help="Take every n-th training and validation face.")] = 7,
+) -> None:
+    """Train heads under each setting on the embedded weights' backbone, measure and draw them."""
+    backbone = load_checkpoint().model
+    features, targets = _features(backbone, root, every)
+    valid = load_faces("ferplus", root, "valid").in_order_of(backbone.config.labels).every(every)
+    pixels = Pixels(valid, backbone.config.preprocess)
+    lines, pictures = [_HEADER], {}
+    for name, recipe in SETTINGS.items():
+        model = _trained(backbone, recipe, features, targets, epochs, name)
+        lines.append(_row(name, measure_heads(model, pixels, face_cover(model.config.preprocess))))
+        typer.echo(lines[-1])
+        explainer = Explainer(model)
+        pictures[name] = [next(explainer.stream(EXAMPLES / face)) for face in PICTURED]
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "heads.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    maps_figure(pictures).savefig(out / "heads.png", dpi=110)
+
+
+def _features(backbone: DAN, root: Path, every: int) -> tuple[Tensor, Tensor]:
+    """X (N, C, 7, 7) in bfloat16, and targets (N, K), of the training faces."""
+    config = backbone.config
+    faces = load_faces("ferplus", root, "train", VOTES).in_order_of(config.labels).every(every)
+    pixels, network = Pixels(faces, config.preprocess), copy.deepcopy(backbone.features).eval()
+    network = network.to(memory_format=torch.channels_last)
+    found, targets = [], []
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        for part, target in pixels.batches(track(torch.arange(len(pixels)).split(BATCH), description="Features")):
+            found.append(network(to_input(part, config.preprocess)).bfloat16())
+            targets.append(target)
+    return torch.cat(found), torch.cat(targets)
+
+
+def _trained(backbone: DAN, recipe: Recipe, features: Tensor, targets: Tensor, epochs: int, name: str) -> DAN:
+    model = fresh_model(backbone.config, recipe)
+    model.features.load_state_dict(backbone.features.state_dict())
+    torch.manual_seed(recipe.seed)
+    objective = Objective(model, recipe, face_inside(backbone.config.preprocess)).train()
+    parameters = [p for key, p in objective.named_parameters() if not key.startswith("model.features")]
+    optimizer = torch.optim.SGD(parameters, RATE, momentum=0.9, weight_decay=5e-4)
+    order = torch.cat([torch.randperm(len(features)) for _ in range(epochs)]).split(BATCH)
+    for step, chosen in enumerate(track(order, description=name)):
+        rate = RATE * min(1, (step + 1) / WARMUP) * (1 + math.cos(math.pi * step / len(order))) / 2
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        with torch.autocast("cpu", torch.bfloat16):
+            loss, _ = objective.judge(model.attend(features[chosen].float()), targets[chosen])
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(parameters, recipe.clip)
+        optimizer.step()
+        optimizer.zero_grad()
+    return model.eval()
+
+
+COLUMNS = (
+    "objective", "accuracy", "cosine", "correlation", "entropy", "most channels won", "saturated", "looks most at",
+    "inside the face", "without it", "alone",
+)  # fmt: skip
+_HEADER = f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|"
+
+
+def _row(name: str, report: HeadReport) -> str:
+    def each(values: Any, form: str = ".2f") -> str:
+        return ", ".join(f"{value:{form}}".replace("-", "−") for value in values)
+
+    regions = report.regions or []
+    cells = [
+        name, f"{report.accuracy:.3f}", f"{report.cosine:.2f}", each([report.correlation]), each(report.entropy),
+        f"{max(report.won):.0%}", f"{report.saturation:.0%}", ", ".join(max(r, key=r.__getitem__) for r in regions),
+        each([sum(r[part] for part in FACE) for r in regions]),
+        each(np.array(report.muted) - report.accuracy, "+.3f"), each(report.alone),
+    ]  # fmt: skip
+    return f"| {' | '.join(cells)} |"
+
+
+if __name__ == "__main__":
+    typer.run(main)
