@@ -38,12 +38,12 @@ PUBLISHED = replace(
     alone=0.0, attention_scale=1.0,
 )  # fmt: skip
 APART = replace(PUBLISHED, overlap=0.6)
-INSIDE = replace(PUBLISHED, overlap=0.5, overlap_margin=0.2, outside=1.5, alone=0.3, attention_scale=0.02)
+INSIDE = replace(RECIPES["ferplus"], balance=0.0)
 SETTINGS: Mapping[str, Recipe] = {
     "published objective": PUBLISHED,
     "overlap 0.6": APART,
     "overlap above 0.2, inside, alone": INSIDE,
-    "the same, and balance 1.5": replace(INSIDE, balance=1.5),
+    "the same, and balance: the recipe": RECIPES["ferplus"],
 }
 PICTURED = ("astronaut.jpg", "hopper.jpg")
 EXAMPLES = Path(__file__).parent.parent / "examples"
