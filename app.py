@@ -29,7 +29,9 @@ def main() -> None:
     """Build and launch."""
     gr.set_static_paths([EXAMPLES])
     checkpoint = load_or_embedded(os.environ.get("DAN_WEIGHTS"), os.environ.get("DAN_PRESET") or None)
-    explainer = Explainer.of(checkpoint, choose_device(os.environ.get("DAN_DEVICE", "auto")), FaceDetector())
+    explainer = Explainer.of(
+        checkpoint, choose_device(os.environ.get("DAN_DEVICE", "auto")), FaceDetector(), cache_bytes=0
+    )
     shelf = Shelf(Loaded(checkpoint, explainer), paths_allowed="SPACE_ID" not in os.environ)
     page = build(shelf, EXAMPLES, spaces.GPU(duration=GPU_SECONDS) if spaces.config.Config.zero_gpu else None)
     page.queue(max_size=64).launch(inbrowser=os.environ.get("DAN_OPEN_BROWSER") == "1", **launch_settings())

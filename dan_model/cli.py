@@ -25,6 +25,7 @@ from dan_model.devices import DEVICES
 from dan_model.errors import ArgumentError, DanError, NoFaceError
 from dan_model.explain.attributions import BASELINES, DEFAULT_METHODS, METHODS, parse_all
 from dan_model.explain.explainer import Explainer, FaceChoice
+from dan_model.explain.score import Score
 from dan_model.faces import FaceDetector, median_template
 from dan_model.hub import hub_endpoint, push_folder
 from dan_model.images import read_image
@@ -78,14 +79,12 @@ def explain(
     Many processes share the work under: accelerate launch -m dan_model explain …
     """
     with exit_on_error():
-        methods = _methods(method or list(DEFAULT_METHODS))
+        methods = _methods(method or list(DEFAULT_METHODS), whole_image)
         state = PartialState(cpu=device == "cpu")
         explainer = Explainer.from_pretrained(weights, preset, device)
         if state.num_processes > 1:
             explainer.model.to(state.device)
-        for name in (target, against):
-            if name is not None:
-                explainer.class_index(name)
+        _check_score(explainer, target, against, head)
         make_folder(out)
         stems = name_results(images)
     asked = {
@@ -197,11 +196,24 @@ def _faces(explainer: Explainer, photo: np.ndarray, whole_image: bool) -> list[F
     return list(faces)
 
 
-def _methods(names: list[str]) -> list[str]:
-    names = [name for name in names if name != "none"]
-    if "all" in names:
-        return list(METHODS)
-    return [request.text for request in parse_all(names)]
+def _methods(names: list[str], whole_image: bool) -> list[str]:
+    """Requests from what --method was given; in a whole image nobody knows where regions lie."""
+    every = [name for name, method in METHODS.items() if not (whole_image and method.regions)]
+    named = parse_all([name for name in names if name not in ("none", "all")])
+    for request in named:
+        if whole_image and METHODS[request.method].regions:
+            raise ArgumentError(
+                f"--method {request.text} needs a face that was found.", "Leave out --whole-image, or this method."
+            )
+    return [request.text for request in parse_all([*(every if "all" in names else ()), *(r.text for r in named)])]
+
+
+def _check_score(explainer: Explainer, target: str | None, against: str | None, head: int | None) -> None:
+    """Refuse what no face can be explained for, before the first one."""
+    rather = None if against is None else explainer.class_index(against)
+    other = 0 if rather != 0 else 1  # stands for the class that will be predicted
+    wanted = other if target is None else explainer.class_index(target)
+    Score(wanted, rather, None if head is None else head - 1).check(explainer.model)
 
 
 def name_results(given: list[Path]) -> dict[Path, str]:

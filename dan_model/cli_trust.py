@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import deque
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ import typer
 from accelerate import PartialState
 
 from dan_model.cli_learning import Dataset, Root
-from dan_model.errors import ArgumentError
+from dan_model.errors import ArgumentError, DanError
 from dan_model.explain.attributions import METHODS, parse_all
 from dan_model.explain.explainer import Explainer
 from dan_model.faces import template_face
@@ -22,7 +22,7 @@ from dan_model.learn.datasets import load_faces
 from dan_model.show.archive import Archive, content_of, fingerprint
 from dan_model.show.report import numbers
 from dan_model.show.trust_table import markdown, summarise
-from dan_model.terminal import exit_on_error, make_folder
+from dan_model.terminal import errors, exit_on_error, make_folder
 from dan_model.version import __version__
 
 TABLE = "trust"  # .json and .md, in the folder of results
@@ -72,27 +72,46 @@ def trust(
         make_folder(out)
         places = np.linspace(0, len(paths) - 1, count).round().astype(int)
         told = {
-            "weights": fingerprint(explainer.model), "methods": asked, "precision": precision, "version": __version__,
+            "weights": fingerprint(explainer.model), "dataset": dataset, "split": split, "count": count,
+            "methods": asked, "sensitivity_every": sensitivity_every, "sanity_every": sanity_every,
+            "precision": precision, "version": __version__,
         }  # fmt: skip
-        archive = Archive(out, told | {"sensitivity": sensitivity_every, "sanity": sanity_every}, state.process_index)
+        archive = Archive(out, told, state.process_index)
+        chosen, failed = [paths[place] for place in places], 0
         for i in range(state.process_index, count, state.num_processes):
-            path = paths[places[i]]
-            content = content_of(path)
-            if archive.before(content):
-                continue
-            photo = read_image(path)
-            face = template_face(photo, explainer.model.config.preprocess)
-            explanation = explainer.explain(photo, None, asked, face)
-            sensitive, shake = (every and i % every == 0 for every in (sensitivity_every, sanity_every))
-            with torch.autocast(explainer.device.type, torch.bfloat16, enabled=precision == "bf16" and not sensitive):
-                judged = deque(explainer.faithfulness(explanation, bool(sensitive)), maxlen=1).pop()
-            shaken = deque(explainer.sanity(explanation), maxlen=1).pop() if shake else None
-            archive.add(path, content, [], [numbers(explanation, judged, shaken)])
-            typer.echo(f"{i + 1} of {count}: {path.name}: {explanation.prediction.label}")
+            try:
+                content = content_of(chosen[i])
+                if archive.before(content):
+                    continue
+                photo = read_image(chosen[i])
+                face = template_face(photo, explainer.model.config.preprocess)
+                explanation = explainer.explain(photo, None, asked, face)
+                sensitive, shake = (every > 0 and i % every == 0 for every in (sensitivity_every, sanity_every))
+                half = precision == "bf16" and not sensitive
+                with torch.autocast(explainer.device.type, torch.bfloat16, enabled=half):
+                    judged = deque(explainer.faithfulness(explanation, sensitive), maxlen=1).pop()
+                shaken = deque(explainer.sanity(explanation), maxlen=1).pop() if shake else None
+                archive.add(chosen[i], content, [], [numbers(explanation, judged, shaken)])
+                typer.echo(f"{i + 1} of {count}: {chosen[i].name}: {explanation.prediction.label}")
+            except (DanError, OSError) as error:
+                failed += 1
+                archive.add_failure(chosen[i], str(error))
+                errors.print(f"{chosen[i]}: {error}", style="red", markup=False)
         state.wait_for_everyone()
         if state.is_main_process:
-            lines = archive.merge().read_text(encoding="utf-8").splitlines()
-            table = summarise([face for line in lines for face in json.loads(line).get("faces", ())])
-            (out / f"{TABLE}.json").write_text(json.dumps(told | {"maps": table}, indent=1), encoding="utf-8")
-            (out / f"{TABLE}.md").write_text(markdown(table), encoding="utf-8")
-            typer.echo(markdown(table))
+            archive.merge()
+            _write_table(Archive(out, told), chosen, told, out)
+    if failed:
+        raise typer.Exit(1)
+
+
+def _write_table(archive: Archive, chosen: list[Path], told: dict[str, Any], out: Path) -> None:
+    """The table over the chosen faces that were measured alike, whatever else lies in the folder."""
+    entries = [archive.before(content_of(path)) for path in chosen if path.is_file()]
+    faces = [face for entry in entries if entry is not None for face in entry["faces"]]
+    if not faces:
+        raise ArgumentError("No face could be measured.", "See above for each one's reason.")
+    table = summarise(faces)
+    (out / f"{TABLE}.json").write_text(json.dumps(told | {"maps": table}, indent=1), encoding="utf-8")
+    (out / f"{TABLE}.md").write_text(markdown(table), encoding="utf-8")
+    typer.echo(markdown(table))

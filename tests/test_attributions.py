@@ -103,6 +103,7 @@ def test_region_shapley_sums_to_the_full_score_less_the_ablated_one(asked):
         scores = asked.model.eval()(torch.cat([asked.x, asked.baseline("black")]))[:, 1]
     assert float(result.by_region.sum()) == pytest.approx(float(scores[0] - scores[1]), abs=1e-3)
     assert result.holds
+    assert result.map.untyped_storage().nbytes() == result.map.numel() * result.map.element_size()
 
 
 def test_region_ablation_is_the_fall_when_one_region_is_black(asked):
@@ -364,8 +365,11 @@ def _halves() -> Regions:
 def test_noise_is_always_the_same_and_leaves_the_global_generator_alone(asked):
     torch.manual_seed(7)
     before = torch.random.get_rng_state()
-    first, second = (attribute(asked, "smooth_grad:samples=3").map for _ in range(2))
-    assert torch.equal(first, second)
+    numpy_before = np.random.get_state()[1].copy()
+    for text in ("smooth_grad:samples=3", "gradient_shap:samples=3", "gradient_shap:samples=3,noise=0.1"):
+        first, second = (attribute(asked, text).map for _ in range(2))
+        assert torch.equal(first, second), text
+    assert np.array_equal(np.random.get_state()[1], numpy_before)
     shapley = [attribute(asked, "region_shapley:samples=2").by_region for _ in range(2)]
     assert torch.equal(*shapley)
     assert torch.equal(torch.random.get_rng_state(), before)
@@ -382,6 +386,8 @@ def test_noise_is_always_the_same_and_leaves_the_global_generator_alone(asked):
         ("occlusion:window=wide", "window must be a whole number, got 'wide'"),
         ("occlusion:window=8", "stride is larger than the window"),
         ("smooth_grad:noise=2", r"noise must lie in \[0, 1\], got 2"),
+        ("occlusion:window=" + "9" * 400, r"window must lie in \[8, 112\]"),
+        ("integrated_gradients:steps=480,most=8", "most is less than steps"),
     ],
 )
 def test_requests_that_make_no_sense_say_why(text, told):
@@ -443,6 +449,15 @@ def test_the_same_request_is_answered_from_the_cache_and_another_face_or_score_i
     finally:
         hook.remove()
     assert explainer.cache.nbytes <= explainer.cache.limit
+
+
+def test_weights_that_change_are_asked_anew(detector, astronaut):
+    explainer = Explainer(random_dan(), detector)
+    before = explainer.explain(astronaut, attributions=("saliency",), target=1).attributions["saliency"]
+    with torch.no_grad():
+        explainer.model.fc.weight.mul_(-1)
+    after = explainer.explain(astronaut, attributions=("saliency",), target=1).attributions["saliency"]
+    assert after is not before
 
 
 def test_many_explanations_with_changing_methods_leave_no_hooks_and_no_memory(explainer, smiling):

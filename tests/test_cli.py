@@ -62,6 +62,10 @@ def test_target_whole_image_and_equal_names(tmp_path):
         (("--method", "magic"), "no attribution method 'magic'"),
         (("--weights", "./no/such"), "no weights at './no/such'"),
         (("--preset", "rafdb"), "needs a published file"),
+        (("--head", "9"), "no head 9"),
+        (("--target", "fear", "--against", "fear"), "rather than itself"),
+        (("--method", "all", "--method", "magic"), "no attribution method 'magic'"),
+        (("--whole-image", "--method", "region_ablation"), "needs a face that was found"),
     ],
 )
 def test_wrong_arguments_stop_before_any_image_with_exit_code_2(tmp_path, arguments, message):

@@ -86,22 +86,27 @@ def test_a_stream_ends_before_the_next_pass_when_told_so(explainer, astronaut):
 
 
 def test_explanations_in_parallel_are_those_made_one_by_one(explainer, astronaut):
-    """Grad-CAM hangs hooks on the shared network: another thread's pass must not fall into them."""
+    """Methods hang hooks on the shared network: another thread's pass, or copy, must not fall into them."""
+    explainer = Explainer(explainer.model, explainer.detector, explainer.reference, cache_bytes=0)
+    methods = ("layer_grad_cam", "deep_lift", "guided_grad_cam")
     images = [astronaut, np.array(Image.open(EXAMPLES / "hopper.jpg"))]
-    alone = [explainer.explain(image, attributions=("layer_grad_cam",)) for image in images]
+    alone = [explainer.explain(image, attributions=methods) for image in images]
     together: dict[int, object] = {}
+    copies: list[object] = []
 
     def work(i: int) -> None:
-        together[i] = explainer.explain(images[i % 2], attributions=("layer_grad_cam",))
+        together[i] = explainer.explain(images[i % 2], attributions=methods)
+        copies.append(next(explainer.sanity(alone[i % 2])))
 
     threads = [threading.Thread(target=work, args=(i,)) for i in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+    assert (len(together), len(copies)) == (6, 6)
     for i, result in together.items():
-        expected = alone[i % 2].attributions["layer_grad_cam"].cells
-        torch.testing.assert_close(result.attributions["layer_grad_cam"].cells, expected)
+        for name, expected in alone[i % 2].attributions.items():
+            torch.testing.assert_close(result.attributions[name].map, expected.map)
 
 
 def test_no_face_is_said_and_the_whole_image_is_a_choice(explainer):

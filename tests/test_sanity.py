@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import math
+import threading
 
 import pytest
 import torch
@@ -78,6 +79,23 @@ def test_a_map_that_only_shows_the_picture_is_warned_of(explainer, explanation, 
     assert all(parts[-1].insensitive(name.key) for name in parts[-1].names)
     assert not any(parts[-2].insensitive(name.key) for name in parts[-2].names)  # not before all is random
     assert "hardly changed though the whole network is random" in sanity_sentence(parts[-1])
+
+
+def test_the_network_is_copied_while_nobody_has_hooks_on_it(explainer, explanation):
+    done = threading.Event()
+    waiting = threading.Thread(target=lambda: (next(explainer.sanity(explanation)), done.set()))
+    with explainer.question(explanation).lock:
+        waiting.start()
+        assert not done.wait(0.5)
+    assert done.wait(30)
+    waiting.join()
+
+
+def test_maps_of_regions_have_no_fine_detail(explainer, astronaut):
+    e = explainer.explain(astronaut, attributions=("region_ablation",))
+    parts = explainer.sanity(e)
+    next(parts)
+    assert math.isnan(next(parts).detail["region_ablation"][0])
 
 
 def test_detail_is_compared_whatever_the_coarse_shape():

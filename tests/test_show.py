@@ -16,7 +16,16 @@ from dan_model.show.figures import panel
 from dan_model.show.photos import FACE_COLOUR, numbered, reduce_photo
 from dan_model.show.report import arrays, numbers, panel_png, write
 from dan_model.show.style import HEAD_COLOURS, SEQUENTIAL, TILE_SIDE, head_colour
-from dan_model.show.tiles import Scale, all_tiles, attribution_tile, colour_bar, fusion_tile, head_tiles, overlay
+from dan_model.show.tiles import (
+    Scale,
+    all_tiles,
+    attribution_tile,
+    colour_bar,
+    fusion_tile,
+    head_tiles,
+    number,
+    overlay,
+)
 from tests.conftest import random_dan
 
 
@@ -139,3 +148,15 @@ def test_files_hold_what_the_explanation_holds(explanation, tmp_path):
     with np.load(paths[0]) as stored:
         for name, array in arrays(explanation).items():
             np.testing.assert_array_equal(stored[name], array)
+
+
+def test_maps_without_a_sign_are_drawn_by_size_alone(explainer, astronaut):
+    """A gradient's sign says nothing for or against: neighbours must not cancel out when the map is smoothed."""
+    e = explainer.explain(astronaut, attributions=("saliency", "input_x_gradient"))
+    saliency, signed = (attribution_tile(e, a, True) for a in e.attributions.values())
+    assert not saliency.scale.signed
+    assert signed.scale.signed
+    sizes = e.attributions["saliency"].map.abs()
+    assert saliency.note == f"peak {number(float(sizes.max()))}"
+    expected = torch.nn.functional.adaptive_avg_pool2d(sizes[None, None], 7)[0, 0]
+    torch.testing.assert_close(torch.from_numpy(saliency.values), expected)

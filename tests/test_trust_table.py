@@ -50,7 +50,16 @@ def test_the_table_by_hand():
     assert "| Saliency | 0.300 ± 0.058 | 0.767 ± 0.088 | 33% | 2.00 | 0.50 | 0.20 | 0.90 |" in markdown(table)
 
 
-@pytest.fixture(scope="module")
+def test_random_maps_of_one_face_are_not_independent():
+    """Two faces: each one's random maps agree, the faces differ; the error is that of two faces, not of four maps."""
+    faces = [face(judged(0.5, 0.5)), face(judged(0.5, 0.5))]
+    for one, area in zip(faces, (0.2, 0.6), strict=True):
+        one["faithfulness"]["random"] = [judged(area, area), judged(area, area)]
+    row = summarise(faces)["random"]
+    assert (row["deletion"], row["deletion_error"]) == pytest.approx((0.4, 0.2))
+
+
+@pytest.fixture
 def dataset(tmp_path_factory) -> Path:
     """Two of the class averages as FER+ validation faces."""
     root = tmp_path_factory.mktemp("ferplus")
@@ -96,6 +105,17 @@ def test_the_command_measures_what_the_library_does_and_goes_on_where_it_was(exp
     assert again.exit_code == 0
     assert "of 2:" not in again.stdout  # nothing was measured twice
     assert "Saliency" in (tmp_path / "trust.md").read_text()
+    arguments[arguments.index("saliency")] = "layer_grad_cam"  # another question in the same folder
+    third = CliRunner().invoke(app, [*arguments, "--count", "1"])
+    assert third.exit_code == 0
+    maps = json.loads((tmp_path / "trust.json").read_text())["maps"]
+    assert "saliency" not in maps
+    assert maps["layer_grad_cam"]["faces"] == 1
+    (dataset / "FER2013Valid" / "surprise.png").write_bytes(b"no image")
+    broken = CliRunner().invoke(app, [*arguments, "--out", str(tmp_path / "other")])
+    assert broken.exit_code == 1
+    assert "surprise.png" in broken.stderr
+    assert json.loads((tmp_path / "other" / "trust.json").read_text())["maps"]["layer_grad_cam"]["faces"] == 1
 
 
 @pytest.mark.parametrize(

@@ -380,6 +380,9 @@ def test_api_errors_are_messages_without_server_paths(client, tmp_path):
         (EXAMPLES / "hopper.jpg", ("joy", []), "/explain", "no class 'joy'"),
         (EXAMPLES / "hopper.jpg", ("anger", ["magic"]), "/explain", "no attribution method 'magic'"),
         (EXAMPLES / "hopper.jpg", ("anger", "occlusion"), "/explain", "methods must be a list of names"),
+        (EXAMPLES / "hopper.jpg", ("anger", ["saliency"] * 25), "/explain", "25 methods were asked for"),
+        (EXAMPLES / "hopper.jpg", ("anger", [], "anger"), "/explain", "rather than itself"),
+        (EXAMPLES / "hopper.jpg", ("anger", [], "", 7), "/explain", "no head 7"),
     ):
         with pytest.raises(AppError, match=re.escape(message)) as caught:
             client.predict(handle_file(str(image)), *arguments, api_name=endpoint)

@@ -34,6 +34,15 @@ def test_the_most_attended_cells_are_filled_and_everything_after_x_is_computed_a
         assert float(use.measured[h]) == pytest.approx(float(change), abs=2e-3)
 
 
+def test_a_class_rather_than_another_is_measured_as_the_difference_of_both(explainer, stages):
+    model, heads = explainer.model, read_heads(stages)
+    both = [read_use(model, stages.features, heads, read_fusion(model, stages, k)) for k in (1, 3)]
+    rather = read_use(model, stages.features, heads, read_fusion(model, stages, 1, against=3))
+    for name in ("measured", "random", "predicted"):
+        a, b, difference = (getattr(one, name) for one in (*both, rather))
+        torch.testing.assert_close(difference, a - b, rtol=1e-4, atol=1e-4)
+
+
 def test_the_prediction_is_what_the_fusion_map_holds_there(measured):
     _, fusion, use = measured
     for h in range(4):

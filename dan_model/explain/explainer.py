@@ -45,13 +45,20 @@ class Explainer:
         model: The network, on the device where it shall run. Its mode and flags stay as they are.
         detector: Finds the faces. None: CenterFace, made when first needed.
         reference: What is usual under these weights, or None.
+        cache_bytes: Of attributions that are kept for the same question asked again; 0: none.
     """
 
-    def __init__(self, model: DAN, detector: FaceDetector | None = None, reference: Reference | None = None) -> None:
+    def __init__(
+        self,
+        model: DAN,
+        detector: FaceDetector | None = None,
+        reference: Reference | None = None,
+        cache_bytes: int = CACHE_BYTES,
+    ) -> None:
         self.model = model
         self.detector = detector
         self.reference = reference
-        self.cache: Cache[Attribution] = Cache(CACHE_BYTES)
+        self.cache: Cache[Attribution] = Cache(cache_bytes)
         self._name = object()  # tells this network's results from others' in a shared cache
         self._lock = threading.RLock()  # passes take turns: some methods hang hooks on the model
 
@@ -71,7 +78,13 @@ class Explainer:
         return cls.of(checkpoint, chosen)
 
     @classmethod
-    def of(cls, checkpoint: Checkpoint, device: torch.device, detector: FaceDetector | None = None) -> Explainer:
+    def of(
+        cls,
+        checkpoint: Checkpoint,
+        device: torch.device,
+        detector: FaceDetector | None = None,
+        cache_bytes: int = CACHE_BYTES,
+    ) -> Explainer:
         """An explainer on a loaded checkpoint, with its reference statistics where it brings some.
 
         Raises:
@@ -79,7 +92,7 @@ class Explainer:
         """
         reference = None if checkpoint.reference is None else Reference.load(checkpoint.reference, checkpoint.model)
         model = checkpoint.model.to(device).to(memory_format=torch.channels_last)  # a fifth faster on CPUs
-        return cls(model, detector, reference)
+        return cls(model, detector, reference, cache_bytes)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -186,9 +199,11 @@ class Explainer:
             explanation = replace(explanation, use=measured)
             yield explanation
         kept = self.cache if cache is None else cache
-        face = hashlib.sha256(x.cpu().numpy().tobytes()).digest()
+        face = hashlib.sha256()  # of what is seen, and of what these weights say: they may have changed meanwhile
+        for tensor in (x, stages.embeddings, stages.logits):
+            face.update(tensor.cpu().numpy().tobytes())
         for request in requests:
-            key = (self._name, face, explanation.score, request)
+            key = (self._name, face.digest(), explanation.regions is None, explanation.score, request)
             result = kept.get(key)
             try:
                 if result is None:

@@ -39,9 +39,9 @@ class MapFaithfulness:
         values: The map in patches, (14, 14).
         deletion: The answer as the map's patches are taken away, highest first, (STEPS + 1,), in `Score.unit`.
         insertion: The answer as they are put back onto the baseline, highest first, (STEPS + 1,).
-        infidelity: How badly the map's sum over random patches, best scaled, predicts the score's fall when these are
-            removed: mean squared error, over that of a map that is the same everywhere; >= 0: 0 predicts every fall, 1
-            is no better than saying that every patch counts alike.
+        infidelity: How badly the map's sum over random patches, best scaled but never turned around, predicts the
+            score's fall when these are removed: mean squared error, over that of a map that is the same everywhere;
+            >= 0: 0 predicts every fall, 1 is no better than saying that every patch counts alike.
         sensitivity: How far the map moves at most, relative to its size, when the face is changed by noise that nobody
             sees; >= 0; None where it was not measured or the map is zero.
     """
@@ -146,7 +146,10 @@ class Trials:
         return MapFaithfulness(name, values, deletion, insertion, self._infidelity(values) / self.even)
 
     def _infidelity(self, values: Tensor) -> float:
-        """Captum's measure on patches, scaled as well as the map allows."""
+        """Captum's measure on patches, scaled as well as the map allows; a map that speaks against counts as silent."""
+        falls = self.scores[0] - self.scores[1:]
+        if float((self.removed.double() @ values.flatten()) @ falls) <= 0:  # Captum's scale would turn it around
+            return float(falls.square().mean())
 
         def looked_up(kept: Tensor) -> Tensor:
             return torch.stack([self.scores[self._place[row.bool().numpy().tobytes()]] for row in kept])
@@ -218,16 +221,16 @@ def _sensitivity(question: Question, judged: MapFaithfulness) -> float | None:
     deviation = torch.tensor(question.model.config.preprocess.std).view(1, 3, 1, 1).to(question.x)
     generator = torch.Generator().manual_seed(SEED)
 
-    def noisy(inputs: tuple[Tensor]) -> tuple[Tensor]:
-        noise = torch.rand(inputs[0].shape, generator=generator).to(question.x) * 2 - 1
-        return (inputs[0] + noise * NOISE / deviation,)
+    def noisy(copies: Tensor) -> Tensor:
+        noise = torch.rand(copies.shape, generator=generator).to(question.x) * 2 - 1
+        return copies + noise * NOISE / deviation
 
-    def explained(inputs: tuple[Tensor]) -> Tensor:
+    def explained(inputs: Tensor | tuple[Tensor]) -> tuple[Tensor]:  # Captum gives the face as a tuple, copies bare
         maps = []  # the face's own map is known
-        for face in inputs[0].split(1):
+        for face in (inputs if isinstance(inputs, Tensor) else inputs[0]).split(1):
             own = torch.equal(face, question.x)
             maps.append(judged.values if own else in_patches(new_map(replace(question, x=face), name), name.signed))
-        return torch.stack(maps)[:, None]  # (n, 1, 14, 14)
+        return (torch.stack(maps)[:, None],)  # (n, 1, 14, 14)
 
     return float(sensitivity_max(explained, (question.x,), perturb_func=noisy, n_perturb_samples=NOISY_COPIES))
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torchvision.transforms.v2.functional import gaussian_blur
 
 from dan_model.errors import Stopped
-from dan_model.explain.attributions import Question
+from dan_model.explain.attributions import METHODS, Question
 from dan_model.explain.explanation import Explanation
 from dan_model.explain.faithfulness import rank_correlation
 from dan_model.explain.maps import MapName, in_patches, map_names, new_map, shown_map
@@ -42,7 +42,7 @@ class Sanity:
         layers: What was randomised so far, from the top; the network of a step has all layers up to it random.
         maps: By map's key: its patches with nothing random, then after each of `layers`, (1 + n, 14, 14).
         detail: By map's key: rank correlation of fine detail with the true map's, after each of `layers`, (n,): of the
-            pixels' sizes over the mean size around them, where both maps are not zero. NaN for maps of cells.
+            pixels' sizes over the mean size around them, where both maps are not zero; NaN for maps without fine detail
         pending: How many layers are still to come.
     """
 
@@ -70,7 +70,8 @@ class Sanity:
 def check_sanity(question: Question, explanation: Explanation) -> Iterator[Sanity]:
     """Randomise a copy of the question's network step by step; see `Explainer.sanity`."""
     names = tuple(map_names(explanation))
-    model = copy.deepcopy(question.model)
+    with question.lock:  # not while another question's method has its hooks on it
+        model = copy.deepcopy(question.model)
     layers = layers_from_the_top(model)
     asked = replace(question, model=model, lock=RLock())  # nobody else waits for this copy
     generator = torch.Generator().manual_seed(SEED)
@@ -92,7 +93,8 @@ def check_sanity(question: Question, explanation: Explanation) -> Iterator[Sanit
             found = [new_map(asked, name) for name in names]
             for name, values in zip(names, found, strict=True):
                 steps[name.key].append(in_patches(values, name.signed))
-                details[name.key].append(detail_similarity(true[name.key], values))
+                fine = name.request is not None and METHODS[name.request.method].fine
+                details[name.key].append(detail_similarity(true[name.key], values) if fine else math.nan)
             done.append(layer)
             yield told()
     except Stopped:

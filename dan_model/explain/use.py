@@ -25,10 +25,11 @@ SEED = 0
 
 @dataclass(frozen=True, eq=False)
 class Use:
-    """What removing cells does to the target's logit, on the CPU. Each change is logit after - logit before.
+    """What removing cells does to the explained logit, on the CPU. Each change is logit after - logit before.
 
     Attributes:
         target: Class index.
+        against: Another one, whose logit is taken off the target's; None: nothing is.
         cells: Flat indices of the cells that each head attends most, (H, n).
         predicted: (H,): minus what the fusion map says these cells are worth.
         measured: (H,): the change when they are filled.
@@ -38,6 +39,7 @@ class Use:
     """
 
     target: int
+    against: int | None
     cells: Tensor
     predicted: Tensor
     measured: Tensor
@@ -52,7 +54,7 @@ def read_use(model: DAN, features: Tensor, heads: Heads, fusion: Fusion) -> Use:
         model: The network, in eval mode.
         features: x, (1, C, 7, 7), on the model's device.
         heads: Of this face.
-        fusion: Of this face; its target is explained.
+        fusion: Of this face; its target (rather than `against`) is explained.
     """
     side = math.prod(features.shape[2:])  # 49
     count = min(CELLS, side - 1)
@@ -61,13 +63,14 @@ def read_use(model: DAN, features: Tensor, heads: Heads, fusion: Fusion) -> Use:
     drawn = torch.rand(RANDOM_SETS, side, generator=generator).topk(count, dim=1).indices  # (R, n)
     filled = torch.cat([features, *(_fill(features, cells) for cells in (*chosen, *drawn))])
     with torch.no_grad():
-        logits = model.attend(filled).logits[:, fusion.target].cpu().double()
-    change = logits[1:] - logits[0]
+        logits = model.attend(filled).logits.cpu().double()
+    score = logits[:, fusion.target] - (0 if fusion.against is None else logits[:, fusion.against])
+    change = score[1:] - score[0]
     worth = fusion.map.flatten()[chosen].sum(dim=1)
     correlation = torch.tensor(
         [_rank_correlation(a, e) for a, e in zip(heads.spatial, fusion.evidence, strict=True)], dtype=torch.float64
     )
-    return Use(fusion.target, chosen, -worth, change[: len(chosen)], change[len(chosen) :], correlation)
+    return Use(fusion.target, fusion.against, chosen, -worth, change[: len(chosen)], change[len(chosen) :], correlation)
 
 
 def _fill(features: Tensor, cells: Tensor) -> Tensor:

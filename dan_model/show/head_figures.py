@@ -14,6 +14,7 @@ from torch import Tensor
 from dan_model.explain.explanation import Explanation
 from dan_model.explain.heads import Overlap, strongest_channels
 from dan_model.explain.regions import REGIONS, SIDE, Regions
+from dan_model.explain.score import Score
 from dan_model.explain.use import Use
 from dan_model.show.axes import WIDTH, bare_table, legend_above, literal, new_figure, plain, shaded_table
 from dan_model.show.style import FAINT, INK, REGION_COLOURS, head_colour
@@ -129,7 +130,7 @@ def use_figure(explanation: Explanation, use: Use) -> Figure:
         cells.plot(attention.numpy() / peak, evidence.numpy(), "o", **dots)
     cells.axhline(0, color=INK, linewidth=0.8)
     cells.set(xticks=(0, 0.5, 1), xlabel="attention, part of the head's peak", ylabel="evidence of the cell, logits")
-    label = literal(explanation.labels)[use.target]
+    label = literal([Score(use.target, use.against).told(explanation.labels)])[0]
     low, high = float(use.random.min()), float(use.random.max())
     bars.axvspan(low, high, color=FAINT, alpha=0.35, linewidth=0, label=f"{len(use.random)} random fillings")
     bars.barh(range(heads), use.measured.numpy(), color=[head_colour(h) for h in range(heads)], height=0.6)

@@ -138,9 +138,10 @@ def attribution_tile(explanation: Explanation, attribution: Attribution, smooth:
         scale = _signed_scale(drawn)
         per_cell = F.adaptive_avg_pool2d(drawn[None, None], side)[0, 0]
     elif attribution.cells is None:
-        drawn = gaussian_blur(attribution.map[None], SMOOTHING_KERNEL, SMOOTHING)[0] if smooth else attribution.map
-        scale = Scale(float(np.percentile(drawn.abs().numpy(), CLIP)) or 1.0, signed=True)
-        per_cell = F.adaptive_avg_pool2d(attribution.map[None, None], side)[0, 0]
+        values = attribution.map if method.signed else attribution.map.abs()
+        drawn = gaussian_blur(values[None], SMOOTHING_KERNEL, SMOOTHING)[0] if smooth else values
+        scale = Scale(float(np.percentile(drawn.abs().numpy(), CLIP)) or 1.0, signed=method.signed)
+        per_cell = F.adaptive_avg_pool2d(values[None, None], side)[0, 0]
     else:
         drawn = per_cell = attribution.cells
         scale = _signed_scale(drawn)
@@ -151,8 +152,9 @@ def attribution_tile(explanation: Explanation, attribution: Attribution, smooth:
     else:
         cell_unit = method.unit
         native = attribution.map if attribution.cells is None else attribution.cells
-        note = f"peak {number(float(native.max()))}"
-    note = _sign_note(attribution.map, note)
+        note = f"peak {number(float(native.max() if method.signed else native.abs().max()))}"
+    if method.signed:
+        note = _sign_note(attribution.map, note)
     return Tile(
         title=title,
         note=note if attribution.holds else f"⚠ {note}",

@@ -107,7 +107,7 @@ def infidelity_sentence(found: Faithfulness) -> str:
 
 
 def agreement_sentence(found: Faithfulness) -> str:
-    """The two maps that agree most, and how near the nearest map is to bare edges."""
+    """The two maps that agree most, and the two that agree least."""
     matrix, names = found.agreement, [one.name.title for one in found.maps]
     pairs = [
         (float(matrix[i, j]), names[i], names[j])

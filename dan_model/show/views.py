@@ -11,6 +11,7 @@ from dan_model.explain.channels import SATURATED, tug_of_war
 from dan_model.explain.explanation import Explanation
 from dan_model.explain.heads import read_overlap
 from dan_model.explain.interventions import consensus_path, transplant
+from dan_model.explain.score import Score
 from dan_model.explain.shapley import ABSENCES, MAX_HEADS, shapley_values
 from dan_model.explain.use import CELLS
 from dan_model.show import sentences
@@ -180,7 +181,9 @@ def _use(explanation: Explanation) -> LabView:
     return LabView(
         "use",
         title,
-        sentences.use_sentence(explanation.use, explanation.labels[explanation.use.target]),
+        sentences.use_sentence(
+            explanation.use, Score(explanation.use.target, explanation.use.against).told(explanation.labels)
+        ),
         use_figure(explanation, explanation.use),
         f"Left: every cell of every head; ρ is Spearman's rank correlation. Right: the {CELLS} most attended cells are "
         "filled with the mean of all others, in the backbone's output, and heads and fusion are computed again.",

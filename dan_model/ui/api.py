@@ -16,6 +16,7 @@ from dan_model.show.report import numbers, panel_png
 from dan_model.ui.photo import photo_input, shown_as_error
 
 CALLS_AT_ONCE = 2
+MOST_METHODS = 24  # of one call
 
 
 def add_endpoints(explainer: Explainer, examples: Path | None) -> None:
@@ -43,6 +44,8 @@ def add_endpoints(explainer: Explainer, examples: Path | None) -> None:
         names = methods or []
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise ArgumentError(f"methods must be a list of names, got {names!r}.", f"Names: {', '.join(METHODS)}.")
+        if len(names) > MOST_METHODS:
+            raise ArgumentError(f"{len(names)} methods were asked for.", f"Ask for {MOST_METHODS} at most in one call.")
         own = None if head is None else int(head) - 1
         explanation = explainer.explain(_given(image), target or None, names, against=against or None, head=own)
         return numbers(explanation), Image.open(io.BytesIO(panel_png(explanation)))

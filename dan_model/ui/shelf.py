@@ -61,7 +61,9 @@ class Shelf:
             loaded = self._kept.get(key)
         if loaded is None:  # outside the lock: others are served meanwhile
             checkpoint = self._load(source, preset)
-            explainer = Explainer.of(checkpoint, self.first.explainer.device, self.first.explainer.detector)
+            explainer = Explainer.of(
+                checkpoint, self.first.explainer.device, self.first.explainer.detector, cache_bytes=0
+            )
             loaded = Loaded(checkpoint, explainer)
         with self._lock:
             loaded = self._kept.setdefault(key, loaded)

@@ -8,6 +8,7 @@ from typing import Any
 
 import gradio as gr
 
+from dan_model.errors import DanError
 from dan_model.explain.explanation import Explanation
 from dan_model.explain.faithfulness import Faithfulness
 from dan_model.explain.sanity import Sanity
@@ -79,8 +80,12 @@ def wire(
         visit = visits.of(request.session_hash)
         yield from _test(visit, "sanity", results, lambda found, e: trust.sanity(found, e.crop))
 
-    tab.measure.click(on_measure, tab.sensitivity, list(shown), **queued)
-    tab.randomise.click(on_randomise, None, list(shown), **queued)
+    def on_begin(request: gr.Request) -> None:
+        visits.of(request.session_hash).ask()  # what was asked before ends now, not when this one's turn comes
+
+    begin: dict[str, Any] = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
+    tab.measure.click(on_begin, **begin).then(on_measure, tab.sensitivity, list(shown), **queued)
+    tab.randomise.click(on_begin, **begin).then(on_randomise, None, list(shown), **queued)
 
 
 def _test(
@@ -90,17 +95,24 @@ def _test(
     draw: Callable[[Any, Explanation], str],
 ) -> Iterator[list[Any]]:
     """Stream a test of what is shown. It ends what is still being computed, and is itself ended by Stop."""
-    turn = visit.ask()
-    if visit.view is None or visit.sitting is None:
+    if visit.stopped:  # while this waited in the queue
+        yield drawing.changed({part: html.notice("Stopped.")})
+        return
+    turn, view, sitting = visit.ask(), visit.view, visit.sitting
+    if view is None or sitting is None:
         yield drawing.changed({part: html.notice(INVITATION)})
         return
-    view = visit.view = handlers.stopped(visit.view)
+    view = visit.view = handlers.stopped(view)
     yield drawing.changed({"tiles": drawing.tiles(visit, view), part: html.notice("Computing …")})
     found = None
-    for found in results(visit.sitting.weights, view.explanation, turn):
-        if not turn.counts:
-            break
-        yield drawing.changed({part: draw(found, view.explanation)})
+    try:
+        for found in results(sitting.weights, view.explanation, turn):
+            if not turn.counts:
+                break
+            yield drawing.changed({part: draw(found, view.explanation)})
+    except DanError as error:
+        yield drawing.changed({part: html.notice(str(error), "warning")})
+        raise
     if turn.superseded:
         yield drawing.changed()  # Gradio repeats the last values at a stream's end: not over newer ones
     elif not turn.counts:

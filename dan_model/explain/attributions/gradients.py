@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import RLock
 
+import numpy as np
 import torch
 from captum.attr import DeepLift, GradientShap, InputXGradient, IntegratedGradients, NoiseTunnel, Saliency
 from torch import Tensor, nn
@@ -15,6 +18,7 @@ from dan_model.explain.attributions.question import Question, Scored, hooks_unto
 from dan_model.network import frozen
 
 NODES = 8  # Gauss-Legendre nodes on each piece of integrated gradients' path
+_DRAWING = RLock()
 PATH_TOLERANCE = 0.01  # of what is explained: pieces are halved until the residual is below
 
 
@@ -75,7 +79,7 @@ def integrated_gradients(question: Question, baseline: Tensor, steps: int, most:
 
         return question.bounded(run)
 
-    edges = torch.linspace(0, 1, max(1, round(steps / NODES)) + 1, dtype=torch.float64)
+    edges = torch.linspace(0, 1, math.ceil(steps / NODES) + 1, dtype=torch.float64)
     scores = question.scores(points(edges)).double()
     values = pieces(edges)
     spent = NODES * len(values)
@@ -127,6 +131,19 @@ def _without_traces(model: nn.Module) -> Iterator[None]:
                 vars(module).pop(name, None)
 
 
+@contextmanager
+def _same_draws(seed: int, devices: list[torch.device]) -> Iterator[None]:
+    """Captum draws from torch's and NumPy's global generators: from the same place each time, one caller at a time."""
+    with _DRAWING, torch.random.fork_rng(devices=devices):
+        before = np.random.get_state()
+        torch.manual_seed(seed)
+        np.random.seed(seed)
+        try:
+            yield
+        finally:
+            np.random.set_state(before)
+
+
 def _averaged(question: Question, samples: int, draw: Callable[[int], Tensor]) -> Tensor:
     """The mean of a method that draws noise, over parts that fit into memory; always the same noise."""
 
@@ -135,8 +152,7 @@ def _averaged(question: Question, samples: int, draw: Callable[[int], Tensor]) -
         devices = [question.x.device] if question.x.device.type == "cuda" else []
         for start in range(0, samples, size):
             n = min(size, samples - start)
-            with question.lock, torch.random.fork_rng(devices=devices):  # Captum draws from the global generator
-                torch.manual_seed(start)
+            with question.lock, _same_draws(start, devices):
                 total += draw(n).detach() * (n / samples)
         return total
 

@@ -40,7 +40,7 @@ def region_ablation(question: Question, baseline: Tensor) -> Answer:
             question.x, baselines=baseline, feature_mask=mask.to(question.x.device), perturbations_per_eval=size
         )
     )
-    return Answer(fall[0, 0].cpu(), by_region=_by_region(fall, mask, present))
+    return Answer(fall[0, 0].cpu().clone(), by_region=_by_region(fall, mask, present))
 
 
 def region_shapley(question: Question, baseline: Tensor, samples: int) -> Answer:
@@ -60,7 +60,7 @@ def region_shapley(question: Question, baseline: Tensor, samples: int) -> Answer
     by_region = _by_region(values, mask, present)
     low, high = question.scores(torch.cat([baseline, question.x])).tolist()
     residual = float(by_region.sum()) - (high - low)
-    return Answer(values[0, 0].cpu(), by_region=by_region, explained=high - low, residual=residual)
+    return Answer(values[0, 0].cpu().clone(), by_region=by_region, explained=high - low, residual=residual)
 
 
 def _orders(features: int, samples: int) -> Iterator[list[int]]:

@@ -6,7 +6,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from dan_model.errors import ArgumentError
+import torch
+
+from dan_model.errors import ArgumentError, DeviceMemoryError
 from dan_model.explain.attributions import gradients, layers, perturbations
 from dan_model.explain.attributions.answer import Answer, Attribution
 from dan_model.explain.attributions.question import BASELINES, Effort, Question
@@ -39,6 +41,7 @@ class Method:
         tolerance: How far from its promise it may end, as a part of what is explained.
         signed: Whether its sign says for or against; False: only its size counts, as with a bare gradient.
         regions: Whether it needs to know where the parts of the face are.
+        fine: Whether its map differs from pixel to pixel.
     """
 
     title: str
@@ -52,6 +55,7 @@ class Method:
     tolerance: float | None = None
     signed: bool = True
     regions: bool = False
+    fine: bool = False
 
 
 SUMS = "sums to score − the baseline's score"
@@ -83,6 +87,7 @@ METHODS: Mapping[str, Method] = {
         "1 forward, 1 backward",
         gradients.saliency,
         signed=False,
+        fine=True,
     ),
     "input_x_gradient": Method(
         "Input × gradient",
@@ -91,6 +96,7 @@ METHODS: Mapping[str, Method] = {
         None,
         "1 forward, 1 backward",
         gradients.input_x_gradient,
+        fine=True,
     ),
     "guided_grad_cam": Method(
         "Guided Grad-CAM",
@@ -100,6 +106,7 @@ METHODS: Mapping[str, Method] = {
         "2 forward, 2 backward",
         layers.guided_grad_cam,
         signed=False,
+        fine=True,
     ),
     "deep_lift": Method(
         "DeepLift",
@@ -110,6 +117,7 @@ METHODS: Mapping[str, Method] = {
         gradients.deep_lift,
         baselines=True,
         tolerance=0.01,
+        fine=True,
     ),
     "integrated_gradients": Method(
         "Integrated gradients",
@@ -119,11 +127,12 @@ METHODS: Mapping[str, Method] = {
         "about 55 forward, 48 backward; more where the path bends",
         gradients.integrated_gradients,
         (
-            Setting("steps", 48, gradients.NODES, 1000, "points on the path to begin with"),
+            Setting("steps", 48, gradients.NODES, 1000, "points on the path to begin with, in whole pieces of 8"),
             Setting("most", 480, gradients.NODES, 10_000, "points in all, while the residual is above 1 %"),
         ),
         baselines=True,
         tolerance=gradients.PATH_TOLERANCE,
+        fine=True,
     ),
     "smooth_grad": Method(
         "SmoothGrad",
@@ -134,6 +143,7 @@ METHODS: Mapping[str, Method] = {
         gradients.smooth_grad,
         (SAMPLES, Setting("noise", 0.05, 0.0, 1.0, NOISE)),
         signed=False,
+        fine=True,
     ),
     "gradient_shap": Method(
         "GradientShap",
@@ -145,6 +155,7 @@ METHODS: Mapping[str, Method] = {
         (SAMPLES, Setting("noise", 0.0, 0.0, 1.0, NOISE)),
         baselines=True,
         tolerance=0.1,
+        fine=True,
     ),
     "occlusion": Method(
         "Occlusion",
@@ -224,6 +235,8 @@ class Request:
             known = ", ".join(spec.name for spec in method.settings) or "none"
             raise ArgumentError(f"{text}: {method.title} has no setting {next(iter(given))!r}.", f"It has: {known}.")
         chosen = dict(settings)
+        if name == "integrated_gradients" and chosen["most"] < chosen["steps"]:
+            raise ArgumentError(f"{text}: most is less than steps.", "The path begins with that many points.")
         if name == "occlusion" and chosen["stride"] > chosen["window"]:
             raise ArgumentError(f"{text}: the stride is larger than the window.", "Some pixels would never be covered.")
         return cls(name, (baseline or DEFAULT_BASELINE) if method.baselines else None, settings)
@@ -257,7 +270,10 @@ def attribute(question: Question, request: Request | str) -> Attribution:
     settings = dict(asked.settings)
     if asked.baseline is not None:
         settings["baseline"] = question.baseline(asked.baseline)  # type: ignore[assignment]
-    answer = method.compute(question, **settings)
+    try:
+        answer = method.compute(question, **settings)
+    except torch.cuda.OutOfMemoryError as error:
+        raise DeviceMemoryError(f"There is no memory for {method.title}.", "Take another device.") from error
     return Attribution(
         **vars(answer),
         method=asked.method,
@@ -292,6 +308,6 @@ def _value(text: str, spec: Setting, given: str | None) -> float:
         raise ArgumentError(f"{text}: {spec.name} must be {kind}, got {given!r}.", f"It is: {spec.meaning}.") from error
     if not spec.low <= value <= spec.high:
         raise ArgumentError(
-            f"{text}: {spec.name} must lie in [{spec.low:g}, {spec.high:g}], got {value:g}.", f"It is: {spec.meaning}."
+            f"{text}: {spec.name} must lie in [{spec.low:g}, {spec.high:g}], got {given}.", f"It is: {spec.meaning}."
         )
     return value
