@@ -287,10 +287,12 @@ def test_import_refuses_what_does_not_fit(tmp_path, options, message):
 
 
 def test_the_embedded_weights_card_tells_measured_results():
-    card = ModelCard(model_card(load_checkpoint().model.config, "DAN on FER+", "mit"))
+    config = load_checkpoint().model.config
+    card = ModelCard(model_card(config, "DAN on FER+", "mit"))
     results = {result.metric_type: result.metric_value for result in card.data.eval_results}
-    assert results["accuracy"] == 0.8182
-    assert "| contempt | 0.25 |" in card.content
+    measured = config.provenance["validation"]
+    assert results["accuracy"] == measured["accuracy"] > 0.8
+    assert f"| contempt | {measured['recall']['contempt']} |" in card.content
 
 
 @pytest.fixture

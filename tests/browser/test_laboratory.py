@@ -61,8 +61,10 @@ def test_every_control_decides_as_the_library_does_and_reset_undoes_all(page, ex
         page.locator(".dan-mute").nth(0).click()
         assert_decides(page, e, mute(v, 0))
         told = page.locator(".dan-told")
-        after = float(e.fusion.classifier.logits(mute(v, 0)).softmax(dim=0)[0])
-        expect(told).to_have_text(f"Head 1 muted: neutral 0.612 → {after:.3f}. The network would read neutral.")
+        without = e.fusion.classifier.logits(mute(v, 0)).softmax(dim=0)
+        own, after = float(e.prediction.probabilities[e.target]), float(without[e.target])
+        would = f"The network would read {e.labels[int(without.argmax())]}."
+        expect(told).to_have_text(f"Head 1 muted: {e.prediction.label} {own:.3f} → {after:.3f}. {would}")
         page.locator(".dan-alpha").fill("0.5")
         assert_decides(page, e, blend(mute(v, 0), 0.5))
         page.locator(".dan-reset").click()
