@@ -1,7 +1,7 @@
 """Which training terms make every head look at a part of the face that matters: `python -m benchmarks.heads`.
 
 Fresh heads are trained on one frozen backbone, on the same faces in the same order, under one objective after another.
-What the objective does to the heads is then all that differs. docs/heads.md shows what came out.
+What the objective does to the heads is then all that differs.
 """
 
 from __future__ import annotations

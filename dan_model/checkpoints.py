@@ -20,7 +20,7 @@ from dan_model.network import DAN
 from dan_model.published import PRESETS, count_classes, published_config, read_published, read_tensors
 
 EMBEDDED = Path(__file__).parent / "pretrained" / "ferplus"
-EMBEDDED_SHA256 = "5412af99864d6be07c9fdc80a565cbfbd046d8b11071c145f06001e1680a456a"
+EMBEDDED_SHA256 = "3495c2888fd0207b61c7ecb8a9dc445af7a1cdb97cba60b377d30f680183ac18"
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
 REFERENCE_FILE = "reference.safetensors"
