@@ -64,9 +64,9 @@ def test_each_step_adds_a_layer_and_the_maps_of_heads_do_not_know_what_comes_aft
 def test_guided_grad_cams_fine_detail_does_not_mind_a_random_network_and_others_do(checked):
     """Adebayo et al. (2018) on the embedded weights: measured, not assumed."""
     last = checked[-1]
-    assert last.detail_stays("guided_grad_cam")
-    assert not last.detail_stays("saliency")
-    assert not last.detail_stays("input_x_gradient")
+    assert last.detail_stays("guided_grad_cam") in last.layers[:4]
+    assert last.detail_stays("saliency") is None
+    assert last.detail_stays("input_x_gradient") is None
     assert "Guided Grad-CAM: the fine detail stays" in sanity_sentence(last)
     assert all(math.isnan(value) for value in last.detail["head 1"])
 

@@ -106,7 +106,7 @@ def test_the_command_measures_what_the_library_does_and_goes_on_where_it_was(exp
     assert "of 2:" not in again.stdout  # nothing was measured twice
     assert "Saliency" in (tmp_path / "trust.md").read_text()
     arguments[arguments.index("saliency")] = "layer_grad_cam"  # another question in the same folder
-    third = CliRunner().invoke(app, [*arguments, "--count", "1"])
+    third = CliRunner().invoke(app, [*arguments, "--count", "1", "--precision", "bf16"])
     assert third.exit_code == 0
     maps = json.loads((tmp_path / "trust.json").read_text())["maps"]
     assert "saliency" not in maps

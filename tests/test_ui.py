@@ -339,7 +339,9 @@ def test_a_kept_face_gives_its_heads_to_others_under_the_same_weights(explainer)
     assert "This face is kept" in handlers.transplants(visit)
     show("astronaut.jpg")
     own = float(visit.view.explanation.prediction.probabilities[1])
-    assert f"happiness falls from {own:.3f} to" in handlers.transplants(visit)
+    assert re.search(
+        f"happiness (falls|rises) from {own:.3f} to|happiness stays at {own:.3f}", handlers.transplants(visit)
+    )
     visit.donor = replace(visit.donor, weights=("user/other", None))
     assert "other weights" in handlers.transplants(visit)
 

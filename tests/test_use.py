@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 
+from dan_model.explain.explainer import Explainer
 from dan_model.explain.fusion import read_fusion
 from dan_model.explain.heads import read_heads
 from dan_model.explain.use import CELLS, RANDOM_SETS, read_use
@@ -76,6 +77,7 @@ def test_flat_attention_has_no_rank_correlation(explainer, stages, measured):
 
 def test_the_backbone_does_not_run_and_the_stream_measures_before_attributions(explainer, astronaut):
     runs = []
+    explainer = Explainer(explainer.model, explainer.detector, explainer.reference, cache_bytes=0)
     hook = explainer.model.features.register_forward_hook(lambda *_: runs.append(1))
     try:
         parts = list(explainer.stream(astronaut, attributions=("layer_grad_cam",), use=True))

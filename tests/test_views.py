@@ -43,18 +43,24 @@ def single(detector, astronaut):
     return Explainer(random_dan(heads=1), detector).explain(astronaut)
 
 
-def test_the_summary_names_the_head_that_the_class_needs_and_where_it_looks(explanation, single):
-    classifier, v = explanation.fusion.classifier, explanation.heads.embeddings
-    after = [float(classifier.logits(mute(v, h)).softmax(dim=0)[1]) for h in range(4)]
-    own = float(explanation.prediction.probabilities[1])
-    needed = max(range(4), key=lambda h: abs(after[h] - own))
-    shares = explanation.regions.shares(explanation.heads.spatial[needed])
-    region = int(shares.argmax())
-    falls = f"happiness falls from {own:.3f} to {after[needed]:.3f}."
-    answer = f"The network reads happiness ({own:.3f})."
-    looks = f"Head {needed + 1} puts {float(shares[region]):.0%} of its attention on the {REGIONS[region]}"
-    assert sentences.summary(explanation) == f"{answer} {looks}; without it {falls}"
-    assert sentences.summary(replace(explanation, regions=None)) == f"{answer} Without Head {needed + 1} {falls}"
+def test_the_summary_names_the_head_that_the_class_needs_and_where_it_looks(explanation, explainer, single):
+    for e in (explanation, explainer.explain(EXAMPLES / "hopper.jpg")):
+        k, classifier, v = e.target, e.fusion.classifier, e.heads.embeddings
+        own = float(e.prediction.probabilities[k])
+        after = [float(classifier.logits(mute(v, h)).softmax(dim=0)[k]) for h in range(4)]
+        needed = max(range(4), key=lambda h: abs(after[h] - own))
+        answer = f"The network reads {e.labels[k]} ({own:.3f})."
+        if f"{own:.3f}" == f"{after[needed]:.3f}":
+            alone = f"No head is missed by itself: without any one of them {e.labels[k]} stays at {own:.3f}."
+            assert sentences.summary(e) == f"{answer} {alone}"
+            continue
+        shares = e.regions.shares(e.heads.spatial[needed])
+        looks = (
+            f"Head {needed + 1} puts {float(shares.max()):.0%} of its attention on the {REGIONS[int(shares.argmax())]}"
+        )
+        moves = f"{e.labels[k]} {'falls' if after[needed] < own else 'rises'} from {own:.3f} to {after[needed]:.3f}."
+        assert sentences.summary(e) == f"{answer} {looks}; without it {moves}"
+        assert sentences.summary(replace(e, regions=None)) == f"{answer} Without Head {needed + 1} {moves}"
     assert "nothing to fuse" in sentences.summary(single)
 
 
@@ -257,7 +263,8 @@ def test_heads_that_say_the_same_are_told_so(explanation):
     assert "No head leads" in sentences.tug_sentence(tug_of_war(classifier, v, 1), "happiness")
     none = torch.zeros_like(explanation.fusion.ledger)
     same = replace(explanation, fusion=replace(explanation.fusion, ledger=none))
-    assert "say the same: happiness has the consensus, +0.50" in sentences.ledger_sentence(same)
+    consensus = f"{float(same.fusion.consensus[1]):+.2f}".replace("-", "−")
+    assert f"say the same: happiness has the consensus, {consensus}" in sentences.ledger_sentence(same)
     results = [shapley_values(classifier, v, absence) for absence in ABSENCES]
     assert sentences.shapley_sentence(results, "happiness", 1) == "All heads are worth the same for happiness."
     assert sentences.same_ranking(results, 1)

@@ -24,7 +24,7 @@ from dan_model.explain.maps import MapName, in_patches, map_names, new_map, show
 from dan_model.network import DAN
 
 INSENSITIVE = 0.5  # rank correlation with the true map from which a map of a wholly random network is called alike
-SAME_DETAIL = 0.6  # mean rank correlation of fine detail, DAN's own parts and layer4 random, from which it is called so
+SAME_DETAIL = 0.6  # rank correlation of fine detail above which it is called the same
 UPPER_LAYERS = 4  # classifier, both attentions, layer4
 ENVELOPE, ENVELOPE_KERNEL = (
     8.0,
@@ -61,10 +61,16 @@ class Sanity:
         """Whether the map stays though the whole network is random."""
         return not self.pending and self.similarity(key)[-1] > INSENSITIVE
 
-    def detail_stays(self, key: str) -> bool:
-        """Whether the map's fine detail stays though everything from layer4 up is random."""
-        known = [value for value in self.detail[key][:UPPER_LAYERS] if not math.isnan(value)]
-        return len(self.layers) >= UPPER_LAYERS and bool(known) and sum(known) / len(known) > SAME_DETAIL
+    def detail_stays(self, key: str) -> str | None:
+        """The layer down to which all may be random and the map's fine detail stays; None where it does not stay.
+
+        Of the steps down to layer4, those count in which the map is not zero; it must stay in each of them.
+        """
+        upper = zip(self.layers[:UPPER_LAYERS], self.detail[key][:UPPER_LAYERS], strict=True)
+        known = [(layer, value) for layer, value in upper if not math.isnan(value)]
+        if len(self.layers) < UPPER_LAYERS or not known or min(value for _, value in known) <= SAME_DETAIL:
+            return None
+        return known[-1][0]
 
 
 def check_sanity(question: Question, explanation: Explanation) -> Iterator[Sanity]:

@@ -112,7 +112,7 @@ def _sanity(found: Sanity) -> dict[str, Any]:
                 "similarity": _known(found.similarity(name.key)),
                 "detail": _known(found.detail[name.key]),
                 "insensitive": found.insensitive(name.key),
-                "detail_stays": found.detail_stays(name.key),
+                "detail_stays": found.detail_stays(name.key) is not None,
             }
             for name in found.names
         },

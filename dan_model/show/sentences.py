@@ -32,6 +32,8 @@ def summary(explanation: Explanation) -> str:
     without = _probabilities(explanation, mute)
     before = float(prediction.probabilities[k])
     head = int((without - before).abs().argmax())
+    if f"{float(without[head]):.3f}" == f"{before:.3f}":
+        return f"{answer} No head is missed by itself: without any one of them {labels[k]} stays at {before:.3f}."
     falls = f"{labels[k]} {_moves(before, float(without[head]))}."
     if explanation.regions is None:
         return f"{answer} Without Head {head + 1} {falls}"

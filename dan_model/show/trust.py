@@ -7,7 +7,7 @@ import math
 from dan_model.explain.attributions import Attribution
 from dan_model.explain.faithfulness import RANDOM_MAPS, Faithfulness
 from dan_model.explain.maps import PATCHES
-from dan_model.explain.sanity import UPPER_LAYERS, Sanity
+from dan_model.explain.sanity import Sanity
 from dan_model.show.sentences import signed
 from dan_model.show.tiles import number
 from dan_model.show.trust_figures import (
@@ -126,14 +126,13 @@ def sanity_sentence(found: Sanity) -> str:
     if found.pending:
         return f"{len(found.layers)} of {len(found.layers) + found.pending} layers are random so far."
     same = [name.title for name in found.names if found.insensitive(name.key)]
-    detail = [name.title for name in found.names if found.detail_stays(name.key)]
+    detail = [(name.title, found.detail_stays(name.key)) for name in found.names if found.detail_stays(name.key)]
     told = []
     if same:
         told.append(f"{', '.join(same)}: hardly changed though the whole network is random. Do not trust it here.")
-    if detail:
-        upto = found.layers[UPPER_LAYERS - 1]
+    for title, layer in detail:
         told.append(
-            f"{', '.join(detail)}: the fine detail stays though everything from the classifier down to {upto} is "
-            "random: it shows the picture's edges, not what the network has learned."
+            f"{title}: the fine detail stays though everything from the classifier down to {layer} is random: it shows "
+            "the picture's edges, not what the network has learned."
         )
     return " ".join(told) or "Every map changes when the network forgets: none of them merely repeats the picture."

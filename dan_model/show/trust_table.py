@@ -26,8 +26,8 @@ def summarise(faces: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float |
         By map's key, random maps and edges last. `deletion` and `insertion`: mean area; `deletion_error` and
         `insertion_error`: its standard error; `beats_random`: part of the faces in which it does better than every
         random map on both curves; `infidelity` and `sensitivity`: median; `similarity`: mean rank correlation of its
-        patches with those that it has under a wholly random network; `detail`: of its pixels' fine detail, the mean
-        over DAN's own parts and layer4 random; `faces` and `sanity_faces`: how many. None: not measured.
+        patches with those that it has under a wholly random network; `detail`: of its pixels' fine detail, everything
+        from the classifier down to layer4 random; `faces` and `sanity_faces`: how many. None: not measured.
     """
     keys = list(dict.fromkeys(key for face in faces for key in face["faithfulness"]["maps"]))
     table = {key: _summary([_map(face, key) for face in faces if key in face["faithfulness"]["maps"]]) for key in keys}
@@ -79,7 +79,7 @@ def _summary(found: Sequence[Mapping[str, Any]]) -> dict[str, float | int | None
     shaken = [one["sanity"] for one in found if one.get("sanity") is not None]
     told["sanity_faces"] = len(shaken)
     told["similarity"] = _average([one["similarity"][-1] for one in shaken])
-    told["detail"] = _average([value for one in shaken for value in one["detail"][:UPPER_LAYERS]])
+    told["detail"] = _average([one["detail"][UPPER_LAYERS - 1] for one in shaken])
     return told
 
 

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Page, expect
 
+from dan_model.show.sentences import summary
 from tests.conftest import EXAMPLES, random_dan
 
 pytestmark = pytest.mark.browser
@@ -22,7 +23,7 @@ def methods(page: Page, *titles: str) -> None:
     """Leave just these methods checked. A click on a page that is still starting up may be undone: look again."""
     boxes = [(label.inner_text().strip(), label.locator("input")) for label in page.locator("#dan-methods label").all()]
     steady = 0
-    while steady < 4:
+    while steady < 10:
         wrong = [box for title, box in boxes if box.is_checked() != (title in titles)]
         for box in wrong:
             box.click()
@@ -70,7 +71,7 @@ def test_the_numbers_on_the_page_are_the_librarys(page, explainer):
     assert [float(v) for row in values for v in row] == pytest.approx(e.heads.spatial[1].flatten().tolist(), rel=1e-3)
 
 
-def test_changing_the_target_class_explains_that_class(page):
+def test_changing_the_target_class_explains_that_class(page, explainer):
     methods(page)
     upload(page, "astronaut.jpg")
     expect(page.locator(".dan-class.dan-explained")).to_contain_text("happiness", timeout=SLOW)
@@ -78,7 +79,7 @@ def test_changing_the_target_class_explains_that_class(page):
     page.get_by_role("option", name="anger", exact=True).click()
     expect(page.locator(".dan-class.dan-explained")).to_contain_text("anger", timeout=SLOW)
     expect(page.locator(".dan-best")).to_contain_text("happiness")
-    expect(page.locator("#dan-sentence")).to_contain_text("without it anger")
+    expect(page.locator("#dan-sentence")).to_have_text(summary(explainer.explain(EXAMPLES / "astronaut.jpg", "anger")))
 
 
 def test_tiles_enlarge_by_click_and_keyboard_and_values_are_read_by_pointing(page):

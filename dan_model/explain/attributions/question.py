@@ -77,7 +77,7 @@ class Question:
         if name == "black":
             return black(config).to(self.x)
         if name == "blur":
-            return gaussian_blur(self.x, BLUR_KERNEL, BLUR)
+            return gaussian_blur(self.x, BLUR_KERNEL, BLUR).to(self.x)  # autocast may have halved it
         if name != MEAN:
             raise ArgumentError(f"There is no baseline {name!r}.", f"Choose from: {', '.join(BASELINES)}.")
         if self.mean_face is None:
