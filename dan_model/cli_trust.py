@@ -59,9 +59,10 @@ def trust(
             explainer.model.to(state.device)
         if precision not in ("no", "bf16"):
             raise ArgumentError(f"--precision {precision}: there is no such precision.", "Choose no or bf16.")
-        asked = [request.text for request in parse_all(method or list(METHODS))]
+        requests = parse_all(method or list(METHODS))
+        asked = [request.text for request in requests]
         template = explainer.model.config.preprocess.landmark_template
-        if template is None and any(METHODS[request.method].regions for request in parse_all(asked)):
+        if template is None and any(METHODS[request.method].regions for request in requests):
             raise ArgumentError(
                 "These weights have no landmark template: where regions lie is not known.",
                 "Name methods without regions: --method …",
