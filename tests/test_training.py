@@ -23,10 +23,10 @@ from dan_model.errors import ArgumentError, TrainingError
 from dan_model.learn.augment import Augmentation
 from dan_model.learn.batches import Pixels
 from dan_model.learn.datasets import load_faces
-from dan_model.learn.objective import Objective, balance_loss, outside_loss, overlap_loss, scale_attention
+from dan_model.learn.objective import Objective, balance_loss, needed_loss, outside_loss, overlap_loss, scale_attention
 from dan_model.learn.recipes import RECIPES, Phase, Recipe
 from dan_model.learn.training import STATE, Training, fresh_model
-from dan_model.network import DAN
+from dan_model.network import CHANNELS, DAN
 from tests.drawn_faces import write_faces
 
 QUICK = Recipe(
@@ -234,13 +234,43 @@ def test_the_head_terms_by_hand():
     assert float(outside_loss(maps, inside)) == pytest.approx(1 - (3 / 7 + 4 / 7) / 2)
 
 
+def test_what_muting_a_head_costs_by_hand():
+    """Head 0 says 2 in channel 0, head 1 nothing: S₀ is log softmax(2, 0) summed, without head 0 that of (0, 0)."""
+    model = DAN(("a", "b"), 2).train()
+    with torch.no_grad():
+        model.fc.weight.zero_()
+        model.fc.bias.zero_()
+        model.fc.weight[0, 0] = -1.0  # logit a = −S₀; logit b = 0
+        model.bn.running_mean[0] = 1.0  # and a third of that, less 1/3, after the running statistics
+        model.bn.running_var[0] = 9.0 - model.bn.eps
+    embeddings, target = torch.zeros(3, 2, CHANNELS), torch.eye(2)[[0, 0, 0]]
+    embeddings[:, 0, 0] = 2.0
+    loud = 2 * math.log(1 + math.exp(2)) - 2
+    silent = 2 * math.log(2)
+
+    def surprise(s: float) -> float:
+        return math.log(1 + math.exp(-(s - 1) / 3))
+
+    kept, muted = surprise(loud), surprise(silent)
+    assert muted > kept
+    before = model.bn.running_mean.clone()
+    for margin in (0.5, (muted - kept) / 2):
+        expected = (max(0, kept + margin - muted) + margin) / 2  # head 0, head 1
+        assert needed_loss(model, embeddings, target, margin).item() == pytest.approx(expected, abs=1e-6)
+    assert torch.equal(model.bn.running_mean, before)
+    needed_loss(model, embeddings.requires_grad_(), target, 0.5).backward()
+    assert embeddings.grad[:, 0, 0].max() < 0  # the head must say more
+
+
 def test_the_objective_weighs_its_terms():
-    recipe = replace(QUICK, label_smoothing=0.0, outside=0.25, balance=0.5)
+    recipe = replace(QUICK, label_smoothing=0.0, outside=0.25, balance=0.5, needed=0.2, needed_margin=1e3)
     model = fresh_model(ModelConfig(("a", "b", "c"), 2), recipe)
     objective = Objective(model, recipe, torch.ones(4, 4) / 2).eval()
     loss, terms = objective(torch.randn(4, 3, 64, 64), torch.eye(3)[[0, 1, 2, 0]])
     expected = terms["cross_entropy"] + 0.1 * (terms["affinity"] + terms["partition"] + terms["overlap"])
     expected = expected + 0.1 * terms["alone"] + 0.25 * terms["outside"] + 0.5 * terms["balance"]
+    expected = expected + 0.2 * terms["needed"]
+    assert float(terms["needed"]) > 0
     torch.testing.assert_close(loss.detach(), expected)
     assert float(terms["outside"]) == pytest.approx(0.5)
 

@@ -58,6 +58,8 @@ class Objective(nn.Module):
         if recipe.alone:
             answers = [head(v) for head, v in zip(self.alone, embeddings.unbind(dim=1), strict=True)]
             terms["alone"] = torch.stack([F.cross_entropy(logits, targets) for logits in answers]).mean()
+        if recipe.needed:
+            terms["needed"] = needed_loss(self.model, embeddings, targets, recipe.needed_margin)
         loss = terms["cross_entropy"]
         for name, term in terms.items():
             weight = getattr(recipe, name, 0.0)
@@ -82,6 +84,31 @@ def balance_loss(embeddings: Tensor) -> Tensor:
     """
     parts = embeddings.sum(dim=(0, 2)).clamp(min=1e-6)  # (H,)
     return -(parts / parts.sum() * len(parts)).log().mean()
+
+
+def needed_loss(model: DAN, embeddings: Tensor, targets: Tensor, margin: float) -> Tensor:
+    """Mean over heads of how far the cross-entropy without a head falls short of the whole network's plus a margin.
+
+    Muted as in inference: the embedding is zero, and the last BatchNorm keeps its running statistics. The batch's own
+    would hide what is missing.
+
+    Args:
+        model: Whose fusion and classifier these are.
+        embeddings: v, (B, H, C).
+        targets: (B, K), rows sum to 1.
+        margin: What muting a head should cost, in nats.
+    """
+    heads = embeddings.shape[1]
+    eye = torch.eye(heads, device=embeddings.device)
+    keep = torch.cat([torch.ones_like(eye[:1]), 1 - eye])  # all heads, then without each
+    fused = model.fuse((embeddings[:, None] * keep[..., None]).flatten(0, 1))[1]  # (B · (1 + H), C)
+    norm = model.bn
+    logits = F.batch_norm(
+        model.fc(fused).float(), norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps
+    )
+    each = F.cross_entropy(logits, targets.repeat_interleave(heads + 1, dim=0), reduction="none")
+    whole, without = each.unflatten(0, (-1, heads + 1)).mean(dim=0).split([1, heads])
+    return F.relu(whole + margin - without).mean()
 
 
 def outside_loss(spatial: Tensor, inside: Tensor) -> Tensor:

@@ -42,6 +42,8 @@ class Recipe:
         balance: Weight of how unevenly the embeddings are spread over the heads.
         outside: Weight of the part of each head's attention outside the face.
         alone: Weight of the heads' cross-entropy when each classifies alone, by a linear layer that is dropped later.
+        needed: Weight of how far muting each head falls short of costing `needed_margin`.
+        needed_margin: Rise of the cross-entropy that muting a head should cost, in nats.
         attention_scale: Factor on the spatial attention's last normalisation before training; 1 is the published start.
         ema: Decay per step of the average of the weights that is evaluated and saved; 0: none.
         clip: Largest norm of the gradient; 0: none.
@@ -67,6 +69,8 @@ class Recipe:
     balance: float = 0.0
     outside: float = 0.0
     alone: float = 0.0
+    needed: float = 0.0
+    needed_margin: float = 0.1
     attention_scale: float = 1.0
     ema: float = 0.0
     clip: float = 0.0
