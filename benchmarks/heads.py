@@ -38,12 +38,14 @@ PUBLISHED = replace(
     alone=0.0, attention_scale=1.0,
 )  # fmt: skip
 APART = replace(PUBLISHED, overlap=0.6)
-INSIDE = replace(RECIPES["ferplus"], balance=0.0)
+INSIDE = replace(RECIPES["ferplus"], balance=0.0, needed=0.0, alone=0.3)
+BALANCED = replace(INSIDE, balance=RECIPES["ferplus"].balance)
 SETTINGS: Mapping[str, Recipe] = {
     "published objective": PUBLISHED,
     "overlap 0.6": APART,
     "overlap above 0.2, inside, alone": INSIDE,
-    "the same, and balance: the recipe": RECIPES["ferplus"],
+    "the same, and balance": BALANCED,
+    "needed instead of alone: the recipe": RECIPES["ferplus"],
 }
 PICTURED = ("astronaut.jpg", "hopper.jpg")
 EXAMPLES = Path(__file__).parent.parent / "examples"

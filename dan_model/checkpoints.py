@@ -20,7 +20,7 @@ from dan_model.network import DAN
 from dan_model.published import PRESETS, count_classes, published_config, read_published, read_tensors
 
 EMBEDDED = Path(__file__).parent / "pretrained" / "ferplus"
-EMBEDDED_SHA256 = "3495c2888fd0207b61c7ecb8a9dc445af7a1cdb97cba60b377d30f680183ac18"
+EMBEDDED_SHA256 = "2f798486da415e0fb3b23dde71fadb327dee8d5aeeb2a81b9b1ca00788c4a72e"
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
 REFERENCE_FILE = "reference.safetensors"

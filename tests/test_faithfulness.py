@@ -197,12 +197,14 @@ def test_stop_ends_the_measurement_and_keeps_what_is_ready(explainer, explanatio
     seen = []
     hook = explainer.model.bn.register_forward_hook(lambda *_: seen.append(1))
     try:
-        whole = len(list(explainer.faithfulness(explanation, False)))
-        passes = len(seen)
-        seen.clear()
-        parts = list(explainer.faithfulness(explanation, False, proceed=lambda: len(seen) < passes - 4))
-        assert 0 < len(parts) < whole
-        assert len(seen) == passes - 4
+        parts, limits = [], []
+        stopping = explainer.faithfulness(explanation, False, proceed=lambda: len(limits) < 2 or len(seen) < limits[1])
+        for part in stopping:
+            parts.append(part)
+            limits.append(len(seen) + 2)
+        assert len(parts) == 2
+        assert parts[-1].pending
+        assert len(seen) == limits[1]
     finally:
         hook.remove()
 

@@ -119,8 +119,8 @@ RECIPES: Mapping[str, Recipe] = {
     ),
     "ferplus": Recipe(
         (Phase(64, 30), Phase(112, 20), Phase(224, 20)), weight_decay=5e-4, warmup_epochs=2, sampling=0.35,
-        affinity=0.1, partition=0.1, overlap=0.5, overlap_margin=0.2, balance=1.5, outside=1.5, alone=0.3,
-        attention_scale=0.02, ema=0.999, clip=2.0,
+        affinity=0.1, partition=0.1, overlap=0.5, overlap_margin=0.2, balance=1.5, outside=1.5, needed=0.3,
+        needed_margin=0.05, attention_scale=0.02, ema=0.999, clip=2.0,
     ),
 }  # fmt: skip
 """By name. rafdb and affectnet are the published ones; sfew is this package's reading (the paper fine-tunes there)."""
