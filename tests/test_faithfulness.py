@@ -40,6 +40,12 @@ def measured(explainer, explanation):
     return list(explainer.faithfulness(explanation, sensitivity=False))
 
 
+@pytest.fixture
+def few_controls(monkeypatch):
+    """One random map instead of ten, where the controls are not what is tested."""
+    monkeypatch.setattr(faithfulness, "RANDOM_MAPS", 1)
+
+
 def linear(weight: torch.Tensor) -> SimpleNamespace:
     """A question whose score is the sum of its picture's pixels, each times a weight (1, 1, 224, 224)."""
 
@@ -169,6 +175,7 @@ def test_maps_computed_anew_are_those_that_are_shown(explainer, explanation):
         torch.testing.assert_close(again.double(), shown.double(), rtol=1e-3, atol=1e-5 * float(shown.abs().max()))
 
 
+@pytest.mark.usefixtures("few_controls")
 def test_sensitivity_is_how_far_a_map_moves_under_noise(explainer, explanation):
     """Of a head's map, against a loop over the same noisy copies."""
     question = explainer.question(explanation)
@@ -184,6 +191,7 @@ def test_sensitivity_is_how_far_a_map_moves_under_noise(explainer, explanation):
     assert head.sensitivity == pytest.approx(max(moved), rel=1e-3)
 
 
+@pytest.mark.usefixtures("few_controls")
 def test_a_map_that_stays_has_no_sensitivity_and_a_zero_map_none(explainer, explanation, monkeypatch):
     fixed = torch.rand(7, 7, dtype=torch.float64)
     monkeypatch.setattr(faithfulness, "new_map", lambda question, name: fixed)
@@ -193,6 +201,7 @@ def test_a_map_that_stays_has_no_sensitivity_and_a_zero_map_none(explainer, expl
     assert found.maps[1].sensitivity is None
 
 
+@pytest.mark.usefixtures("few_controls")
 def test_stop_ends_the_measurement_and_keeps_what_is_ready(explainer, explanation):
     seen = []
     hook = explainer.model.bn.register_forward_hook(lambda *_: seen.append(1))
@@ -209,6 +218,7 @@ def test_stop_ends_the_measurement_and_keeps_what_is_ready(explainer, explanatio
         hook.remove()
 
 
+@pytest.mark.usefixtures("few_controls")
 def test_a_contrast_is_measured_as_the_probability_among_the_two_and_a_ledger_entry_in_logits(explainer, astronaut):
     e = explainer.explain(astronaut, against="sadness")
     found = next(explainer.faithfulness(e, False))
