@@ -35,7 +35,7 @@ from dan_model.show.head_figures import maps_figure
 
 PUBLISHED = replace(
     RECIPES["ferplus"], affinity=1.0, partition=1.0, overlap=0.0, overlap_margin=0.0, balance=0.0, outside=0.0,
-    alone=0.0, attention_scale=1.0,
+    alone=0.0, needed=0.0, attention_scale=1.0,
 )  # fmt: skip
 APART = replace(PUBLISHED, overlap=0.6)
 INSIDE = replace(RECIPES["ferplus"], balance=0.0, needed=0.0, alone=0.3)
