@@ -10,7 +10,7 @@ demo: $(VENV)/runtime
 	DAN_OPEN_BROWSER=1 $(BIN)/python app.py
 
 test: check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=worksteal
 
 check: $(VENV)/development
 	$(BIN)/ruff check .

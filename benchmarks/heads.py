@@ -63,15 +63,15 @@ def main(
     features, targets = _features(backbone, root, every)
     valid = load_faces("ferplus", root, "valid").in_order_of(backbone.config.labels).every(every)
     pixels = Pixels(valid, backbone.config.preprocess)
-    lines, pictures = [_HEADER], {}
+    table, pictures = {}, {}
     for name, recipe in SETTINGS.items():
         model = _trained(backbone, recipe, features, targets, epochs, name)
-        lines.append(_row(name, measure_heads(model, pixels, face_cover(model.config.preprocess))))
-        typer.echo(lines[-1])
+        table[name] = _figures(measure_heads(model, pixels, face_cover(model.config.preprocess)))
+        typer.echo(f"{name}: {table[name]}")
         explainer = Explainer(model)
         pictures[name] = [next(explainer.stream(EXAMPLES / face)) for face in PICTURED]
     out.mkdir(parents=True, exist_ok=True)
-    (out / "heads.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (out / "heads.md").write_text(_markdown(table), encoding="utf-8")
     maps_figure(pictures).savefig(out / "heads.png", dpi=110)
 
 
@@ -110,25 +110,34 @@ def _trained(backbone: DAN, recipe: Recipe, features: Tensor, targets: Tensor, e
     return model.eval()
 
 
-COLUMNS = (
-    "objective", "accuracy", "cosine", "correlation", "entropy", "most channels won", "saturated", "looks most at",
-    "inside the face", "without it", "alone",
-)  # fmt: skip
-_HEADER = f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|"
-
-
-def _row(name: str, report: HeadReport) -> str:
+def _figures(report: HeadReport) -> dict[str, str]:
     def each(values: Any, form: str = ".2f") -> str:
         return ", ".join(f"{value:{form}}".replace("-", "−") for value in values)
 
     regions = report.regions or []
-    cells = [
-        name, f"{report.accuracy:.3f}", f"{report.cosine:.2f}", each([report.correlation]), each(report.entropy),
-        f"{max(report.won):.0%}", f"{report.saturation:.0%}", ", ".join(max(r, key=r.__getitem__) for r in regions),
-        each([sum(r[part] for part in FACE) for r in regions]),
-        each(np.array(report.muted) - report.accuracy, "+.3f"), each(report.alone),
-    ]  # fmt: skip
-    return f"| {' | '.join(cells)} |"
+    return {
+        "accuracy, balanced accuracy": each([report.accuracy, report.balanced_accuracy], ".3f"),
+        "cosine, correlation of the maps": each([report.cosine, report.correlation]),
+        "entropy of the maps": each(report.entropy),
+        "most channels won": f"{max(report.won):.0%}",
+        "saturated channels": f"{report.saturation:.0%}",
+        "looks most at": ", ".join(map(_most, regions)),
+        "inside the face": each((sum(r[part] for part in FACE) for r in regions), ".0%"),
+        "accuracy with a head muted, in points": each(100 * (np.array(report.muted) - report.accuracy), "+.1f"),
+        "accuracy with one head alone": each(report.alone),
+    }
+
+
+def _most(shares: Mapping[str, float]) -> str:
+    region = max(shares, key=shares.__getitem__)
+    return f"{region} {shares[region]:.0%}"
+
+
+def _markdown(table: Mapping[str, Mapping[str, str]]) -> str:
+    rows = [["", *table], ["---"] * (len(table) + 1)]
+    for figure in next(iter(table.values())):
+        rows.append([figure, *(figures[figure] for figures in table.values())])
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
 if __name__ == "__main__":

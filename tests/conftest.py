@@ -12,6 +12,9 @@ os.environ["HF_ENDPOINT"] = f"http://127.0.0.1:{HUB_PORT}"
 os.environ["HF_HOME"] = tempfile.mkdtemp(prefix="dan-tests-")
 os.environ["HF_HUB_DISABLE_XET"] = "1"
 os.environ.pop("HF_TOKEN", None)
+# OpenMP's idle threads spin: several test processes must share the cores, not each take all.
+WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+os.environ["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // WORKERS))
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +28,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from dan_model.checkpoints import load_checkpoint
+from dan_model.explain import faithfulness
 from dan_model.explain.explainer import Explainer
 from dan_model.explain.fusion import Classifier
 from dan_model.faces import FaceDetector
@@ -63,6 +67,12 @@ def stages(explainer, astronaut) -> Stages:
     crop = explainer.crop(astronaut, explainer.faces(astronaut)[0])
     with torch.no_grad():
         return explainer.model.stages(to_tensor(crop.pixels, preprocess))
+
+
+@pytest.fixture
+def few_controls(monkeypatch):
+    """One random map instead of ten, where the controls are not what is tested."""
+    monkeypatch.setattr(faithfulness, "RANDOM_MAPS", 1)
 
 
 @st.composite

@@ -111,7 +111,7 @@ def test_views_are_written_as_figures_and_measured(tmp_path):
     assert len(told["fusion"]["shapley"]["dropped"]) == 4
 
 
-def test_faithfulness_and_sanity_are_written_as_numbers_and_figures(tmp_path):
+def test_faithfulness_and_sanity_are_written_as_numbers_and_figures(tmp_path, few_controls):
     result = run(
         "explain", EXAMPLES / "astronaut.jpg", "--out", tmp_path, "--method", "layer_grad_cam", "--against", "fear",
         "--faithfulness", "--sanity", "--no-panel",

@@ -40,12 +40,6 @@ def measured(explainer, explanation):
     return list(explainer.faithfulness(explanation, sensitivity=False))
 
 
-@pytest.fixture
-def few_controls(monkeypatch):
-    """One random map instead of ten, where the controls are not what is tested."""
-    monkeypatch.setattr(faithfulness, "RANDOM_MAPS", 1)
-
-
 def linear(weight: torch.Tensor) -> SimpleNamespace:
     """A question whose score is the sum of its picture's pixels, each times a weight (1, 1, 224, 224)."""
 

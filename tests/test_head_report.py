@@ -18,7 +18,7 @@ def test_figures_are_those_of_a_plain_loop(model, pixels):  # noqa: F811
     left[:, :112] = 1
     report = measure_heads(model, pixels, {"left": left, "right": 1 - left})
     classifier, classes = Classifier.of(model), pixels.faces.classes.tolist()
-    cosines, correlations, entropies, lefts, right, muted, alone = [], [], [], [], 0, torch.zeros(4), torch.zeros(4)
+    cosines, correlations, entropies, lefts, right, muted, alone = [], [], [], [], [], torch.zeros(4), torch.zeros(4)
     for i, k in enumerate(classes):
         with torch.no_grad():
             stages = model.stages(to_input(pixels[i][0][None], pixels.config))
@@ -30,7 +30,7 @@ def test_figures_are_those_of_a_plain_loop(model, pixels):  # noqa: F811
         entropies.append((-(parts * parts.clamp(min=1e-300).log()).sum(dim=1) / math.log(49)).tolist())
         middle = heads.spatial.double()
         lefts.append(((middle[:, :, :3].sum(dim=(1, 2)) + middle[:, :, 3].sum(dim=1) / 2) / maps.sum(dim=1)).tolist())
-        right += int(stages.logits.argmax()) == k
+        right.append(int(stages.logits.argmax()) == k)
         muted += for_each_head(classifier, heads.embeddings, mute).argmax(dim=1) == k
         alone += for_each_head(classifier, heads.embeddings, solo).argmax(dim=1) == k
     count = len(classes)
@@ -41,7 +41,10 @@ def test_figures_are_those_of_a_plain_loop(model, pixels):  # noqa: F811
         torch.tensor(lefts).mean(dim=0).tolist(), rel=1e-4
     )
     assert [head["left"] + head["right"] for head in report.regions] == pytest.approx([1] * 4, rel=1e-4)
-    assert report.accuracy == pytest.approx(right / count)
+    assert report.accuracy == pytest.approx(sum(right) / count)
+    by_class = {k: [hit for hit, own in zip(right, classes, strict=True) if own == k] for k in classes}
+    recall = [sum(hits) / len(hits) for hits in by_class.values()]
+    assert report.balanced_accuracy == pytest.approx(sum(recall) / len(recall))
     assert report.muted == pytest.approx((muted / count).tolist())
     assert report.alone == pytest.approx((alone / count).tolist())
     assert sum(report.won) == pytest.approx(1)

@@ -98,7 +98,7 @@ def test_a_training_face_is_cut_as_it_is_and_has_regions(explainer, dataset):
     assert torch.equal(explainer.input_of(crop), to_tensor(photo, preprocess))
 
 
-def test_the_command_measures_what_the_library_does_and_goes_on_where_it_was(small, dataset, tmp_path):
+def test_the_command_measures_what_the_library_does_and_goes_on_where_it_was(small, few_controls, dataset, tmp_path):
     weights, explainer = small
     arguments = [
         "trust", "--dataset", "ferplus", "--root", str(dataset), "--out", str(tmp_path), "--count", "2",

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from threading import RLock
 
 import torch
+from scipy.ndimage import gaussian_filter
 from torch import Tensor, nn
-from torchvision.transforms.v2.functional import gaussian_blur
 
 from dan_model.errors import Stopped
 from dan_model.explain.attributions import METHODS, Question
@@ -26,10 +26,7 @@ from dan_model.network import DAN
 INSENSITIVE = 0.5  # rank correlation with the true map from which a map of a wholly random network is called alike
 SAME_DETAIL = 0.6  # rank correlation of fine detail above which it is called the same
 UPPER_LAYERS = 4  # classifier, both attentions, layer4
-ENVELOPE, ENVELOPE_KERNEL = (
-    8.0,
-    49,
-)  # pixels: deviation and width of what maps are divided by for detail
+ENVELOPE, ENVELOPE_WIDTH = 8.0, 49  # pixels: deviation and width of the blur that maps are divided by for detail
 SEED = 0
 
 
@@ -110,14 +107,15 @@ def check_sanity(question: Question, explanation: Explanation) -> Iterator[Sanit
 def detail_similarity(a: Tensor, b: Tensor) -> float:
     """Rank correlation of two maps' fine detail, whatever their coarse shape; NaN for maps coarser than pixels."""
     both = (a != 0) & (b != 0)
-    if a.shape[-1] < ENVELOPE_KERNEL or not both.any():
+    if a.shape[-1] < ENVELOPE_WIDTH or not both.any():
         return float("nan")
     return rank_correlation(_detail(a)[both], _detail(b)[both])
 
 
 def _detail(values: Tensor) -> Tensor:
-    size = values.abs().double()[None]
-    return (size / gaussian_blur(size, [ENVELOPE_KERNEL] * 2, [ENVELOPE] * 2).clamp(min=1e-12))[0]
+    size = values.abs().double()
+    around = gaussian_filter(size.numpy(), ENVELOPE, mode="mirror", radius=ENVELOPE_WIDTH // 2)
+    return size / torch.from_numpy(around).clamp(min=1e-12)
 
 
 def layers_from_the_top(model: DAN) -> dict[str, list[nn.Module]]:

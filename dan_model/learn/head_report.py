@@ -13,6 +13,7 @@ from torchmetrics.functional.classification import multiclass_accuracy
 
 from dan_model.learn.batches import Pixels, evaluation_order
 from dan_model.learn.evaluation import EVALUATION_BATCH
+from dan_model.learn.objective import mute_each
 from dan_model.network import DAN, frozen
 from dan_model.preprocess import to_input
 
@@ -31,6 +32,7 @@ class HeadReport:
         won: Part of the channels in which each head has the largest share, (H,).
         saturation: Part of the channels in which that share is above `SATURATED`.
         accuracy: Of the whole network.
+        balanced_accuracy: Of the whole network, mean over the classes.
         muted: Accuracy without each head (its embedding zero), (H,).
         alone: Accuracy with each head alone (all others zero), (H,).
     """
@@ -42,6 +44,7 @@ class HeadReport:
     won: list[float]
     saturation: float
     accuracy: float
+    balanced_accuracy: float
     muted: list[float]
     alone: list[float]
 
@@ -61,8 +64,7 @@ def measure_heads(model: DAN, pixels: Pixels, cover: dict[str, Tensor] | None = 
     heads, classes = model.config.num_heads, pixels.faces.classes
     device = next(model.parameters()).device
     rows, columns = torch.triu_indices(heads, heads, offset=1)
-    keep = torch.eye(heads, device=device)
-    variants = torch.cat([torch.ones(1, heads, device=device), 1 - keep, keep])  # whole, muted, alone
+    own = torch.eye(heads, device=device)[..., None]  # (H, H, 1)
     sums: dict[str, Tensor] = {}
     answers = []
 
@@ -84,14 +86,13 @@ def measure_heads(model: DAN, pixels: Pixels, cover: dict[str, Tensor] | None = 
             for name, mask in (cover or {}).items():
                 cells = F.adaptive_avg_pool2d(mask[None, None].to(parts), stages.spatial.shape[-1])  # (1, 1, 7, 7)
                 add(f"region {name}", (parts * cells.flatten(2)).sum(dim=2))
-            changed = stages.embeddings[:, None] * variants[None, :, :, None]  # (B, 2H + 1, H, C)
+            alone = stages.embeddings[:, None] * own
+            changed = torch.cat([mute_each(stages.embeddings), alone], dim=1)  # (B, 1 + 2H, H, C)
             logits = model.classify(model.fuse(changed.flatten(0, 1))[1])
             answers.append(logits.argmax(dim=1).reshape(len(faces), -1).cpu())
     count = len(pixels)
-    accuracies = [
-        float(multiclass_accuracy(column, classes, len(model.config.labels), average="micro"))
-        for column in torch.cat(answers).T
-    ]
+    columns, labels = torch.cat(answers).T, len(model.config.labels)
+    accuracies = [float(multiclass_accuracy(column, classes, labels, average="micro")) for column in columns]
     regions = None
     if cover:
         shares = {name: (sums[f"region {name}"] / count).tolist() for name in cover}
@@ -104,6 +105,7 @@ def measure_heads(model: DAN, pixels: Pixels, cover: dict[str, Tensor] | None = 
         won=(sums["won"] / count).tolist(),
         saturation=float(sums["saturation"] / count),
         accuracy=accuracies[0],
+        balanced_accuracy=float(multiclass_accuracy(columns[0], classes, labels, average="macro")),
         muted=accuracies[1 : heads + 1],
         alone=accuracies[heads + 1 :],
     )

@@ -53,13 +53,13 @@ class Objective(nn.Module):
             terms["partition"] = partition_loss(embeddings)
             terms["overlap"] = overlap_loss(spatial, recipe.overlap_margin)
             terms["balance"] = balance_loss(embeddings)
+            if recipe.needed:
+                terms["needed"] = needed_loss(self.model, embeddings, targets, recipe.needed_margin)
         if recipe.outside and isinstance(self.inside, Tensor):
             terms["outside"] = outside_loss(spatial, self.inside)
         if recipe.alone:
             answers = [head(v) for head, v in zip(self.alone, embeddings.unbind(dim=1), strict=True)]
             terms["alone"] = torch.stack([F.cross_entropy(logits, targets) for logits in answers]).mean()
-        if recipe.needed:
-            terms["needed"] = needed_loss(self.model, embeddings, targets, recipe.needed_margin)
         loss = terms["cross_entropy"]
         for name, term in terms.items():
             weight = getattr(recipe, name, 0.0)
@@ -99,9 +99,7 @@ def needed_loss(model: DAN, embeddings: Tensor, targets: Tensor, margin: float) 
         margin: What muting a head should cost, in nats.
     """
     heads = embeddings.shape[1]
-    eye = torch.eye(heads, device=embeddings.device)
-    keep = torch.cat([torch.ones_like(eye[:1]), 1 - eye])  # all heads, then without each
-    fused = model.fuse((embeddings[:, None] * keep[..., None]).flatten(0, 1))[1]  # (B · (1 + H), C)
+    fused = model.fuse(mute_each(embeddings).flatten(0, 1))[1]  # (B · (1 + H), C)
     norm = model.bn
     logits = F.batch_norm(
         model.fc(fused).float(), norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps
@@ -109,6 +107,12 @@ def needed_loss(model: DAN, embeddings: Tensor, targets: Tensor, margin: float) 
     each = F.cross_entropy(logits, targets.repeat_interleave(heads + 1, dim=0), reduction="none")
     whole, without = each.unflatten(0, (-1, heads + 1)).mean(dim=0).split([1, heads])
     return F.relu(whole + margin - without).mean()
+
+
+def mute_each(embeddings: Tensor) -> Tensor:
+    """Of v (B, H, C): all heads, then without each, (B, 1 + H, H, C)."""
+    eye = torch.eye(embeddings.shape[1], device=embeddings.device)
+    return embeddings[:, None] * torch.cat([torch.ones_like(eye[:1]), 1 - eye])[..., None]
 
 
 def outside_loss(spatial: Tensor, inside: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.conftest import EXAMPLES
 
@@ -18,6 +18,9 @@ QUIET = (  # no sandbox for root in containers; no calls home
     "--disable-component-update",
     "--disable-sync",
 )
+
+SLOW = 60_000  # milliseconds: attributions on two busy cores
+expect.set_options(timeout=SLOW)
 
 
 @pytest.fixture(scope="session")

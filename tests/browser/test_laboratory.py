@@ -12,7 +12,7 @@ from dan_model.explain.channels import tug_of_war
 from dan_model.explain.fusion import fuse
 from dan_model.explain.interventions import blend, copy, mute, scale, solo, swap
 from dan_model.show.sentences import regions_sentence, summary
-from tests.browser.test_page import SLOW, methods, upload
+from tests.browser.test_page import methods, upload
 from tests.conftest import EXAMPLES, random_dan
 
 pytestmark = pytest.mark.browser
@@ -21,14 +21,19 @@ pytestmark = pytest.mark.browser
 def open_fusion(page: Page, name: str) -> None:
     methods(page)
     upload(page, name)
-    expect(page.locator("#dan-tiles .dan-tile")).to_have_count(6, timeout=SLOW)
+    expect(page.locator("#dan-tiles .dan-tile")).to_have_count(6)
     page.get_by_role("tab", name="Fusion").click()
-    expect(page.locator(".dan-bench")).to_be_visible(timeout=SLOW)
+    expect(page.locator(".dan-bench")).to_be_visible()
     expect(page.locator(".dan-path polyline")).to_have_count(8)
 
 
 def number(text: str) -> float:
     return float(text.replace("−", "-").replace("+", ""))
+
+
+def drawn(page: Page) -> None:
+    """The bench draws on the next frame; that is over."""
+    page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
 def decision(page: Page) -> tuple[list[float], list[float]]:
@@ -41,7 +46,7 @@ def decision(page: Page) -> tuple[list[float], list[float]]:
 def assert_decides(page: Page, e, embeddings: torch.Tensor) -> None:
     logits = e.fusion.classifier.logits(embeddings)
     expect(page.locator(".dan-decision .dan-best > :first-child")).to_have_text(e.labels[int(logits.argmax())])
-    page.wait_for_timeout(60)  # three frames
+    drawn(page)
     probabilities, shown = decision(page)
     assert shown == pytest.approx(logits.tolist(), abs=0.00501)
     assert probabilities == pytest.approx(logits.softmax(dim=0).tolist(), abs=0.000501)
@@ -95,12 +100,12 @@ def test_two_faces_at_alpha_zero_have_the_same_consensus(page):
     for name in ("hopper.jpg", "astronaut.jpg"):
         if shown:
             page.locator("#dan-upload button[aria-label='Remove Image']").click()
-            expect(page.locator("#dan-tiles .dan-tile")).to_have_count(0, timeout=SLOW)
+            expect(page.locator("#dan-tiles .dan-tile")).to_have_count(0)
         open_fusion(page, name)
         expect(page.locator(".dan-alpha")).to_have_value("1")  # another face starts untouched
         page.locator(".dan-alpha").fill("0")
         expect(page.locator(".dan-told")).to_contain_text("α = 0.00")
-        page.wait_for_timeout(60)
+        drawn(page)
         shown.append(decision(page))
     assert shown[0] == shown[1]
 
@@ -112,7 +117,7 @@ def test_the_formulas_show_the_chosen_channels_numbers(page, explainer):
     tug = tug_of_war(e.fusion.classifier, v, 1)
     for channel in (int(tug.order[0]), int(tug.order[-1])):
         page.locator(".dan-channel").select_option(str(channel))
-        page.wait_for_timeout(60)
+        drawn(page)
         shares = [
             number(text.split("=")[1]) for text in page.locator(".dan-shares > div > :first-child").all_inner_texts()
         ]
@@ -132,35 +137,35 @@ def test_the_class_follows_the_main_view_and_the_heads_stay_as_they_were_touched
     page.locator(".dan-mute").nth(1).click()
     page.locator("#dan-target input").click()
     page.get_by_role("option", name="anger", exact=True).click()
-    expect(page.locator(".dan-decision .dan-explained")).to_contain_text("anger", timeout=SLOW)
+    expect(page.locator(".dan-decision .dan-explained")).to_contain_text("anger")
     expect(page.locator(".dan-mute").nth(1)).to_have_attribute("aria-pressed", "true")
     e = explainer.explain(EXAMPLES / "astronaut.jpg")
     assert_decides(page, e, mute(e.heads.embeddings, 1))
-    expect(page.locator("#dan-view-ledger")).to_contain_text("anger", timeout=SLOW)
+    expect(page.locator("#dan-view-ledger")).to_contain_text("anger")
 
 
 def test_heads_and_fusion_show_the_librarys_sentences_and_figures(page, explainer):
     methods(page)
     upload(page, "astronaut.jpg")
     e = explainer.explain(EXAMPLES / "astronaut.jpg", use=True)
-    expect(page.locator("#dan-sentence")).to_contain_text(summary(e), timeout=SLOW)
-    expect(page.locator("#dan-heads .dan-view")).to_have_count(5, timeout=SLOW)
+    expect(page.locator("#dan-sentence")).to_contain_text(summary(e))
+    expect(page.locator("#dan-heads .dan-view")).to_have_count(5)
     expect(page.locator("#dan-view-regions")).to_contain_text(regions_sentence(e))
     texts = page.locator("#dan-view-regions svg text").all_text_contents()
     shares = [f"{float(share):.0%}" for share in e.regions.shares(e.heads.spatial[1])]
     assert any(texts[i : i + 8] == shares for i in range(len(texts)))
     page.get_by_role("tab", name="Fusion").click()
-    expect(page.locator("#dan-fusion .dan-view")).to_have_count(4, timeout=SLOW)
+    expect(page.locator("#dan-fusion .dan-view")).to_have_count(4)
     expect(page.locator("#dan-fusion svg[role=img]")).to_have_count(4)
 
 
 def test_a_kept_face_gives_its_heads_to_the_next(page):
     open_fusion(page, "two_faces.jpg")
     page.locator("#dan-keep").click()
-    expect(page.locator("#dan-transplants")).to_contain_text("This face is kept", timeout=SLOW)
+    expect(page.locator("#dan-transplants")).to_contain_text("This face is kept")
     page.locator("#dan-face label", has_text="2").click()
     expect(page.locator("#dan-view-transplant")).to_contain_text(
-        re.compile(r"With the other face's Head \d, happiness (falls|stays|rises)"), timeout=SLOW
+        re.compile(r"With the other face's Head \d, happiness (falls|stays|rises)")
     )
 
 
@@ -174,9 +179,9 @@ def test_one_and_two_heads_have_their_tabs(page, tmp_path):
     for heads, chips in ((2, 2), (1, 0)):
         page.locator("#dan-weights textarea, #dan-weights input[type=text]").first.fill(str(tmp_path / str(heads)))
         page.locator("#dan-load").click()
-        expect(page.locator("#dan-head")).to_contain_text(f"{heads} heads", timeout=SLOW)
-        expect(page.locator(".dan-mute")).to_have_count(chips, timeout=SLOW)
-    expect(page.locator("#dan-fusion")).to_contain_text("needs two heads", timeout=SLOW)
+        expect(page.locator("#dan-head")).to_contain_text(f"{heads} heads")
+        expect(page.locator(".dan-mute")).to_have_count(chips)
+    expect(page.locator("#dan-fusion")).to_contain_text("needs two heads")
 
 
 @pytest.mark.parametrize("width", [375, 1440])
@@ -186,5 +191,5 @@ def test_the_tabs_do_not_overflow(page, width, tab):
     methods(page)
     upload(page, "astronaut.jpg")
     page.get_by_role("tab", name=tab).click()
-    expect(page.locator(".dan-view svg:visible").first).to_be_visible(timeout=SLOW)
+    expect(page.locator(".dan-view svg:visible").first).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= width

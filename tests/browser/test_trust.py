@@ -10,7 +10,8 @@ from playwright.sync_api import Page, expect
 
 from dan_model.show.trust import areas_sentence, attribution_sentence, infidelity_sentence, sanity_sentence
 from dan_model.ui.visits import Visit
-from tests.browser.test_page import SLOW, finished, methods, upload
+from tests.browser.conftest import SLOW
+from tests.browser.test_page import finished, methods, upload
 from tests.conftest import EXAMPLES
 
 pytestmark = pytest.mark.browser
@@ -20,7 +21,7 @@ SLOWER = 240_000  # milliseconds: every map for each layer, on two busy cores
 def open_tab(page: Page, tab: str, *titles: str) -> None:
     methods(page, *titles)
     upload(page, "astronaut.jpg")
-    expect(page.locator("#dan-tiles .dan-tile").first).to_be_visible(timeout=SLOW)
+    expect(page.locator("#dan-tiles .dan-tile").first).to_be_visible()
     finished(page)
     page.get_by_role("tab", name=tab).click()
 
@@ -29,7 +30,7 @@ def test_cards_say_what_each_attribution_promises_and_keeps(page, explainer):
     open_tab(page, "Attributions", "Head Grad-CAM", "DeepLift", "Region ablation")
     names = ("head_grad_cam", "deep_lift", "region_ablation")
     e = explainer.explain(EXAMPLES / "astronaut.jpg", attributions=names)
-    expect(page.locator(".dan-card")).to_have_count(3, timeout=SLOW)
+    expect(page.locator(".dan-card")).to_have_count(3)
     lift = page.locator('.dan-card[data-request="deep_lift"]')
     expect(lift.locator(".dan-warning")).to_have_text(attribution_sentence(e.attributions["deep_lift"]))
     expect(page.locator("#dan-tiles .dan-tile", has_text="DeepLift")).to_contain_text("⚠")
@@ -44,21 +45,21 @@ def test_baselines_stand_side_by_side_and_a_class_can_be_explained_rather_than_a
     page.locator("#dan-baselines label", has_text="blur").locator("input").click()
     upload(page, "astronaut.jpg")
     finished(page)
-    expect(page.locator("#dan-tiles .dan-tile", has_text="Region ablation")).to_have_count(2, timeout=SLOW)
+    expect(page.locator("#dan-tiles .dan-tile", has_text="Region ablation")).to_have_count(2)
     page.locator("#dan-against input").click()
     page.get_by_role("option", name="surprise", exact=True).click()
-    expect(page.locator(".dan-explained-score")).to_contain_text("happiness rather than surprise", timeout=SLOW)
+    expect(page.locator(".dan-explained-score")).to_contain_text("happiness rather than surprise")
     e = explainer.explain(EXAMPLES / "astronaut.jpg", target="happiness", against="surprise")
     shown = f"sum {float(e.fusion.map.sum()):+.2f} logit".replace("-", "−")
-    expect(page.locator("#dan-tiles .dan-tile", has_text="AFN fusion")).to_contain_text(shown, timeout=SLOW)
+    expect(page.locator("#dan-tiles .dan-tile", has_text="AFN fusion")).to_contain_text(shown)
 
 
-def test_measurements_are_the_librarys(page, explainer):
+def test_measurements_are_the_librarys(page, explainer, few_controls):
     open_tab(page, "Faithfulness", "Grad-CAM")
     expect(page.locator("#dan-faithfulness")).to_contain_text("Not measured for this face yet")
     page.locator("#dan-sensitivity input").uncheck()
     page.locator("#dan-measure").click()
-    expect(page.locator("#dan-faithfulness")).to_contain_text("still to come", timeout=SLOW)
+    expect(page.locator("#dan-faithfulness")).to_contain_text("still to come")
     expect(page.locator("#dan-faithfulness")).not_to_contain_text("still to come", timeout=SLOWER)
     expect(page.locator("#dan-faithfulness .dan-view")).to_have_count(4)
     e = explainer.explain(EXAMPLES / "astronaut.jpg", attributions=("layer_grad_cam",))
@@ -72,7 +73,7 @@ def test_measurements_are_the_librarys(page, explainer):
 def test_the_slider_shows_each_map_under_a_more_random_network(page, explainer):
     open_tab(page, "Faithfulness", "Grad-CAM")
     page.locator("#dan-randomise").click()
-    expect(page.locator("#dan-view-sanity")).to_be_visible(timeout=SLOW)
+    expect(page.locator("#dan-view-sanity")).to_be_visible()
     expect(page.locator("#dan-sanity")).not_to_contain_text("still to come", timeout=SLOWER)
     e = explainer.explain(EXAMPLES / "astronaut.jpg", attributions=("layer_grad_cam",))
     found = deque(explainer.sanity(e), maxlen=1).pop()
@@ -98,12 +99,12 @@ def test_stop_and_leaving_end_the_measuring_within_one_pass(page, explainer, mon
     hook = explainer.model.fc.register_forward_hook(lambda *_: passes.append(1))
     try:
         page.locator("#dan-measure").click()
-        expect(page.locator("#dan-faithfulness")).to_contain_text("still to come", timeout=SLOW)
+        expect(page.locator("#dan-faithfulness")).to_contain_text("still to come")
         if leaves:
             page.close()
         else:
             page.locator("#dan-stop").click()
-            expect(page.locator("#dan-faithfulness")).to_contain_text("Stopped.", timeout=SLOW)
+            expect(page.locator("#dan-faithfulness")).to_contain_text("Stopped.")
         deadline = time.monotonic() + SLOW / 1000
         while not at_stop and time.monotonic() < deadline:
             time.sleep(0.1)
@@ -120,5 +121,5 @@ def test_stop_and_leaving_end_the_measuring_within_one_pass(page, explainer, mon
 def test_the_tabs_do_not_overflow(page, width, tab):
     page.set_viewport_size({"width": width, "height": 900})
     open_tab(page, tab, "Head Grad-CAM", "DeepLift")
-    expect(page.locator("#dan-measure" if tab == "Faithfulness" else ".dan-card").first).to_be_visible(timeout=SLOW)
+    expect(page.locator("#dan-measure" if tab == "Faithfulness" else ".dan-card").first).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
