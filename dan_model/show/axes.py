@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -41,9 +42,10 @@ def literal(names: Sequence[str]) -> list[str]:
     return [name.replace("$", r"\$") for name in names]
 
 
-def legend_above(axes: Axes, columns: int = LEGEND_COLUMNS) -> None:
-    """The legend above the axes, in as many lines as it takes."""
+def legend_above(axes: Axes, columns: int = LEGEND_COLUMNS, handles: Sequence[Artist] | None = None) -> None:
+    """The legend above the axes, in as many lines as it takes; of what is drawn, or of `handles`."""
     axes.legend(
+        handles=handles,
         fontsize=7.5,
         frameon=False,
         labelcolor=INK,

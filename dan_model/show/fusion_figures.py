@@ -63,7 +63,7 @@ def tug_figure(tug: TugOfWar, label: str) -> Figure:
     bottom.set(ylim=(0, 1.05), xlim=(0, len(pull) + 1))
     bottom.set(ylabel="winner's share", xlabel="channels, sorted by their pull")
     keys = [Patch(color=head_colour(h), label=f"Head {h + 1} wins {won:.0%}") for h, won in enumerate(tug.won.tolist())]
-    top.legend(handles=keys, fontsize=7.5, frameon=False, labelcolor=INK, ncols=2, loc="upper right")
+    legend_above(top, columns=4, handles=keys)
     for axes in (top, bottom):
         plain(axes)
     return figure
@@ -99,7 +99,7 @@ def path_figure(path: ConsensusPath, labels: Sequence[str], target: int) -> Figu
 def shapley_figure(results: Sequence[Shapley], label: str, target: int) -> Figure:
     """Each head's exact value for a class, side by side for each way to be absent, on one scale."""
     heads = len(results[0].values)
-    figure = Figure(figsize=(WIDTH, 0.36 * heads + 1.25), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 0.36 * heads + 1.4), layout="constrained")
     panels = figure.subplots(1, len(results), sharex=True, sharey=True, squeeze=False)[0]
     for axes, result in zip(panels, results, strict=True):
         values = result.values[:, target].tolist()
@@ -112,7 +112,7 @@ def shapley_figure(results: Sequence[Shapley], label: str, target: int) -> Figur
             )  # fmt: skip
         full, empty = float(result.full[target]), float(result.empty[target])
         axes.set_title(f"absent = {result.absence}", fontsize=9, color=INK)
-        axes.set_xlabel(f"sum {full - empty:+.2f} = {full:.2f} − ({empty:.2f})".replace("-", "−"))
+        axes.set_xlabel(f"sum {full - empty:+.2f}\n= {full:.2f} − ({empty:.2f})".replace("-", "−"))
         axes.margins(x=0.28)
         plain(axes)
     panels[0].set_yticks(range(heads), [f"Head {h + 1}" for h in range(heads)])

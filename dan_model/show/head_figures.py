@@ -66,7 +66,7 @@ def maps_figure(rows: Mapping[str, Sequence[Explanation]]) -> Figure:
 
 def region_map_figure(explanation: Explanation, regions: Regions) -> Figure:
     """Where the regions lie: the network's input, tinted, with their names."""
-    figure = Figure(figsize=(WIDTH, 2.9), layout="constrained")
+    figure = Figure(figsize=(2.9, 2.9), layout="constrained")
     axes = figure.subplots()
     palette = np.array([to_rgb(colour) for colour in REGION_COLOURS])
     face = np.asarray(Image.fromarray(explanation.input_pixels).convert("L").resize((SIDE, SIDE))) / 255

@@ -18,7 +18,7 @@ _ELSEWHERE = re.compile(r"<metadata>.*?</metadata>|<style.*?</style>|font-family
 
 
 def inline_svg(figure: Figure, alt: str) -> str:
-    """The figure as an `<svg>` element without a background, as wide as its surroundings allow.
+    """The figure as an `<svg>` element without a background; its style sheet has the figure's width as `--width`.
 
     Args:
         figure: Drawn in `INK` and colours that read on dark and light.
@@ -30,4 +30,6 @@ def inline_svg(figure: Figure, alt: str) -> str:
     drawn = buffer.getvalue()
     drawn = _ELSEWHERE.sub("", drawn[drawn.index("<svg") :]).replace(INK.lower(), "currentColor")
     drawn = re.sub(r'<g id="[^"]*"', "<g", drawn)
-    return drawn.replace("<svg", f'<svg role="img" aria-label="{escape(alt, quote=True)}" class="dan-figure"', 1)
+    width = f"--width: {figure.get_figwidth():g}in"
+    named = f'<svg role="img" aria-label="{escape(alt, quote=True)}" class="dan-figure" style="{width}"'
+    return drawn.replace("<svg", named, 1)
