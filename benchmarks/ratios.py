@@ -13,7 +13,7 @@ from benchmarks.turns import median_seconds
 from dan_model import Explainer
 from dan_model.explain.interventions import consensus_path, mute
 from dan_model.explain.shapley import ABSENCES, shapley_values
-from dan_model.explain.use import read_use
+from dan_model.explain.use import RANDOM_SETS, read_use
 from dan_model.images import read_image
 from dan_model.network import frozen
 from dan_model.preprocess import to_tensor
@@ -50,7 +50,7 @@ def main() -> None:
             lambda: [shapley_values(classifier, embeddings, absence) for absence in ABSENCES],
             "",
         ),
-        "looked at versus used, 20 fillings": (use, ""),
+        f"looked at versus used, {RANDOM_SETS} random fillings": (use, ""),
     }
     medians = median_seconds({name: run for name, (run, _) in measured.items()}, ROUNDS)
     table = Table("what", "ratio", "goal", "ms", title=f"{torch.get_num_threads()} threads, median of {ROUNDS}")

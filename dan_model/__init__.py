@@ -1,8 +1,11 @@
 """DAN Explorer: see what DAN's attention heads look at, and how their fusion decides.
 
-Read the files in the order in which data goes through them: `images`, `faces`, `preprocess`, `network`,
-`explain.heads`, `explain.fusion`, `explain.channels`, `explain.interventions`, `explain.shapley`, `explain.regions`,
-`explain.use`, `explain.attributions`, `explain.explainer`, `show`, `ui`.
+Read the files in the order in which data goes through them: `images`, `faces`, `preprocess`, `config`, `network`,
+`checkpoints`, `explain.heads`, `explain.fusion`, `explain.channels`, `explain.interventions`, `explain.shapley`,
+`explain.regions`, `explain.use`, `explain.score`, `explain.attributions`, `explain.maps`, `explain.faithfulness`,
+`explain.sanity`, `explain.explainer`, `show`, `ui`; and for where the weights come from `learn.datasets`,
+`learn.batches`, `learn.augment`, `learn.losses`, `learn.objective`, `learn.recipes`, `learn.training`,
+`learn.evaluation`, `learn.head_report`.
 """
 
 from dan_model.checkpoints import load_checkpoint

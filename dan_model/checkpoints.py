@@ -17,7 +17,7 @@ from dan_model.config import ModelConfig
 from dan_model.errors import CheckpointError, ConfigError, DanError
 from dan_model.hub import HubAddress, HubFolder
 from dan_model.network import DAN
-from dan_model.published import PRESETS, count_classes, published_config, read_published, read_tensors
+from dan_model.published import PRESETS, count_classes, published_config, read_backbone, read_published, read_tensors
 
 EMBEDDED = Path(__file__).parent / "pretrained" / "ferplus"
 EMBEDDED_SHA256 = "2f798486da415e0fb3b23dde71fadb327dee8d5aeeb2a81b9b1ca00788c4a72e"
@@ -93,6 +93,28 @@ def load_checkpoint(source: str | Path | None = None, preset: str | None = None)
         f"There are no weights at {str(source)!r}.",
         f"Give a folder with {CONFIG_FILE} and {WEIGHTS_FILE}, a published file, user/name, or nothing (embedded).",
     )
+
+
+def load_backbone(model: DAN, source: str | Path) -> None:
+    """Give a network the backbone of other weights; all else stays.
+
+    Args:
+        model: Whose backbone is replaced.
+        source: As for `load_checkpoint`; or a file with a ResNet-18 in torchvision's names, such as the one trained on
+            MS-Celeb-1M that the paper starts from.
+
+    Raises:
+        CheckpointError: Nothing there, unreadable, unsafe, or no ResNet-18.
+    """
+    path = Path(source).expanduser()
+    given = read_backbone(path) if path.is_file() else load_checkpoint(source).model.features.state_dict()
+    own = model.features.state_dict()
+    odd = sorted(key for key in own.keys() | given.keys() if key not in given or key not in own)
+    odd = [key for key in odd if not key.endswith("num_batches_tracked")]  # counts nothing that a result depends on
+    odd += [key for key in own.keys() & given.keys() if own[key].shape != given[key].shape]
+    if odd:
+        raise CheckpointError(f"{source} holds no ResNet-18: {_first(odd)} do not fit.", "Give DAN's or torchvision's.")
+    model.features.load_state_dict({**own, **given})
 
 
 def load_or_embedded(source: str | Path | None = None, preset: str | None = None) -> Checkpoint:

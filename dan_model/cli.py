@@ -13,7 +13,6 @@ from typing import Annotated
 
 import numpy as np
 import typer
-from accelerate import PartialState
 from PIL import Image
 from rich.progress import track
 
@@ -21,7 +20,7 @@ from dan_model.cards import model_card
 from dan_model.checkpoints import CHECKPOINT_FILES, WEIGHTS_FILE, import_published, load_checkpoint
 from dan_model.cli_learning import align, averages, evaluate, reference, train
 from dan_model.cli_trust import trust
-from dan_model.devices import DEVICES
+from dan_model.devices import DEVICES, sharing_processes
 from dan_model.errors import ArgumentError, DanError, NoFaceError
 from dan_model.explain.attributions import BASELINES, DEFAULT_METHODS, METHODS, parse_all
 from dan_model.explain.explainer import Explainer, FaceChoice
@@ -76,11 +75,11 @@ def explain(
     """Explain every face of every image: panel (PNG), arrays (NPZ), numbers (JSON), and all numbers in one JSONL.
 
     What was explained alike before, by content, is not done again: a run that was killed goes on with the same command.
-    Many processes share the work under: accelerate launch -m dan_model explain …
+    Many processes share the work under: torchrun -m dan_model explain …
     """
     with exit_on_error():
         methods = _methods(method or list(DEFAULT_METHODS), whole_image)
-        state = PartialState(cpu=device == "cpu")
+        state = sharing_processes(device)
         explainer = Explainer.from_pretrained(weights, preset, device)
         if state.num_processes > 1:
             explainer.model.to(state.device)

@@ -9,15 +9,14 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
-from accelerate import PartialState
 from PIL import Image
 from rich.progress import Progress, track
 from torch import Tensor
 
 from dan_model.cards import model_card
-from dan_model.checkpoints import REFERENCE_FILE, load_checkpoint
+from dan_model.checkpoints import REFERENCE_FILE, load_backbone, load_checkpoint
 from dan_model.config import ModelConfig
-from dan_model.devices import choose_device
+from dan_model.devices import choose_device, sharing_processes
 from dan_model.errors import ArgumentError
 from dan_model.explain.reference import measure_reference
 from dan_model.explain.regions import Regions, draw_regions, face_cover, face_inside
@@ -52,10 +51,10 @@ def evaluate(
     heads: Annotated[bool, typer.Option("--heads", help="Also where each head looks and what it is worth.")] = False,
 ) -> None:
     """Measure weights on a dataset: accuracy, balanced accuracy, per class, confusion, calibration. Many processes may
-    share the work: accelerate launch -m dan_model evaluate …
+    share the work: torchrun -m dan_model evaluate …
     """
     with exit_on_error():
-        state = PartialState(cpu=device == "cpu")
+        state = sharing_processes(device)
         checkpoint = load_checkpoint(weights, preset)
         faces = load_faces(dataset, root, split).in_order_of(checkpoint.model.config.labels)
         make_folder(out.parent)
@@ -65,7 +64,7 @@ def evaluate(
         if not state.is_main_process:
             return
         measured = measure(logits, classes, model.config.labels)
-        told: dict[str, Any] = {"weights": checkpoint.name, "dataset": faces.name}
+        told: dict[str, Any] = {"weights": checkpoint.name, "dataset": faces.name, "processes": state.num_processes}
         if heads:
             told["heads"] = measure_heads(model, pixels, face_cover(model.config.preprocess)).to_dict()
         _write(measured, out, logits, classes, told)
@@ -83,25 +82,27 @@ def train(
         str | None, typer.Option(help=f"One of {', '.join(RECIPES)}; default: the dataset's own.")
     ] = None,
     change: Annotated[
-        list[str] | None, typer.Option("--set", help="Change the recipe: name=value, may be repeated; see README.")
+        list[str] | None, typer.Option("--set", help="Change the recipe: name=value, may be repeated.")
     ] = None,
-    heads: Annotated[int, typer.Option(min=1, help="Attention heads.")] = 4,
+    heads: Annotated[int | None, typer.Option(min=1, help="Attention heads of a fresh network; default: 4.")] = None,
     start: Annotated[str | None, typer.Option("--from", help="Weights to go on with instead of fresh ones.")] = None,
-    backbone: Annotated[str | None, typer.Option(help="Weights whose backbone is taken; all else is fresh.")] = None,
+    backbone: Annotated[str | None, typer.Option(help="Weights or a ResNet-18's file; its backbone is taken.")] = None,
     precision: Annotated[str, typer.Option(help="no, bf16 or fp16.")] = "no",
     cpu: Annotated[bool, typer.Option("--cpu", help="Stay on the CPU.")] = False,
     workers: Annotated[int, typer.Option(min=0, help="Processes that decode images too many to keep.")] = 0,
     every: Annotated[int, typer.Option(min=1, help="Take every n-th image only, to try things out.")] = 1,
 ) -> None:
-    """Train DAN, or go on with a training that was stopped; also under accelerate launch -m dan_model train …"""
+    """Train DAN, or go on with a training that was stopped; also under torchrun -m dan_model train …"""
     with exit_on_error():
         plan = _changed(_recipe(dataset, recipe), change or [])
         learning = load_faces(dataset, root, "train", VOTES if dataset == "ferplus" else MAJORITY).every(every)
         validation = load_faces(dataset, root, "valid").every(every)
-        config = replace(_config(dataset, learning), num_heads=heads)
+        if start and heads:
+            raise ArgumentError("The weights of --from have their heads.", "Leave --heads out, or give --backbone.")
+        config = replace(_config(dataset, learning), num_heads=heads or 4)
         model = load_checkpoint(start).model if start else fresh_model(config, plan)
         if backbone:
-            model.features.load_state_dict(load_checkpoint(backbone).model.features.state_dict())
+            load_backbone(model, backbone)
         config = model.config
         make_folder(out)
         training = Training(
@@ -116,12 +117,8 @@ def train(
             workers=workers,
         )
         training.run(typer.echo)
-        if training.accelerator.is_main_process:
-            measured = _finish(out, training, plan, learning)
-            typer.echo(
-                f"{out / WEIGHTS}: accuracy {measured.accuracy:.4f}, balanced {measured.balanced_accuracy:.4f}, "
-                f"ECE {measured.ece:.4f}"
-            )
+        _finish(out, training, plan, learning)
+        training.accelerator.end_training()
 
 
 def reference(
@@ -163,13 +160,13 @@ def align(
 ) -> None:
     """Copy a dataset with every face turned and cut as uploads are; where no single face is found it stays as it is.
 
-    What is there already is not done again. Many processes share it under: accelerate launch -m dan_model align …
+    What is there already is not done again. Many processes share it under: torchrun -m dan_model align …
     """
     with exit_on_error():
         preprocess = load_checkpoint(weights).model.config.preprocess
         if preprocess.landmark_template is None:
             raise ArgumentError("These weights have no landmark template.", "Take others, or see `template`.")
-        state = PartialState(cpu=True)
+        state = sharing_processes("cpu")
         paths = load_faces(dataset, root, split, VOTES).paths
         make_folder(out)
         if state.is_main_process:
@@ -211,10 +208,12 @@ def averages(
                 typer.echo(f"{out / f'mean_{label}.png'}: {count} faces")
 
 
-def _finish(out: Path, training: Training, recipe: Recipe, learning: FaceSet) -> Evaluation:
+def _finish(out: Path, training: Training, recipe: Recipe, learning: FaceSet) -> None:
     """The best weights with their temperature taken up, their figures and their card."""
     model = load_checkpoint(out / BEST).model.to(training.accelerator.device)
-    logits, classes = predict(model, training.valid)
+    logits, classes = predict(model, training.valid)  # all processes share this, one writes the rest
+    if not training.accelerator.is_main_process:
+        return
     before = measure(logits, classes, model.config.labels)
     fold_temperature(model, before.temperature)
     measured = measure(logits / before.temperature, classes, model.config.labels)
@@ -229,8 +228,12 @@ def _finish(out: Path, training: Training, recipe: Recipe, learning: FaceSet) ->
     final.save_pretrained(out / WEIGHTS)
     (out / WEIGHTS / REFERENCE_FILE).write_bytes((out / BEST / REFERENCE_FILE).read_bytes())
     (out / WEIGHTS / "README.md").write_text(model_card(final.config, out.resolve().name), encoding="utf-8")
-    _write(measured, out / "metrics.json", logits / before.temperature, classes, {"dataset": training.valid.faces.name})
-    return measured
+    source = {"dataset": training.valid.faces.name, "processes": training.accelerator.num_processes}
+    _write(measured, out / "metrics.json", logits / before.temperature, classes, source)
+    typer.echo(
+        f"{out / WEIGHTS}: accuracy {measured.accuracy:.4f}, balanced {measured.balanced_accuracy:.4f}, "
+        f"ECE {measured.ece:.4f}"
+    )
 
 
 def _write(measured: Evaluation, out: Path, logits: Tensor, classes: Tensor, more: dict[str, Any]) -> None:
@@ -259,7 +262,8 @@ def _changed(recipe: Recipe, changes: list[str]) -> Recipe:
             elif name in known:
                 values[name] = known[name](value)
             else:
-                raise ArgumentError(f"--set {text}: there is no such setting.", "See the README for their names.")
+                names = ", ".join(["phases", *known])
+                raise ArgumentError(f"--set {text}: there is no such setting.", f"Choose from: {names}.")
         except (TypeError, ValueError) as error:
             raise ArgumentError(f"--set {text} makes no sense: {error}.", "Write name=value.") from error
     return replace(recipe, **values)

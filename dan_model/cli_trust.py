@@ -10,9 +10,9 @@ from typing import Annotated, Any
 import numpy as np
 import torch
 import typer
-from accelerate import PartialState
 
 from dan_model.cli_learning import Dataset, Root
+from dan_model.devices import sharing_processes
 from dan_model.errors import ArgumentError, DanError
 from dan_model.explain.attributions import METHODS, parse_all
 from dan_model.explain.explainer import Explainer
@@ -50,10 +50,10 @@ def trust(
 ) -> None:
     """Measure faithfulness and sanity of every map over a dataset's faces, each explained for the predicted class.
 
-    A run that was killed goes on with the same command. Many processes share it under: accelerate launch -m …
+    A run that was killed goes on with the same command. Many processes share it under: torchrun -m …
     """
     with exit_on_error():
-        state = PartialState(cpu=device == "cpu")
+        state = sharing_processes(device)
         explainer = Explainer.from_pretrained(weights, preset, device)
         if state.num_processes > 1:
             explainer.model.to(state.device)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from accelerate import PartialState
 
 from dan_model.errors import ArgumentError
 
@@ -25,3 +26,15 @@ def choose_device(name: str = "auto") -> torch.device:
     if name not in here:
         raise ArgumentError(f"There is no device {name!r} here.", f"Choose auto or one of: {', '.join(here)}.")
     return here[name]
+
+
+def sharing_processes(name: str = "auto") -> PartialState:
+    """The processes that torchrun or accelerate launch started to share the work on a device; one without them.
+
+    Args:
+        name: One of `DEVICES`.
+
+    Raises:
+        ArgumentError: There is no such device here.
+    """
+    return PartialState(cpu=choose_device(name).type == "cpu")  # unasked, Accelerate lets no CPUs share

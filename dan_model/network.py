@@ -24,6 +24,7 @@ from dan_model.errors import ArgumentError
 
 CHANNELS = 512  # C: what ResNet-18's last layer gives
 BOTTLENECK = 256  # channels of u, inside spatial attention
+SATURATED = 0.95  # share above which one head owns a channel
 REDUCTION = 32  # hidden units of the channel attention's MLP
 
 

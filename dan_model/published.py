@@ -33,6 +33,8 @@ PRESETS: Mapping[str, ModelConfig] = {
 }
 """What the published files do not say about themselves: label order and preprocessing, by training set."""
 
+_RESNET = ("conv1", "bn1", "", "", "layer1", "layer2", "layer3", "layer4")  # places in DAN.features; "": no parameters
+
 
 def published_config(
     state: Mapping[str, Tensor], where: str, preset: str | None, labels: Sequence[str] | None = None
@@ -74,6 +76,22 @@ def read_published(path: Path) -> dict[str, Tensor]:
         CheckpointError: Unreadable, or no state dict in it.
     """
     return _unwrap(read_tensors(path), path)
+
+
+def read_backbone(path: Path) -> dict[str, Tensor]:
+    """The parameters of `DAN.features` in a file with DAN, or with a ResNet-18 in torchvision's names.
+
+    Raises:
+        CheckpointError: Unreadable, or no state dict in it.
+    """
+    state = read_published(path)
+    if any(key.startswith("features.") for key in state):
+        return {key.removeprefix("features."): value for key, value in state.items() if key.startswith("features.")}
+    parts = {name: str(place) for place, name in enumerate(_RESNET) if name}
+    return {
+        f"{parts[part]}.{rest}": value for key, value in state.items() for part, _, rest in [key.partition(".")]
+        if part in parts
+    }  # fmt: skip
 
 
 def read_tensors(path: Path) -> Any:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 import tempfile
 
 with socket.socket() as free:
@@ -39,6 +40,16 @@ from dan_model.ui.shelf import Loaded, Shelf
 from dan_model.ui.theme import launch_settings
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
+TWO_PROCESSES = [
+    sys.executable,
+    "-m",
+    "torch.distributed.run",
+    "--standalone",
+    "--nproc_per_node",
+    "2",
+    "-m",
+    "dan_model",
+]
 
 settings.register_profile("steady", deadline=None, max_examples=40, derandomize=True)
 settings.load_profile("steady")

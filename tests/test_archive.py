@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from dan_model.cli import app, name_results
 from dan_model.errors import ArgumentError
 from dan_model.show.archive import NUMBERS, Archive, content_of
-from tests.conftest import EXAMPLES
+from tests.conftest import EXAMPLES, TWO_PROCESSES
 
 EXPLAIN = ["explain", "--method", "none", "--no-panel", "--device", "cpu"]
 
@@ -100,11 +100,10 @@ def test_a_killed_run_goes_on(tree, tmp_path):
 
 def test_two_processes_share_the_images(tree, tmp_path):
     out = tmp_path / "out"
-    launcher = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "-m", "dan_model"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "1"}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     (tree / "b" / "broken.jpg").unlink()
     done = subprocess.run(
-        [*launcher, *EXPLAIN, str(tree), "--out", str(out)], env=environment, capture_output=True, text=True
+        [*TWO_PROCESSES, *EXPLAIN, str(tree), "--out", str(out)], env=environment, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr[-2000:]
     told = [json.loads(line) for line in (out / NUMBERS).read_text().splitlines()]

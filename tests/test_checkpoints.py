@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 import torch
+import torchvision
 from safetensors.torch import load_file, save_file
 
 from dan_model import checkpoints
-from dan_model.checkpoints import EMBEDDED, load_checkpoint
+from dan_model.checkpoints import EMBEDDED, load_backbone, load_checkpoint
 from dan_model.errors import CheckpointError, ConfigError
 from tests.conftest import random_dan
 
@@ -150,3 +151,33 @@ def test_code_in_a_pickle_is_not_run(tmp_path, save):
     with pytest.raises(CheckpointError, match="never run"):
         load_checkpoint(tmp_path / "evil.pth", preset="rafdb")
     assert not trace.exists()
+
+
+def test_a_backbone_is_taken_from_a_resnet_18_in_torchvisions_names(tmp_path):
+    """As the paper's, trained on MS-Celeb-1M, is published; the classifier in it is left out."""
+    resnet = torchvision.models.resnet18(num_classes=10).eval()
+    torch.save({"state_dict": resnet.state_dict()}, tmp_path / "resnet.pth")
+    model = random_dan().eval()
+    head = model.fc.weight.clone()
+    load_backbone(model, tmp_path / "resnet.pth")
+    x = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        middle = resnet.maxpool(resnet.relu(resnet.bn1(resnet.conv1(x))))
+        expected = resnet.layer4(resnet.layer3(resnet.layer2(resnet.layer1(middle))))
+        torch.testing.assert_close(model.features(x), expected)
+    assert torch.equal(model.fc.weight, head)
+
+
+def test_a_backbone_is_taken_from_dan_as_a_folder_or_a_file_and_nothing_else_is_one(folder, tmp_path):
+    source = load_checkpoint(folder).model
+    torch.save(source.state_dict(), tmp_path / "dan.pth")
+    for place in (folder, tmp_path / "dan.pth"):
+        model = random_dan(seed=3)
+        load_backbone(model, place)
+        for one, other in zip(model.features.parameters(), source.features.parameters(), strict=True):
+            assert torch.equal(one, other)
+    torch.save(torchvision.models.resnet34().state_dict(), tmp_path / "deep.pth")
+    torch.save({"weight": torch.ones(2)}, tmp_path / "other.pth")
+    for name in ("deep.pth", "other.pth"):
+        with pytest.raises(CheckpointError, match="holds no ResNet-18"):
+            load_backbone(random_dan(), tmp_path / name)

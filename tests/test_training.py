@@ -27,6 +27,7 @@ from dan_model.learn.objective import Objective, balance_loss, needed_loss, outs
 from dan_model.learn.recipes import RECIPES, Phase, Recipe
 from dan_model.learn.training import STATE, Training, fresh_model
 from dan_model.network import CHANNELS, DAN
+from tests.conftest import TWO_PROCESSES
 from tests.drawn_faces import write_faces
 
 QUICK = Recipe(
@@ -114,6 +115,41 @@ def test_stopped_within_an_epoch_too(pixels, tmp_path, monkeypatch):
         assert torch.equal(one, other), name
 
 
+def test_killed_while_an_epoch_is_measured_the_epoch_is_not_lost(pixels, tmp_path, monkeypatch):
+    recipe = replace(QUICK, phases=(Phase(48, 1),), batch_size=32)
+    whole = training(few(pixels), recipe, tmp_path / "whole")
+    whole.run()
+    monkeypatch.setattr("dan_model.learn.training.SAVE_EVERY", 1)
+    broken = training(few(pixels), recipe, tmp_path / "parts")
+    with monkeypatch.context() as patch:
+        patch.setattr("dan_model.learn.training.predict", _killed)
+        with pytest.raises(KeyboardInterrupt):
+            broken.run()
+    rest = training(few(pixels), recipe, tmp_path / "parts")
+    rest.run()
+    assert rest.history[0]["accuracy"] == whole.history[0]["accuracy"]
+    for one, other in zip(whole.model.parameters(), rest.model.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+def _killed(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_two_processes_train_together(drawn, tmp_path):
+    """Each waits for every parameter's gradient of the other; a parameter without one would end the second step."""
+    command = [
+        "train", "--dataset", "folder", "--root", drawn, "--cpu", "--heads", 2, "--every", 6,
+        "--set", "phases=48:1", "--set", "batch_size=8", "--out", tmp_path,
+    ]  # fmt: skip
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([*TWO_PROCESSES, *map(str, command)], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert (metrics["processes"], metrics["count"]) == (2, 12)
+    assert load_checkpoint(tmp_path / "weights").model.config.num_heads == 2
+
+
 def test_a_killed_process_goes_on_and_its_weights_are_bit_equal(drawn, tmp_path):
     """The command line as a person would use it, killed without a warning."""
     common = [
@@ -175,15 +211,15 @@ def test_two_processes_measure_what_one_does(drawn, tmp_path):
     common = [
         "evaluate", "--dataset", "folder", "--root", drawn, "--weights", tmp_path / "weights", "--device", "cpu",
     ]  # fmt: skip
-    launcher = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "-m", "dan_model"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "1"}
-    for name, start in (("one", [sys.executable, "-m", "dan_model"]), ("two", launcher)):
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    for name, start in (("one", [sys.executable, "-m", "dan_model"]), ("two", TWO_PROCESSES)):
         done = subprocess.run(
             [*start, *map(str, common), "--out", str(tmp_path / f"{name}.json")],
             env=environment, capture_output=True, text=True,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr[-2000:]
     one, two = (json.loads((tmp_path / f"{name}.json").read_text()) for name in ("one", "two"))
+    assert (one["processes"], two["processes"]) == (1, 2)
     assert one["count"] == two["count"] == 72
     assert one["confusion"] == two["confusion"]
     assert two["ece"] == pytest.approx(one["ece"], abs=1e-5)
@@ -201,6 +237,7 @@ def test_bad_arguments_are_said(drawn, tmp_path):
         (("--dataset", "folder", "--root", drawn, "--set", "speed=9"), "no such setting"),
         (("--dataset", "folder", "--root", drawn, "--set", "phases=64"), "makes no sense"),
         (("--dataset", "folder", "--root", drawn, "--set", "batch_size=1"), "batch_size must be 2 or more"),
+        (("--dataset", "folder", "--root", drawn, "--from", "weights", "--heads", 2), "have their heads"),
     ):
         result = run(*arguments)
         assert result.exit_code == 2

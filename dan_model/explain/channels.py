@@ -1,4 +1,4 @@
-"""Tug of war: which head wins each channel, and where that pulls the decision (DESIGN view 3)."""
+"""Tug of war: which head wins each channel, and where that pulls the decision."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from torch import Tensor
 
 from dan_model.errors import ArgumentError
 from dan_model.explain.fusion import Classifier, fuse
+from dan_model.network import SATURATED
 
-SATURATED = 0.95  # share above which one head owns a channel
 NOBODY = -1  # the winner of a channel in which no head leads
 
 

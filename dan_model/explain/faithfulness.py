@@ -1,4 +1,4 @@
-"""Pretty, or faithful? What the network does when the places that a map names are taken away (DESIGN view 13).
+"""Pretty, or faithful? What the network does when the places that a map names are taken away.
 
 All maps are compared in the same patches, so that none profits from finer cuts, and against two controls that know
 nothing of the network: random maps as coarse as the heads', and the picture's edges.

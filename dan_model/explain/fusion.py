@@ -1,4 +1,4 @@
-"""How fusion turns heads into a decision (DESIGN views 4 and 5).
+"""How fusion turns heads into a decision.
 
 The attention fusion network sees only how much the heads *disagree*, channel by channel:
 
@@ -135,7 +135,7 @@ def fusion_shifts(embeddings: Tensor) -> Tensor:
         embeddings: v, (…, H, C), float64.
 
     Returns:
-        (…, H, C) float64; sums over the heads to S_c + H ln H (DESIGN's identity). Zero for a single head.
+        (…, H, C) float64; sums over the heads to S_c + H ln H. Zero for a single head.
         Differentiable.
     """
     heads = embeddings.shape[-2]

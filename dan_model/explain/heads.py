@@ -1,4 +1,4 @@
-"""What each head looks at and lets through, and whether the heads differ in it (DESIGN views 1, 2 and 10)."""
+"""What each head looks at and lets through, and whether the heads differ in it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What if the heads said something else? On cached embeddings, without the network (DESIGN views 6, 7 and 9).
+"""What if the heads said something else? On cached embeddings, without the network.
 
 Each intervention takes embeddings v (H, C) and gives new ones; they can be chained. `Classifier.logits` answers what
 the network would decide: `fusion.classifier.logits(mute(heads.embeddings, 1))`. Heads count from 0.

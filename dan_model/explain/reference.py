@@ -1,4 +1,4 @@
-"""Statistics over many faces, to compare one face with (DESIGN views 10 and 14): `reference.safetensors`.
+"""Statistics over many faces, to compare one face with: `reference.safetensors`.
 
 Where does this face lie among the classes, in the features that all heads share? And is what its heads do usual?
 """
@@ -17,12 +17,11 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from dan_model.errors import CheckpointError
-from dan_model.explain.channels import SATURATED
 from dan_model.explain.heads import pairwise_cosine
 from dan_model.explain.regions import Regions
 from dan_model.learn.batches import Pixels, evaluation_order
 from dan_model.learn.losses import partition_loss
-from dan_model.network import DAN, Stages, frozen
+from dan_model.network import DAN, SATURATED, Stages, frozen
 from dan_model.preprocess import to_input
 
 QUANTILES = 101  # from 0 to 100 %
@@ -44,7 +43,7 @@ class Reference:
         classes: Their classes, (n,).
         quantiles: By quantity of `QUANTITIES`: values at 0, 1 … 100 %, (101,); "regions" (101, H, R).
         mean_face: The mean of all faces at the network's detail, (1 or 3, s, s), in [0, 1].
-        told: Where it comes from: dataset, count, weights.
+        told: Where it comes from: dataset, count.
     """
 
     centres: Tensor

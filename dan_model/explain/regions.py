@@ -1,4 +1,4 @@
-"""Which part of the face a map lies on (DESIGN view 11): eight regions that tile the crop, drawn from five landmarks.
+"""Which part of the face a map lies on: eight regions that tile the crop, drawn from five landmarks.
 
 Positions are in the face's own frame: origin between the eyes, u along the line of the eyes, v down the face, unit the
 distance between the eyes. Nose and mouth come from the landmarks, all other lines from the proportions of a face seen

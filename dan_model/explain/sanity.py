@@ -1,4 +1,4 @@
-"""Does a map depend on what the network has learned? The model-randomisation check (DESIGN view 13).
+"""Does a map depend on what the network has learned? The model-randomisation check.
 
 *Sanity Checks for Saliency Maps*, Adebayo et al., NeurIPS 2018: the network is randomised from the top, layer by layer,
 each time on top of the last. A map that hardly changes shows the picture, not the network.

@@ -1,4 +1,4 @@
-"""What is each head worth? Exact Shapley values over all coalitions of heads (DESIGN view 8).
+"""What is each head worth? Exact Shapley values over all coalitions of heads.
 
 A head's value is its marginal effect on a logit, averaged over all orders in which the heads could join. What the
 network says *without* a head has no single answer, so there are three, and they may rank the heads differently.

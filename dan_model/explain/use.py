@@ -1,4 +1,4 @@
-"""Looked at versus used: does it matter to the decision what a head attends? DESIGN views 1 and 5 put to the test.
+"""Looked at versus used: does it matter to the decision what a head attends? Head maps and fusion map put to the test.
 
 The cells that a head attends most are filled with what the remaining cells show on average, in x, and everything after
 the backbone is computed again. The change is compared with what the fusion map says these cells are worth, and with

@@ -98,13 +98,12 @@ def measure(logits: Tensor, classes: Tensor, labels: Sequence[str]) -> Evaluatio
             ("f1", multiclass_f1_score),
         )
     }
-    recalls = torch.tensor(each["recall"])[occurring > 0]
     temperature = best_temperature(logits, classes)
     return Evaluation(
         labels=tuple(labels),
         count=len(classes),
         accuracy=float(multiclass_accuracy(answers, classes, count, average="micro")),
-        balanced_accuracy=float(recalls.mean()),
+        balanced_accuracy=balanced_accuracy(answers, classes, count),
         per_class={
             label: {**{name: each[name][k] for name in each}, "count": int(occurring[k])}
             for k, label in enumerate(labels)
@@ -114,6 +113,12 @@ def measure(logits: Tensor, classes: Tensor, labels: Sequence[str]) -> Evaluatio
         temperature=temperature,
         ece_after=_calibration_error(logits / temperature, classes),
     )
+
+
+def balanced_accuracy(answers: Tensor, classes: Tensor, count: int) -> float:
+    """Mean recall of answers (N,), over those of `count` classes (N,) that occur."""
+    recalls = multiclass_recall(answers, classes, count, average="none")
+    return float(recalls[classes.unique()].mean())
 
 
 def best_temperature(logits: Tensor, classes: Tensor) -> float:

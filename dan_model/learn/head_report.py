@@ -12,12 +12,10 @@ from torch import Tensor
 from torchmetrics.functional.classification import multiclass_accuracy
 
 from dan_model.learn.batches import Pixels, evaluation_order
-from dan_model.learn.evaluation import EVALUATION_BATCH
+from dan_model.learn.evaluation import EVALUATION_BATCH, balanced_accuracy
 from dan_model.learn.objective import mute_each
-from dan_model.network import DAN, frozen
+from dan_model.network import DAN, SATURATED, frozen
 from dan_model.preprocess import to_input
-
-SATURATED = 0.95  # share above which one head owns a channel
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,8 +89,8 @@ def measure_heads(model: DAN, pixels: Pixels, cover: dict[str, Tensor] | None = 
             logits = model.classify(model.fuse(changed.flatten(0, 1))[1])
             answers.append(logits.argmax(dim=1).reshape(len(faces), -1).cpu())
     count = len(pixels)
-    columns, labels = torch.cat(answers).T, len(model.config.labels)
-    accuracies = [float(multiclass_accuracy(column, classes, labels, average="micro")) for column in columns]
+    answered, labels = torch.cat(answers).T, len(model.config.labels)
+    accuracies = [float(multiclass_accuracy(column, classes, labels, average="micro")) for column in answered]
     regions = None
     if cover:
         shares = {name: (sums[f"region {name}"] / count).tolist() for name in cover}
@@ -105,7 +103,7 @@ def measure_heads(model: DAN, pixels: Pixels, cover: dict[str, Tensor] | None = 
         won=(sums["won"] / count).tolist(),
         saturation=float(sums["saturation"] / count),
         accuracy=accuracies[0],
-        balanced_accuracy=float(multiclass_accuracy(columns[0], classes, labels, average="macro")),
+        balanced_accuracy=balanced_accuracy(answered[0], classes, labels),
         muted=accuracies[1 : heads + 1],
         alone=accuracies[heads + 1 :],
     )

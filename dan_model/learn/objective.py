@@ -27,9 +27,11 @@ class Objective(nn.Module):
         self.recipe = recipe
         self.register_buffer("inside", inside, persistent=False)  # goes where the network goes
         heads, classes = model.config.num_heads, len(model.config.labels)
-        self.centres = nn.Parameter(torch.randn(classes, CHANNELS))
+        # Processes that train together wait for every parameter's gradient: here are none that would get none.
+        self.centres = nn.Parameter(torch.randn(classes, CHANNELS), requires_grad=bool(recipe.affinity))
         self.alone = nn.ModuleList(
-            nn.Sequential(nn.BatchNorm1d(CHANNELS), nn.Linear(CHANNELS, classes)) for _ in range(heads)
+            nn.Sequential(nn.BatchNorm1d(CHANNELS), nn.Linear(CHANNELS, classes))
+            for _ in range(heads if recipe.alone else 0)
         )
 
     def forward(self, x: Tensor, targets: Tensor) -> tuple[Tensor, dict[str, Tensor]]:

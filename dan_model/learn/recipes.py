@@ -26,7 +26,7 @@ class Recipe:
     Attributes:
         phases: One after the other; the schedule runs over all of them.
         batch_size: Images per step, over all processes.
-        optimizer: sgd (momentum 0.9, Nesterov where not published otherwise), adam or adamw.
+        optimizer: sgd (momentum 0.9), adam or adamw.
         lr: Highest learning rate.
         weight_decay: Of the weights.
         schedule: cosine (to zero), step (times `gamma` every `step_epochs`), or exponential (times `gamma` each epoch).
@@ -41,7 +41,7 @@ class Recipe:
         overlap_margin: Cosine that is free.
         balance: Weight of how unevenly the embeddings are spread over the heads.
         outside: Weight of the part of each head's attention outside the face.
-        alone: Weight of the heads' cross-entropy when each classifies alone, by a linear layer that is dropped later.
+        alone: Weight of the heads' cross-entropy when each classifies alone, by layers that are dropped later.
         needed: Weight of how far muting each head falls short of costing `needed_margin`.
         needed_margin: Rise of the cross-entropy that muting a head should cost, in nats.
         attention_scale: Factor on the spatial attention's last normalisation before training; 1 is the published start.

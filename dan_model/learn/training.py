@@ -21,7 +21,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
+from dan_model.checkpoints import REFERENCE_FILE
 from dan_model.config import ModelConfig
+from dan_model.devices import choose_device
 from dan_model.errors import ArgumentError, TrainingError
 from dan_model.learn.batches import Pixels, training_order
 from dan_model.learn.evaluation import measure, predict
@@ -77,7 +79,8 @@ class Training:
         workers: int = 0,
     ) -> None:
         self.train, self.valid, self.recipe, self.out, self.workers = train, valid, recipe, out, workers
-        self.accelerator = Accelerator(mixed_precision=precision, cpu=cpu, log_with="tensorboard", project_dir=out)
+        on_cpu = cpu or choose_device().type == "cpu"  # unasked, Accelerate lets no CPUs share
+        self.accelerator = Accelerator(mixed_precision=precision, cpu=on_cpu, log_with="tensorboard", project_dir=out)
         device = self.accelerator.device
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(recipe.seed)
@@ -130,7 +133,8 @@ class Training:
                 told(_line(entry, self.recipe.epochs))
             self.epoch, self.step = self.epoch + 1, 0
             self._save()
-        self.accelerator.end_training()
+        for tracker in self.accelerator.trackers:
+            tracker.finish()
         return self.history
 
     def _one_epoch(self) -> dict[str, Any]:
@@ -165,7 +169,7 @@ class Training:
                 sums[name] += term
             if self.step % CHECK_EVERY == 0 or self.step == len(order):
                 self._check(sums["loss"])
-            if self.step % SAVE_EVERY == 0:
+            if self.step % SAVE_EVERY == 0 and self.step < len(order):
                 self._save()
         steps, seconds = len(order) - first, time.perf_counter() - start
         return {
@@ -192,7 +196,7 @@ class Training:
         if not rivals or self.history[-1]["accuracy"] > max(rivals):
             self.result.save_pretrained(self.out / BEST)
             centres = self.accelerator.unwrap_model(self.objective).centres.detach().cpu()
-            save_file({CENTRES: centres.contiguous()}, self.out / BEST / "reference.safetensors")
+            save_file({CENTRES: centres.contiguous()}, self.out / BEST / REFERENCE_FILE)
 
     def _save(self) -> None:
         """Write the state aside and put it in place at once: a kill leaves the old one or the new one."""

@@ -9,18 +9,17 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from torch import Tensor
 
-from dan_model.explain.channels import NOBODY, SATURATED, TugOfWar
+from dan_model.explain.channels import NOBODY, TugOfWar
 from dan_model.explain.explanation import Explanation
 from dan_model.explain.interventions import ConsensusPath, for_each_head, mute, solo
 from dan_model.explain.shapley import Shapley
+from dan_model.network import SATURATED
 from dan_model.show.axes import WIDTH, legend_above, legend_rows, literal, new_figure, plain, shaded_table
 from dan_model.show.style import FAINT, INK, head_colour
 from dan_model.show.tiles import number
 
-ROOM = (
-    0.4,
-    0.07,
-)  # what a class name takes on the consensus path, in α and probability; where there is none it is left out
+# What a class name takes on the consensus path, in α and probability; where there is none it is left out.
+ROOM = (0.4, 0.07)
 
 
 def ledger_figure(explanation: Explanation) -> Figure:
@@ -51,7 +50,7 @@ def tug_figure(tug: TugOfWar, label: str) -> Figure:
     pull, share, winner = (t[tug.order].numpy() for t in (tug.pull, tug.top_share, tug.winner))
     heads, x = len(tug.won), np.arange(1, len(pull) + 1)
     colours = [FAINT if h == NOBODY else head_colour(h) for h in winner]
-    figure = Figure(figsize=(WIDTH, 3.6), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 3.4 + 0.2 * -(-heads // 4)), layout="constrained")
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1.1))
     top.vlines(x, 0, pull, colors=colours, linewidth=0.9)
     top.axhline(0, color=INK, linewidth=0.8)

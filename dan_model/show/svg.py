@@ -18,7 +18,7 @@ _ELSEWHERE = re.compile(r"<metadata>.*?</metadata>|<style.*?</style>|font-family
 
 
 def inline_svg(figure: Figure, alt: str) -> str:
-    """The figure as an `<svg>` element without a background; its style sheet has the figure's width as `--width`.
+    """The figure as an `<svg>` element without a background; its `--width` says how wide it was drawn.
 
     Args:
         figure: Drawn in `INK` and colours that read on dark and light.

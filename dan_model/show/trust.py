@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from dan_model.explain.attributions import Attribution
-from dan_model.explain.faithfulness import RANDOM_MAPS, Faithfulness
+from dan_model.explain.faithfulness import Faithfulness
 from dan_model.explain.maps import PATCHES
 from dan_model.explain.sanity import Sanity
 from dan_model.show.sentences import signed
@@ -32,8 +32,8 @@ def faithfulness_views(found: Faithfulness) -> list[LabView]:
             areas_figure(found),
             f"{PATCHES}×{PATCHES} patches are replaced by the {found.baseline} baseline, the map's highest first "
             "(deletion), or put back onto it (insertion). Grey: range and mean of "
-            f"{RANDOM_MAPS} random maps as coarse as the heads'. Dotted: the picture's edges, which know nothing of "
-            "the network.",
+            f"{len(found.random)} random maps as coarse as the heads'. Dotted: the picture's edges, which know nothing "
+            "of the network.",
         ),
         LabView(
             "curves",

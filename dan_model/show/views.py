@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from dan_model.explain.channels import SATURATED, tug_of_war
+from dan_model.explain.channels import tug_of_war
 from dan_model.explain.explanation import Explanation
 from dan_model.explain.heads import read_overlap
 from dan_model.explain.interventions import consensus_path, transplant
 from dan_model.explain.score import Score
 from dan_model.explain.shapley import ABSENCES, MAX_HEADS, shapley_values
 from dan_model.explain.use import CELLS
+from dan_model.network import SATURATED
 from dan_model.show import sentences
 from dan_model.show.class_figures import distances_figure, projection_figure
 from dan_model.show.fusion_figures import (

@@ -1,7 +1,7 @@
-"""What Captum's attribution methods say about one score (DESIGN view 12).
+"""What Captum's attribution methods say about one score.
 
 `question`: what is asked, and the score as Captum calls it. `gradients`, `layers`, `perturbations`: the methods.
-`registry`: all of them by name, with what they answer, cost and promise. `answer`: what comes out.
+`registry`: all of them by name, with what they answer and promise. `answer`: what comes out.
 """
 
 from dan_model.explain.attributions.answer import Answer, Attribution

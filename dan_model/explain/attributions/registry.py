@@ -1,4 +1,4 @@
-"""Every method: what it answers, costs and promises, and what can be set. The page, the CLI, the API read this."""
+"""Every method: what it answers and promises, and what can be set. The page, the CLI, the API read this."""
 
 from __future__ import annotations
 
@@ -34,7 +34,6 @@ class Method:
         question: What it answers, in one line.
         unit: What the numbers of its map are.
         promise: What its values should add up to, or None.
-        cost: How many passes it takes with default settings, in words.
         compute: Called with the question, the baseline where `baselines`, and every setting by name.
         settings: What can be chosen.
         baselines: Whether it compares with a baseline.
@@ -48,7 +47,6 @@ class Method:
     question: str
     unit: str
     promise: str | None
-    cost: str
     compute: Callable[..., Answer]
     settings: tuple[Setting, ...] = ()
     baselines: bool = False
@@ -68,7 +66,6 @@ METHODS: Mapping[str, Method] = {
         "Which cells of the last backbone layer raise the score, by the score's gradient there?",
         "gradient × activation per cell",
         None,
-        "1 forward, 1 backward",
         layers.layer_grad_cam,
     ),
     "head_grad_cam": Method(
@@ -76,7 +73,6 @@ METHODS: Mapping[str, Method] = {
         "Which cells that a head attends raise the score? Of every head, and their sum.",
         "gradient × activation per cell",
         None,
-        "1 forward, 1 backward for each head",
         layers.head_grad_cam,
     ),
     "saliency": Method(
@@ -84,7 +80,6 @@ METHODS: Mapping[str, Method] = {
         "Where would a small change of a pixel move the score most?",
         "logit per unit of input",
         None,
-        "1 forward, 1 backward",
         gradients.saliency,
         signed=False,
         fine=True,
@@ -94,7 +89,6 @@ METHODS: Mapping[str, Method] = {
         "What does each pixel add, if the score were linear around this face?",
         "logit per pixel",
         None,
-        "1 forward, 1 backward",
         gradients.input_x_gradient,
         fine=True,
     ),
@@ -103,7 +97,6 @@ METHODS: Mapping[str, Method] = {
         "Which fine detail lies where Grad-CAM is high? It shows edges whatever the network: see the sanity check.",
         "guided gradient × Grad-CAM",
         None,
-        "2 forward, 2 backward",
         layers.guided_grad_cam,
         signed=False,
         fine=True,
@@ -113,7 +106,6 @@ METHODS: Mapping[str, Method] = {
         "How much of the score's difference from the baseline does each pixel account for, layer by layer?",
         "logit per pixel",
         f"{SUMS}; on DAN's products of activations it does not, and says by how much",
-        "4 forward, 2 backward",
         gradients.deep_lift,
         baselines=True,
         tolerance=0.01,
@@ -124,7 +116,6 @@ METHODS: Mapping[str, Method] = {
         "How much of the score does each pixel account for, from the baseline to this face?",
         "logit per pixel",
         SUMS,
-        "about 55 forward, 48 backward; more where the path bends",
         gradients.integrated_gradients,
         (
             Setting("steps", 48, gradients.NODES, 1000, "points on the path to begin with, in whole pieces of 8"),
@@ -139,7 +130,6 @@ METHODS: Mapping[str, Method] = {
         "As saliency, on average over noisy copies of the face.",
         "logit per unit of input",
         None,
-        "24 forward, 24 backward",
         gradients.smooth_grad,
         (SAMPLES, Setting("noise", 0.05, 0.0, 1.0, NOISE)),
         signed=False,
@@ -150,7 +140,6 @@ METHODS: Mapping[str, Method] = {
         "As integrated gradients, at random points of the path, with noise where wanted.",
         "logit per pixel",
         f"{SUMS}, on average over draws",
-        "26 forward, 24 backward",
         gradients.gradient_shap,
         (SAMPLES, Setting("noise", 0.0, 0.0, 1.0, NOISE)),
         baselines=True,
@@ -162,7 +151,6 @@ METHODS: Mapping[str, Method] = {
         "How much does the score fall when a square of the baseline covers this place?",
         "mean fall of the logit",
         None,
-        "170 forward",
         perturbations.occlusion,
         (
             Setting("window", 32, 8, 112, "side of the square in pixels; 32 is one cell of the head maps"),
@@ -175,7 +163,6 @@ METHODS: Mapping[str, Method] = {
         "How much does the score fall when brows, eyes, mouth … show the baseline?",
         "logit per region",
         None,
-        "9 forward",
         perturbations.region_ablation,
         baselines=True,
         regions=True,
@@ -185,7 +172,6 @@ METHODS: Mapping[str, Method] = {
         "What does each part of the face add, on average over the orders in which parts appear?",
         "logit per region",
         SUMS,
-        "about 200 forward",
         perturbations.region_shapley,
         (Setting("samples", 24, 1, 1000, "orders of the regions"),),
         baselines=True,

@@ -7,7 +7,7 @@ const signed = (x, digits = 2) => {
 };
 const plain = (x, digits = 3) => x.toFixed(digits).replace("-", "−");
 const PATH_POINTS = 61;
-const SATURATED = 0.95; // as in dan_model/explain/channels.py
+const SATURATED = 0.95; // as in dan_model/network.py
 
 let bench = null; // the element of the face that is shown
 let face = null; // its numbers
