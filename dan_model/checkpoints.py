@@ -109,11 +109,12 @@ def load_backbone(model: DAN, source: str | Path) -> None:
     path = Path(source).expanduser()
     given = read_backbone(path) if path.is_file() else load_checkpoint(source).model.features.state_dict()
     own = model.features.state_dict()
-    odd = sorted(key for key in own.keys() | given.keys() if key not in given or key not in own)
-    odd = [key for key in odd if not key.endswith("num_batches_tracked")]  # counts nothing that a result depends on
-    odd += [key for key in own.keys() & given.keys() if own[key].shape != given[key].shape]
+    counters = {key for key in own if key.endswith("num_batches_tracked")}  # old files have none
+    odd = (own.keys() ^ given.keys()) - counters
+    odd |= {key for key in own.keys() & given.keys() if own[key].shape != given[key].shape}
     if odd:
-        raise CheckpointError(f"{source} holds no ResNet-18: {_first(odd)} do not fit.", "Give DAN's or torchvision's.")
+        told = f"{source} holds no ResNet-18: {_first(sorted(odd))} do not fit."
+        raise CheckpointError(told, "Give one of DAN or of torchvision.")
     model.features.load_state_dict({**own, **given})
 
 

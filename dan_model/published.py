@@ -87,11 +87,13 @@ def read_backbone(path: Path) -> dict[str, Tensor]:
     state = read_published(path)
     if any(key.startswith("features.") for key in state):
         return {key.removeprefix("features."): value for key, value in state.items() if key.startswith("features.")}
-    parts = {name: str(place) for place, name in enumerate(_RESNET) if name}
-    return {
-        f"{parts[part]}.{rest}": value for key, value in state.items() for part, _, rest in [key.partition(".")]
-        if part in parts
-    }  # fmt: skip
+    places = {name: place for place, name in enumerate(_RESNET) if name}
+    backbone = {}
+    for key, value in state.items():
+        part, _, rest = key.partition(".")
+        if part in places:
+            backbone[f"{places[part]}.{rest}"] = value
+    return backbone
 
 
 def read_tensors(path: Path) -> Any:
