@@ -9,6 +9,7 @@ import pytest
 from PIL import Image, ImageOps
 from playwright.sync_api import Page, expect
 
+from dan_model.explain.attributions import METHODS
 from dan_model.explain.explainer import Explainer
 from dan_model.show.sentences import summary
 from tests.conftest import EXAMPLES, random_dan
@@ -22,7 +23,9 @@ def upload(page: Page, name: str) -> None:
 
 def methods(page: Page, *titles: str) -> None:
     """Leave just these methods checked. A click on a page that is still starting up may be undone: look again."""
-    boxes = [(label.inner_text().strip(), label.locator("input")) for label in page.locator("#dan-methods label").all()]
+    labels = page.locator("#dan-methods label")
+    expect(labels).to_have_count(len(METHODS))
+    boxes = [(label.inner_text().strip(), label.locator("input")) for label in labels.all()]
     steady = 0
     while steady < 10:
         wrong = [box for title, box in boxes if box.is_checked() != (title in titles)]
