@@ -109,13 +109,10 @@ def load_backbone(model: DAN, source: str | Path) -> None:
     path = Path(source).expanduser()
     given = read_backbone(path) if path.is_file() else load_checkpoint(source).model.features.state_dict()
     own = model.features.state_dict()
-    counters = {key for key in own if key.endswith("num_batches_tracked")}  # old files have none
-    odd = (own.keys() ^ given.keys()) - counters
-    odd |= {key for key in own.keys() & given.keys() if own[key].shape != given[key].shape}
-    if odd:
-        told = f"{source} holds no ResNet-18: {_first(sorted(odd))} do not fit."
-        raise CheckpointError(told, "Give one of DAN or of torchvision.")
-    model.features.load_state_dict({**own, **given})
+    counters = {key: value for key, value in own.items() if key.endswith("num_batches_tracked")}  # old files have none
+    state = {**counters, **_plain(given, str(source))}
+    _refuse_misfits(state, own, f"{source} holds no ResNet-18", "Give one of DAN or of torchvision.")
+    model.features.load_state_dict(state)
 
 
 def load_or_embedded(source: str | Path | None = None, preset: str | None = None) -> Checkpoint:
@@ -214,17 +211,29 @@ def build(config: ModelConfig, state: Mapping[str, Tensor], where: str) -> DAN:
     Raises:
         CheckpointError: A tensor is missing, unknown, of another shape or not finite.
     """
-    odd = [key for key, value in state.items() if value.layout != torch.strided or value.is_meta or value.is_complex()]
-    if odd:
-        raise CheckpointError(f"{where} holds tensors that are not plain numbers: {_first(odd)}.", "Save them dense.")
-    state = {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
+    state = _plain(state, where)
     if "fc.weight" in state and count_classes(state) != len(config.labels):
         raise CheckpointError(
             f"{where} has {count_classes(state)} classes, its config {len(config.labels)} labels.",
             "Give the config that belongs to these weights.",
         )
     model = DAN(config.labels, config.num_heads, config.preprocess, config.provenance)
-    expected = model.state_dict()
+    _refuse_misfits(
+        state, model.state_dict(), f"{where} does not fit the network", "Give the weights that belong to its config."
+    )
+    model.load_state_dict(state, strict=True)
+    return model.eval()
+
+
+def _plain(state: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
+    """The tensors as float32, where they are numbers at all; integers stay."""
+    odd = [key for key, value in state.items() if value.layout != torch.strided or value.is_meta or value.is_complex()]
+    if odd:
+        raise CheckpointError(f"{where} holds tensors that are not plain numbers: {_first(odd)}.", "Save them dense.")
+    return {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
+
+
+def _refuse_misfits(state: Mapping[str, Tensor], expected: Mapping[str, Tensor], complaint: str, remedy: str) -> None:
     missing = sorted(set(expected) - set(state))
     unknown = sorted(set(state) - set(expected))
     shared = sorted(set(expected) & set(state))
@@ -244,11 +253,7 @@ def build(config: ModelConfig, state: Mapping[str, Tensor], where: str) -> DAN:
     }
     if any(problems.values()):
         told = "; ".join(f"{kind}: {_first(names)}" for kind, names in problems.items() if names)
-        raise CheckpointError(
-            f"{where} does not fit the network ({told}).", "Give the weights that belong to its config."
-        )
-    model.load_state_dict(state, strict=True)
-    return model.eval()
+        raise CheckpointError(f"{complaint} ({told}).", remedy)
 
 
 def _check_sha256(path: Path, expected: str) -> None:

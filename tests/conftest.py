@@ -40,16 +40,10 @@ from dan_model.ui.shelf import Loaded, Shelf
 from dan_model.ui.theme import launch_settings
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
+ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}  # the environment of processes that share the cores
 TWO_PROCESSES = [
-    sys.executable,
-    "-m",
-    "torch.distributed.run",
-    "--standalone",
-    "--nproc_per_node",
-    "2",
-    "-m",
-    "dan_model",
-]
+    sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "dan_model",
+]  # fmt: skip
 
 settings.register_profile("steady", deadline=None, max_examples=40, derandomize=True)
 settings.load_profile("steady")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -16,7 +15,7 @@ from typer.testing import CliRunner
 from dan_model.cli import app, name_results
 from dan_model.errors import ArgumentError
 from dan_model.show.archive import NUMBERS, Archive, content_of
-from tests.conftest import EXAMPLES, TWO_PROCESSES
+from tests.conftest import EXAMPLES, ONE_THREAD, TWO_PROCESSES
 
 EXPLAIN = ["explain", "--method", "none", "--no-panel", "--device", "cpu"]
 
@@ -100,10 +99,9 @@ def test_a_killed_run_goes_on(tree, tmp_path):
 
 def test_two_processes_share_the_images(tree, tmp_path):
     out = tmp_path / "out"
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     (tree / "b" / "broken.jpg").unlink()
     done = subprocess.run(
-        [*TWO_PROCESSES, *EXPLAIN, str(tree), "--out", str(out)], env=environment, capture_output=True, text=True
+        [*TWO_PROCESSES, *EXPLAIN, str(tree), "--out", str(out)], env=ONE_THREAD, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr[-2000:]
     told = [json.loads(line) for line in (out / NUMBERS).read_text().splitlines()]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import signal
 import subprocess
 import sys
@@ -27,7 +26,7 @@ from dan_model.learn.objective import Objective, balance_loss, needed_loss, outs
 from dan_model.learn.recipes import RECIPES, Phase, Recipe
 from dan_model.learn.training import STATE, Training, fresh_model
 from dan_model.network import CHANNELS, DAN
-from tests.conftest import TWO_PROCESSES
+from tests.conftest import ONE_THREAD, TWO_PROCESSES
 from tests.drawn_faces import write_faces
 
 QUICK = Recipe(
@@ -58,6 +57,11 @@ def few(pixels) -> tuple[Pixels, Pixels]:
     return tuple(Pixels(p.faces.every(3), config) for p in pixels)
 
 
+def assert_bit_equal(module: torch.nn.Module, other: torch.nn.Module) -> None:
+    for (name, one), two in zip(module.state_dict().items(), other.state_dict().values(), strict=True):
+        assert torch.equal(one, two), name
+
+
 def test_it_learns_drawn_faces_from_scratch(pixels, tmp_path):
     run = training(pixels, QUICK, tmp_path)
     told = []
@@ -78,12 +82,8 @@ def test_stopped_between_epochs_and_gone_on_with_the_weights_are_bit_equal(pixel
     rest = training(few(pixels), recipe, tmp_path / "parts")
     assert rest.epoch == 1
     rest.run()
-    for (name, one), other in zip(
-        whole.objective.state_dict().items(), rest.objective.state_dict().values(), strict=True
-    ):
-        assert torch.equal(one, other), name
-    for one, other in zip(whole.average.parameters(), rest.average.parameters(), strict=True):
-        assert torch.equal(one, other)
+    assert_bit_equal(whole.objective, rest.objective)
+    assert_bit_equal(whole.average, rest.average)
     strip = [{k: v for k, v in entry.items() if k != "images_per_second"} for entry in whole.history]
     assert strip == [{k: v for k, v in entry.items() if k != "images_per_second"} for entry in rest.history]
 
@@ -109,10 +109,7 @@ def test_stopped_within_an_epoch_too(pixels, tmp_path, monkeypatch):
     rest = training(few(pixels), recipe, tmp_path / "parts")
     assert (rest.epoch, rest.step) == (0, 4)
     rest.run()
-    for (name, one), other in zip(
-        whole.objective.state_dict().items(), rest.objective.state_dict().values(), strict=True
-    ):
-        assert torch.equal(one, other), name
+    assert_bit_equal(whole.objective, rest.objective)
 
 
 def test_killed_while_an_epoch_is_measured_the_epoch_is_not_lost(pixels, tmp_path, monkeypatch):
@@ -128,8 +125,7 @@ def test_killed_while_an_epoch_is_measured_the_epoch_is_not_lost(pixels, tmp_pat
     rest = training(few(pixels), recipe, tmp_path / "parts")
     rest.run()
     assert rest.history[0]["accuracy"] == whole.history[0]["accuracy"]
-    for one, other in zip(whole.model.parameters(), rest.model.parameters(), strict=True):
-        assert torch.equal(one, other)
+    assert_bit_equal(whole.objective, rest.objective)
 
 
 def _killed(*_: object) -> None:
@@ -142,8 +138,7 @@ def test_two_processes_train_together(drawn, tmp_path):
         "train", "--dataset", "folder", "--root", drawn, "--cpu", "--heads", 2, "--every", 6,
         "--set", "phases=48:1", "--set", "batch_size=8", "--out", tmp_path,
     ]  # fmt: skip
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([*TWO_PROCESSES, *map(str, command)], env=environment, capture_output=True, text=True)
+    done = subprocess.run([*TWO_PROCESSES, *map(str, command)], env=ONE_THREAD, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
     metrics = json.loads((tmp_path / "metrics.json").read_text())
     assert (metrics["processes"], metrics["count"]) == (2, 12)
@@ -157,16 +152,15 @@ def test_a_killed_process_goes_on_and_its_weights_are_bit_equal(drawn, tmp_path)
         "--set", "phases=48:2", "--set", "batch_size=16", "--set", "optimizer=adamw", "--set", "lr=0.001",
     ]  # fmt: skip
     command = [sys.executable, "-m", "dan_model", *map(str, common), "--out"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    subprocess.run([*command, str(tmp_path / "whole")], check=True, env=environment, capture_output=True)
-    process = subprocess.Popen([*command, str(tmp_path / "parts")], env=environment, stdout=subprocess.PIPE)
+    subprocess.run([*command, str(tmp_path / "whole")], check=True, env=ONE_THREAD, capture_output=True)
+    process = subprocess.Popen([*command, str(tmp_path / "parts")], env=ONE_THREAD, stdout=subprocess.PIPE)
     assert process.stdout is not None
     process.stdout.readline()  # after the first epoch
     time.sleep(0.3)
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert not (tmp_path / "parts" / "weights").exists()
-    subprocess.run([*command, str(tmp_path / "parts")], check=True, env=environment, capture_output=True)
+    subprocess.run([*command, str(tmp_path / "parts")], check=True, env=ONE_THREAD, capture_output=True)
     states = [torch.load(tmp_path / name / STATE, weights_only=True) for name in ("whole", "parts")]
     for name, tensor in states[0]["objective"].items():
         assert torch.equal(tensor, states[1]["objective"][name]), name
@@ -211,11 +205,10 @@ def test_two_processes_measure_what_one_does(drawn, tmp_path):
     common = [
         "evaluate", "--dataset", "folder", "--root", drawn, "--weights", tmp_path / "weights", "--device", "cpu",
     ]  # fmt: skip
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     for name, start in (("one", [sys.executable, "-m", "dan_model"]), ("two", TWO_PROCESSES)):
         done = subprocess.run(
             [*start, *map(str, common), "--out", str(tmp_path / f"{name}.json")],
-            env=environment, capture_output=True, text=True,
+            env=ONE_THREAD, capture_output=True, text=True,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr[-2000:]
     one, two = (json.loads((tmp_path / f"{name}.json").read_text()) for name in ("one", "two"))
