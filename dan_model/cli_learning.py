@@ -91,11 +91,18 @@ def train(
     cpu: Annotated[bool, typer.Option("--cpu", help="Stay on the CPU.")] = False,
     workers: Annotated[int, typer.Option(min=0, help="Processes that decode images too many to keep.")] = 0,
     every: Annotated[int, typer.Option(min=1, help="Take every n-th image only, to try things out.")] = 1,
+    also: Annotated[
+        Path | None, typer.Option(help="Folder of more training images in the same layout, such as an aligned copy.")
+    ] = None,
 ) -> None:
     """Train DAN, or go on with a training that was stopped; also under torchrun -m dan_model train …"""
     with exit_on_error():
         plan = _changed(_recipe(dataset, recipe), change or [])
-        learning = load_faces(dataset, root, "train", VOTES if dataset == "ferplus" else MAJORITY).every(every)
+        protocol = VOTES if dataset == "ferplus" else MAJORITY
+        learning = load_faces(dataset, root, "train", protocol)
+        if also:
+            learning = learning.joined(load_faces(dataset, also, "train", protocol))
+        learning = learning.every(every)
         validation = load_faces(dataset, root, "valid").every(every)
         if start and heads:
             raise ArgumentError("The weights of --from have their heads.", "Leave --heads out, or give --backbone.")
@@ -218,7 +225,7 @@ def _finish(out: Path, training: Training, recipe: Recipe, learning: FaceSet) ->
     fold_temperature(model, before.temperature)
     measured = measure(logits / before.temperature, classes, model.config.labels)
     provenance = {
-        "dataset": f"{learning.name}, {len(learning):,} faces",
+        "dataset": f"{learning.name}, {len(learning):,} images",
         "recipe": {spec.name: getattr(recipe, spec.name) for spec in fields(recipe) if spec.name != "augmentation"},
         "validation": measured.to_dict(),
     }

@@ -70,6 +70,20 @@ def test_ferplus_by_votes(ferplus):
     torch.testing.assert_close(faces.targets, expected)
 
 
+def test_joined_sets_keep_every_image_its_target(ferplus, tmp_path):
+    votes, other = load_faces("ferplus", ferplus, "train", VOTES), load_faces("ferplus", ferplus, "valid")
+    turned = other.in_order_of(other.labels[::-1])
+    both = votes.joined(turned)
+    assert both.name == "FER+ train and FER+ valid"
+    assert votes.joined(votes).name == "FER+ train"
+    assert both.paths == votes.paths + other.paths
+    assert both.labels == votes.labels
+    torch.testing.assert_close(both.targets, torch.cat([votes.targets, other.targets]))
+    image(tmp_path / "mine" / "train" / "anger" / "a.png")
+    with pytest.raises(DatasetError, match=r"FER\+ train and mine train have different classes"):
+        votes.joined(load_faces("folder", tmp_path / "mine", "train"))
+
+
 def test_ferplus_half_copied_or_of_another_kind(ferplus):
     (ferplus / "FER2013Train" / "c.png").unlink()
     assert len(load_faces("ferplus", ferplus, "train")) == 2  # without a majority it is not needed

@@ -135,14 +135,16 @@ def _killed(*_: object) -> None:
 def test_two_processes_train_together(drawn, tmp_path):
     """Each waits for every parameter's gradient of the other; a parameter without one would end the second step."""
     command = [
-        "train", "--dataset", "folder", "--root", drawn, "--cpu", "--heads", 2, "--every", 6,
+        "train", "--dataset", "folder", "--root", drawn, "--also", drawn, "--cpu", "--heads", 2, "--every", 12,
         "--set", "phases=48:1", "--set", "batch_size=8", "--out", tmp_path,
     ]  # fmt: skip
     done = subprocess.run([*TWO_PROCESSES, *map(str, command)], env=ONE_THREAD, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
     metrics = json.loads((tmp_path / "metrics.json").read_text())
-    assert (metrics["processes"], metrics["count"]) == (2, 12)
-    assert load_checkpoint(tmp_path / "weights").model.config.num_heads == 2
+    assert (metrics["processes"], metrics["count"]) == (2, 6)
+    config = load_checkpoint(tmp_path / "weights").model.config
+    assert config.num_heads == 2
+    assert config.provenance["dataset"] == f"{drawn.name} train, 32 images"  # 192 of them twice, every twelfth
 
 
 def test_a_killed_process_goes_on_and_its_weights_are_bit_equal(drawn, tmp_path):
@@ -227,6 +229,7 @@ def test_bad_arguments_are_said(drawn, tmp_path):
     for arguments, message in (
         (("--dataset", "rafdb", "--root", drawn), "list_patition_label.txt is missing"),
         (("--dataset", "folder", "--root", drawn, "--recipe", "best"), "no recipe 'best'"),
+        (("--dataset", "folder", "--root", drawn, "--also", tmp_path / "none"), "none is no folder"),
         (("--dataset", "folder", "--root", drawn, "--set", "speed=9"), "no such setting"),
         (("--dataset", "folder", "--root", drawn, "--set", "phases=64"), "makes no sense"),
         (("--dataset", "folder", "--root", drawn, "--set", "batch_size=1"), "batch_size must be 2 or more"),

@@ -73,6 +73,18 @@ class FaceSet:
         order = [self.labels.index(label) for label in labels]
         return replace(self, labels=tuple(labels), targets=self.targets[:, order])
 
+    def joined(self, other: FaceSet) -> FaceSet:
+        """These images and another set's, in this one's order of labels.
+
+        Raises:
+            DatasetError: The classes are not the same ones.
+        """
+        if set(self.labels) != set(other.labels):
+            raise DatasetError(f"{self.name} and {other.name} have different classes.", "Join parts of one dataset.")
+        other = other.in_order_of(self.labels)
+        name = self.name if other.name == self.name else f"{self.name} and {other.name}"
+        return FaceSet(name, self.labels, self.paths + other.paths, torch.cat([self.targets, other.targets]))
+
     def every(self, step: int) -> FaceSet:
         """Every step-th image."""
         return replace(self, paths=self.paths[::step], targets=self.targets[::step])
