@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,7 +18,7 @@ from dan_model.cards import model_card
 from dan_model.checkpoints import REFERENCE_FILE, load_backbone, load_checkpoint
 from dan_model.config import ModelConfig
 from dan_model.devices import choose_device, sharing_processes
-from dan_model.errors import ArgumentError
+from dan_model.errors import ArgumentError, NoFaceError
 from dan_model.explain.reference import measure_reference
 from dan_model.explain.regions import Regions, draw_regions, face_cover, face_inside
 from dan_model.faces import FaceDetector, average_face, crop_face
@@ -187,7 +188,8 @@ def align(
             photo = read_image(path)
             faces = detector(photo)
             if len(faces) == 1:
-                photo, aligned = crop_face(photo, faces[0], preprocess).pixels, aligned + 1
+                with suppress(NoFaceError):  # landmarks that all lie in one place: no face after all
+                    photo, aligned = crop_face(photo, faces[0], preprocess).pixels, aligned + 1
             aside = place.with_name(f"{place.stem}.part{place.suffix}")
             Image.fromarray(photo).save(aside, quality=95)
             aside.replace(place)

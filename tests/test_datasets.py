@@ -14,6 +14,7 @@ from dan_model.checkpoints import load_checkpoint
 from dan_model.cli import app
 from dan_model.config import PreprocessConfig
 from dan_model.errors import DatasetError
+from dan_model.faces import Face
 from dan_model.learn.batches import Pixels, evaluation_order, training_order
 from dan_model.learn.datasets import (
     AFFECTNET_LABELS,
@@ -270,3 +271,14 @@ def test_an_aligned_copy_keeps_the_layout_and_turns_the_faces_upright(ferplus, t
     template = load_checkpoint().model.config.preprocess.landmark_template
     np.testing.assert_allclose(found, template.points, atol=0.05)
     assert "0 of 4 images aligned" in CliRunner().invoke(app, run).stdout
+
+
+def test_landmarks_on_one_point_leave_a_face_as_it_is(ferplus, tmp_path, monkeypatch):
+    nowhere = Face(np.array([10.0, 10.0, 11.0, 11.0]), 0.9, np.full((5, 2), 10.0))
+    monkeypatch.setattr("dan_model.cli_learning.FaceDetector", lambda: lambda photo: [nowhere])
+    run = ["align", "--dataset", "ferplus", "--root", str(ferplus), "--out", str(tmp_path / "aligned")]
+    told = CliRunner().invoke(app, run)
+    assert told.exit_code == 0, told.stderr
+    assert "0 of 4 images aligned" in told.stdout
+    one, other = (np.asarray(Image.open(root / "FER2013Train" / "a.png")) for root in (ferplus, tmp_path / "aligned"))
+    np.testing.assert_array_equal(one if one.ndim == 3 else np.stack([one] * 3, axis=2), other)
