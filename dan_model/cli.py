@@ -19,8 +19,9 @@ from rich.progress import track
 from dan_model.cards import model_card
 from dan_model.checkpoints import CHECKPOINT_FILES, WEIGHTS_FILE, import_published, load_checkpoint
 from dan_model.cli_learning import align, averages, evaluate, reference, train
+from dan_model.cli_options import Device, Preset, Weights
 from dan_model.cli_trust import trust
-from dan_model.devices import DEVICES, sharing_processes
+from dan_model.devices import sharing_processes
 from dan_model.errors import ArgumentError, DanError, NoFaceError
 from dan_model.explain.attributions import BASELINES, DEFAULT_METHODS, METHODS, parse_all
 from dan_model.explain.explainer import Explainer, FaceChoice
@@ -49,12 +50,9 @@ app.command()(trust)
 def explain(
     images: Annotated[list[Path], typer.Argument(help="Image files, or folders with some.", metavar="IMAGE...")],
     out: Annotated[Path, typer.Option(help="Folder for the results; made if it is not there.")],
-    weights: Annotated[
-        str | None,
-        typer.Option(help="Folder, .pth, or user/name on the Hub; default: embedded."),
-    ] = None,
-    preset: Annotated[str | None, typer.Option(help="For a published file: rafdb, affectnet7 or affectnet8.")] = None,
-    device: Annotated[str, typer.Option(help=f"Where to compute: {', '.join(DEVICES)}.")] = "auto",
+    weights: Weights = None,
+    preset: Preset = None,
+    device: Device = "auto",
     target: Annotated[str | None, typer.Option(help="Class to explain; default: the predicted one.")] = None,
     against: Annotated[str | None, typer.Option(help="Explain the target rather than this class.")] = None,
     head: Annotated[int | None, typer.Option(min=1, help="Explain this head's ledger entry, from 1 on.")] = None,

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from dan_model.cards import model_card
 from dan_model.checkpoints import REFERENCE_FILE, load_backbone, load_checkpoint
+from dan_model.cli_options import Dataset, Device, Preset, Root, Split, Weights
 from dan_model.config import ModelConfig
 from dan_model.devices import choose_device, sharing_processes
 from dan_model.errors import ArgumentError, NoFaceError
@@ -24,7 +25,7 @@ from dan_model.explain.regions import Regions, draw_regions, face_cover, face_in
 from dan_model.faces import FaceDetector, average_face, crop_face
 from dan_model.images import read_image
 from dan_model.learn.batches import Pixels
-from dan_model.learn.datasets import LOADERS, MAJORITY, SFEW_LABELS, VOTES, FaceSet, copy_tables, load_faces
+from dan_model.learn.datasets import MAJORITY, SFEW_LABELS, VOTES, FaceSet, copy_tables, load_faces
 from dan_model.learn.evaluation import Evaluation, fold_temperature, measure, predict
 from dan_model.learn.head_report import measure_heads
 from dan_model.learn.recipes import RECIPES, Phase, Recipe
@@ -36,18 +37,15 @@ from dan_model.terminal import errors, exit_on_error, make_folder
 
 WEIGHTS = "weights"  # in a training's folder: what came out
 
-Dataset = Annotated[str, typer.Option(help=f"One of {', '.join(LOADERS)}.")]
-Root = Annotated[Path, typer.Option(help="Folder that holds it, in its published layout.")]
-
 
 def evaluate(
     dataset: Dataset,
     root: Root,
     out: Annotated[Path, typer.Option(help="Where the metrics go, as JSON; figures go beside it.")],
-    split: Annotated[str, typer.Option(help="train, valid or test.")] = "valid",
-    weights: Annotated[str | None, typer.Option(help="As for `explain`; default: embedded.")] = None,
-    preset: Annotated[str | None, typer.Option(help="As for `explain`.")] = None,
-    device: Annotated[str, typer.Option(help="As for `explain`.")] = "auto",
+    split: Split = "valid",
+    weights: Weights = None,
+    preset: Preset = None,
+    device: Device = "auto",
     workers: Annotated[int, typer.Option(min=0, help="Processes that decode images too many to keep.")] = 0,
     heads: Annotated[bool, typer.Option("--heads", help="Also where each head looks and what it is worth.")] = False,
 ) -> None:
@@ -133,8 +131,8 @@ def reference(
     dataset: Dataset,
     root: Root,
     weights: Annotated[Path, typer.Option(help="Checkpoint folder; its reference.safetensors is made or replaced.")],
-    split: Annotated[str, typer.Option(help="train, valid or test.")] = "train",
-    device: Annotated[str, typer.Option(help="As for `explain`.")] = "auto",
+    split: Split = "train",
+    device: Device = "auto",
     every: Annotated[int, typer.Option(min=1, help="Take every n-th image only.")] = 1,
 ) -> None:
     """Measure what is usual under these weights: class centres, projection, percentiles, mean face."""
@@ -161,7 +159,7 @@ def align(
     dataset: Dataset,
     root: Root,
     out: Annotated[Path, typer.Option(help="Folder for the aligned copy, in the same layout.")],
-    split: Annotated[str, typer.Option(help="train, valid or test.")] = "train",
+    split: Split = "train",
     weights: Annotated[
         str | None, typer.Option(help="Whose landmark template; default: the embedded weights'.")
     ] = None,
@@ -200,7 +198,7 @@ def averages(
     dataset: Dataset,
     root: Root,
     out: Annotated[Path, typer.Option(help="Folder for one picture of each class.")],
-    split: Annotated[str, typer.Option(help="train, valid or test.")] = "train",
+    split: Split = "train",
     most: Annotated[int, typer.Option(min=2, help="Faces of each class, at most.")] = 400,
 ) -> None:
     """Average the aligned faces of each class, as the embedded weights see them: examples that show nobody."""

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 import typer
 
-from dan_model.cli_learning import Dataset, Root
+from dan_model.cli_options import Dataset, Device, Preset, Root, Split, Weights
 from dan_model.devices import sharing_processes
 from dan_model.errors import ArgumentError, DanError
 from dan_model.explain.attributions import METHODS, parse_all
@@ -32,7 +32,7 @@ def trust(
     dataset: Dataset,
     root: Root,
     out: Annotated[Path, typer.Option(help="Folder for numbers.jsonl, trust.json and trust.md; gone on with.")],
-    split: Annotated[str, typer.Option(help="train, valid or test.")] = "valid",
+    split: Split = "valid",
     count: Annotated[int, typer.Option(min=1, help="How many faces, evenly spaced over the split.")] = 100,
     method: Annotated[list[str] | None, typer.Option(help="As for `explain`; default: all.")] = None,
     sensitivity_every: Annotated[
@@ -41,9 +41,9 @@ def trust(
     sanity_every: Annotated[
         int, typer.Option(min=0, help="Randomise the network for every n-th of these faces; 0: for none.")
     ] = 1,
-    weights: Annotated[str | None, typer.Option(help="As for `explain`; default: embedded.")] = None,
-    preset: Annotated[str | None, typer.Option(help="As for `explain`.")] = None,
-    device: Annotated[str, typer.Option(help="As for `explain`.")] = "auto",
+    weights: Weights = None,
+    preset: Preset = None,
+    device: Device = "auto",
     precision: Annotated[
         str, typer.Option(help="no, or bf16 for the passes of curves and infidelity where no sensitivity is measured.")
     ] = "no",

@@ -10,6 +10,7 @@ import torch
 from dan_model.errors import ArgumentError
 from dan_model.explain import faithfulness
 from dan_model.explain.attributions import Question, Request
+from dan_model.explain.correlation import rank_correlation
 from dan_model.explain.faithfulness import (
     NOISE,
     NOISY_COPIES,
@@ -20,7 +21,6 @@ from dan_model.explain.faithfulness import (
     edge_map,
     measure_faithfulness,
     random_maps,
-    rank_correlation,
 )
 from dan_model.explain.maps import PATCHES, MapName, in_patches, map_names, new_map, shown_map
 from dan_model.explain.score import Score

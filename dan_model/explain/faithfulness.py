@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 import torch
 import torch.nn.functional as F
 from captum.metrics import infidelity, sensitivity_max
-from scipy.stats import spearmanr
 from torch import Tensor
 
 from dan_model.errors import Stopped
 from dan_model.explain.attributions import Question
+from dan_model.explain.correlation import rank_correlation
 from dan_model.explain.explanation import Explanation
 from dan_model.explain.maps import PATCHES, MapName, in_patches, map_names, new_map, shown_map
 
@@ -204,13 +204,6 @@ def edge_map(x: Tensor) -> Tensor:
     grey = x[0].mean(dim=0)
     down, right = torch.gradient(grey)
     return in_patches((down.square() + right.square()).sqrt().cpu())
-
-
-def rank_correlation(a: Tensor, b: Tensor) -> float:
-    """Spearman's, in [-1, 1]; NaN where one of them is the same everywhere."""
-    if float(a.max()) == float(a.min()) or float(b.max()) == float(b.min()):
-        return float("nan")
-    return float(spearmanr(a.numpy(), b.numpy()).statistic)
 
 
 def _sensitivity(question: Question, judged: MapFaithfulness) -> float | None:

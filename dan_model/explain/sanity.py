@@ -18,8 +18,8 @@ from torch import Tensor, nn
 
 from dan_model.errors import Stopped
 from dan_model.explain.attributions import METHODS, Question
+from dan_model.explain.correlation import rank_correlation
 from dan_model.explain.explanation import Explanation
-from dan_model.explain.faithfulness import rank_correlation
 from dan_model.explain.maps import MapName, in_patches, map_names, new_map, shown_map
 from dan_model.network import DAN
 

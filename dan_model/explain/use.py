@@ -11,9 +11,9 @@ import math
 from dataclasses import dataclass
 
 import torch
-from scipy.stats import spearmanr
 from torch import Tensor
 
+from dan_model.explain.correlation import rank_correlation
 from dan_model.explain.fusion import Fusion
 from dan_model.explain.heads import Heads
 from dan_model.network import DAN
@@ -68,7 +68,7 @@ def read_use(model: DAN, features: Tensor, heads: Heads, fusion: Fusion) -> Use:
     change = score[1:] - score[0]
     worth = fusion.map.flatten()[chosen].sum(dim=1)
     correlation = torch.tensor(
-        [_rank_correlation(a, e) for a, e in zip(heads.spatial, fusion.evidence, strict=True)], dtype=torch.float64
+        [rank_correlation(a, e) for a, e in zip(heads.spatial, fusion.evidence, strict=True)], dtype=torch.float64
     )
     return Use(fusion.target, fusion.against, chosen, -worth, change[: len(chosen)], change[len(chosen) :], correlation)
 
@@ -80,9 +80,3 @@ def _fill(features: Tensor, cells: Tensor) -> Tensor:
     stays[cells.to(flat.device)] = False
     flat[..., ~stays] = flat[..., stays].mean(dim=2, keepdim=True)
     return flat.reshape(features.shape)
-
-
-def _rank_correlation(one: Tensor, other: Tensor) -> float:
-    if one.max() == one.min() or other.max() == other.min():
-        return math.nan
-    return float(spearmanr(one.flatten(), other.flatten()).statistic)

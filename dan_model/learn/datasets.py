@@ -19,11 +19,12 @@ from torchvision.datasets import ImageFolder
 from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from dan_model.errors import DatasetError
+from dan_model.published import PRESETS
 
 FERPLUS_LABELS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
-RAFDB_LABELS = ("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral")
+RAFDB_LABELS = tuple(PRESETS["rafdb"].labels)
 SFEW_LABELS = RAFDB_LABELS
-AFFECTNET_LABELS = ("neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger", "contempt")
+AFFECTNET_LABELS = tuple(PRESETS["affectnet8"].labels)
 SYNONYMS = {
     "angry": "anger", "disgusted": "disgust", "fearful": "fear", "happy": "happiness", "sad": "sadness",
     "surprised": "surprise",

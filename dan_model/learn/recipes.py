@@ -106,17 +106,15 @@ class Recipe:
 
 
 PUBLISHED = Augmentation(0.2, 20, 1 / 7, 0, 0.5, 0, 0, 0.5)
+AFFECTNET = Recipe(
+    (Phase(224, 40),), optimizer="adam", lr=1e-4, weight_decay=0, schedule="exponential", gamma=0.6, sampling=1,
+    augmentation=Augmentation(0.7, 20, 0.2, 0.1, 0.5, 0, 0, 0.5),
+)  # fmt: skip
 RECIPES: Mapping[str, Recipe] = {
     "rafdb": Recipe((Phase(224, 40),), schedule="step", augmentation=PUBLISHED),
     "sfew": Recipe((Phase(224, 40),), lr=0.01, schedule="step", augmentation=PUBLISHED),
-    "affectnet7": Recipe(
-        (Phase(224, 40),), optimizer="adam", lr=1e-4, weight_decay=0, schedule="exponential", gamma=0.6, sampling=1,
-        augmentation=Augmentation(0.7, 20, 0.2, 0.1, 0.5, 0, 0, 0.5),
-    ),
-    "affectnet8": Recipe(
-        (Phase(224, 40),), optimizer="adam", lr=1e-4, weight_decay=0, schedule="exponential", gamma=0.6, sampling=1,
-        augmentation=Augmentation(0.7, 20, 0.2, 0.1, 0.5, 0, 0, 0.5),
-    ),
+    "affectnet7": AFFECTNET,
+    "affectnet8": AFFECTNET,
     "ferplus": Recipe(
         (Phase(64, 30), Phase(112, 20), Phase(224, 20)), weight_decay=5e-4, warmup_epochs=2, sampling=0.35,
         affinity=0.1, partition=0.1, overlap=0.5, overlap_margin=0.2, balance=1.5, outside=1.5, needed=0.3,

@@ -1,0 +1,15 @@
+"""How alike two maps rank the same places."""
+
+from __future__ import annotations
+
+import math
+
+from scipy.stats import spearmanr
+from torch import Tensor
+
+
+def rank_correlation(one: Tensor, other: Tensor) -> float:
+    """Spearman's, of two tensors of one shape on the CPU, in [-1, 1]; NaN where one of them is the same everywhere."""
+    if one.max() == one.min() or other.max() == other.min():
+        return math.nan
+    return float(spearmanr(one.flatten(), other.flatten()).statistic)
