@@ -30,7 +30,7 @@ from dan_model.faces import FaceDetector, median_template
 from dan_model.hub import hub_endpoint, push_folder
 from dan_model.images import read_image
 from dan_model.published import PRESETS
-from dan_model.show.archive import Archive, content_of, fingerprint
+from dan_model.show.archive import Archive, content_of, fingerprint, merge
 from dan_model.show.report import numbers, write
 from dan_model.terminal import errors, exit_on_error, make_folder
 from dan_model.version import __version__
@@ -89,13 +89,16 @@ def explain(
         "native": native, "views": views, "panel": panel, "against": against, "head": head,
         "faithfulness": faithfulness, "sanity": sanity, "version": __version__,
     }  # fmt: skip
+    if state.is_main_process:
+        merge(out)
+    state.wait_for_everyone()
     archive = Archive(out, asked, state.process_index)
     own = list(stems)[state.process_index :: state.num_processes]
     failed = 0
     for path in track(own, description="Explaining", console=errors, disable=not errors.is_terminal):
         try:
             content = content_of(path) if path.is_file() else ""
-            if archive.before(content):
+            if archive.done_before(path, content):
                 typer.echo(f"{path}: done before")
                 continue
             photo, files, faces = read_image(path), [], []
@@ -116,7 +119,8 @@ def explain(
             errors.print(f"{path}: {error}", style="red", markup=False)
     state.wait_for_everyone()
     if state.is_main_process:
-        archive.merge()
+        merge(out)
+    state.wait_for_everyone()  # a process that ends with an error takes the others with it
     if failed:
         errors.print(f"{failed} of {len(own)} images failed.", style="red")
         raise typer.Exit(1)

@@ -19,7 +19,7 @@ from dan_model.explain.explainer import Explainer
 from dan_model.faces import template_face
 from dan_model.images import read_image
 from dan_model.learn.datasets import load_faces
-from dan_model.show.archive import Archive, content_of, fingerprint
+from dan_model.show.archive import Archive, content_of, fingerprint, merge
 from dan_model.show.report import numbers
 from dan_model.show.trust_table import markdown, summarise
 from dan_model.terminal import errors, exit_on_error, make_folder
@@ -77,12 +77,15 @@ def trust(
             "methods": asked, "sensitivity_every": sensitivity_every, "sanity_every": sanity_every,
             "precision": precision, "version": __version__,
         }  # fmt: skip
+        if state.is_main_process:
+            merge(out)
+        state.wait_for_everyone()
         archive = Archive(out, told, state.process_index)
         chosen, failed = [paths[place] for place in places], 0
         for i in range(state.process_index, count, state.num_processes):
             try:
                 content = content_of(chosen[i])
-                if archive.before(content):
+                if archive.done_before(chosen[i], content):
                     continue
                 photo = read_image(chosen[i])
                 face = template_face(photo, explainer.model.config.preprocess)
@@ -100,8 +103,9 @@ def trust(
                 errors.print(f"{chosen[i]}: {error}", style="red", markup=False)
         state.wait_for_everyone()
         if state.is_main_process:
-            archive.merge()
+            merge(out)
             _write_table(Archive(out, told), chosen, told, out)
+        state.wait_for_everyone()  # a process that ends with an error takes the others with it
     if failed:
         raise typer.Exit(1)
 

@@ -7,14 +7,16 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from dan_model.checkpoints import load_checkpoint
 from dan_model.cli import app, name_results
 from dan_model.errors import ArgumentError
-from dan_model.show.archive import NUMBERS, Archive, content_of
+from dan_model.show.archive import NUMBERS, Archive, content_of, fingerprint, merge
 from tests.conftest import EXAMPLES, ONE_THREAD, TWO_PROCESSES
 
 EXPLAIN = ["explain", "--method", "none", "--no-panel", "--device", "cpu"]
@@ -71,6 +73,9 @@ def test_the_same_content_is_done_once_and_another_question_anew(tree, tmp_path)
     out = tmp_path / "out"
     twice = run(tree / "a" / "hopper.jpg", tree / "b" / "hopper.jpg", "--out", out)
     assert twice.stdout.count("done before") == 1
+    lines = [json.loads(line) for line in (out / NUMBERS).read_text().splitlines()]
+    assert [Path(line["image"]).parent.name for line in lines] == ["a", "b"]
+    assert lines[0]["files"] == lines[1]["files"]
     other = run(tree / "a" / "hopper.jpg", "--out", out, "--target", "anger")
     assert "done before" not in other.stdout
     assert entries(out)["hopper.jpg"]["faces"][0]["target"] == "anger"
@@ -99,15 +104,18 @@ def test_a_killed_run_goes_on(tree, tmp_path):
 
 def test_two_processes_share_the_images(tree, tmp_path):
     out = tmp_path / "out"
-    (tree / "b" / "broken.jpg").unlink()
     done = subprocess.run(
         [*TWO_PROCESSES, *EXPLAIN, str(tree), "--out", str(out)], env=ONE_THREAD, capture_output=True, text=True
     )
-    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.returncode == 1, done.stderr[-2000:]
+    assert "1 of" in done.stderr
     told = [json.loads(line) for line in (out / NUMBERS).read_text().splitlines()]
     images = [entry["image"] for entry in told]
     assert len(images) == len(set(images))
-    faces = {entry["content"]: [face["prediction"]["label"] for face in entry["faces"]] for entry in told}
+    assert "is not an image" in entries(out)["broken.jpg"]["error"]
+    faces = {
+        entry["content"]: [face["prediction"]["label"] for face in entry["faces"]] for entry in told if entry["content"]
+    }
     assert faces[content_of(EXAMPLES / "astronaut.jpg")] == ["happiness"]
     assert len(faces) == 3
     assert not list(out.glob("numbers-*.jsonl"))
@@ -121,9 +129,41 @@ def test_entries_of_other_processes_and_runs_count(tmp_path):
     later = Archive(tmp_path, {"weights": "w"}, 0)
     assert later.before("c1") is not None
     assert Archive(tmp_path, {"weights": "v"}, 0).before("c1") is None
-    later.merge()
+    merge(tmp_path)
     assert [json.loads(line)["image"] for line in (tmp_path / NUMBERS).read_text().splitlines()] == ["x.jpg", "y.jpg"]
     assert Archive(tmp_path, {"weights": "w"}).before("c1") is not None
+
+
+def test_a_later_run_counts_whatever_its_parts_are_called(tmp_path):
+    Archive(tmp_path, {"weights": "w"}, 3).add_failure(Path("x.jpg"), "broken")  # and killed before its end
+    merge(tmp_path)
+    Archive(tmp_path, {"weights": "w"}, 0).add(Path("x.jpg"), "c1", [], [])
+    merge(tmp_path)
+    (line,) = map(json.loads, (tmp_path / NUMBERS).read_text().splitlines())
+    assert "error" not in line
+    assert line["content"] == "c1"
+
+
+def test_files_that_another_image_wrote_over_do_not_count(tmp_path):
+    archive, place = Archive(tmp_path, {}), tmp_path / "x-face1.npz"
+    place.write_bytes(b"one")
+    archive.add(Path("a/x.jpg"), "c1", [place], [])
+    place.write_bytes(b"other")
+    archive.add(Path("b/x.jpg"), "c2", [place], [])
+    merge(tmp_path)
+    (line,) = map(json.loads, (tmp_path / NUMBERS).read_text().splitlines())
+    assert line["image"] == "b/x.jpg"
+    later = Archive(tmp_path, {})
+    assert later.before("c1") is None
+    assert later.before("c2") is not None
+
+
+def test_weights_are_told_apart_by_their_preprocessing_too():
+    model = load_checkpoint().model
+    before = fingerprint(model)
+    model.config = replace(model.config, preprocess=replace(model.config.preprocess, margin=0.3))
+    assert fingerprint(model) != before
+    assert fingerprint(load_checkpoint().model) == before
 
 
 def test_an_empty_folder_is_refused_and_names_are_kept_apart(tmp_path):

@@ -1,6 +1,7 @@
 """Explanations of many images in one folder: what is done is known by content, so that a run can be killed and go on.
 
-Every process appends to a file of its own, one line for each image; `merge` puts them together as numbers.jsonl.
+Every process appends to a file of its own, one line for each image; `merge` puts them together as numbers.jsonl, after
+a run, and before the next one in case the last was killed.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ NUMBERS = "numbers.jsonl"
 
 
 def fingerprint(model: DAN) -> str:
-    """What tells one set of weights from another, 16 hexadecimal digits."""
-    digest = sha256()
+    """What tells one network with its labels and preprocessing from another, 16 hexadecimal digits."""
+    digest = sha256(json.dumps(model.config.to_dict() | {"provenance": None}, sort_keys=True).encode())
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
@@ -38,18 +39,23 @@ class Archive:
         self.out = out
         self._asked = sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]
         self._own = out / f"numbers-{part}.jsonl"
-        self._done = {
-            entry["content"]: entry for entry in _entries(out) if entry["asked"] == self._asked and "error" not in entry
-        }
-        if self._own.is_file() and not self._own.read_bytes().endswith(b"\n"):
-            self._append_text("\n")  # a kill cut the last line short
+        alike = [entry for entry in _entries(out) if entry["asked"] == self._asked and "error" not in entry]
+        self._done = {entry["content"]: entry for entry in alike}
+        self._told = {entry["image"]: entry["content"] for entry in alike}
 
     def before(self, content: str) -> dict[str, Any] | None:
-        """The entry of an image with this content (`content_of`), if it was explained alike and its files are there."""
+        """The entry of an image of this content (`content_of`) that was explained alike, if its files are as written."""
         entry = self._done.get(content)
-        if entry is None or not all((self.out / name).is_file() for name in entry["files"]):
+        if entry is None or entry.get("digest") != self._digest(entry["files"]):
             return None
         return entry
+
+    def done_before(self, image: Path, content: str) -> bool:
+        """Whether an image was explained alike, itself or a copy of it; then it has a line of its own, too."""
+        entry = self.before(content)
+        if entry is not None and self._told.get(str(image)) != content:
+            self._append(entry | {"image": str(image)})
+        return entry is not None
 
     def add(self, image: Path, content: str, files: list[Path], faces: list[dict[str, Any]]) -> None:
         """Remember an image that was explained.
@@ -61,7 +67,8 @@ class Archive:
             faces: The numbers of each face.
         """
         names = [str(path.relative_to(self.out)) for path in files]
-        entry = {"image": str(image), "content": content, "asked": self._asked, "files": names, "faces": faces}
+        told = {"image": str(image), "content": content, "asked": self._asked, "files": names}
+        entry = told | {"digest": self._digest(names), "faces": faces}
         self._done[content] = entry
         self._append(entry)
 
@@ -69,24 +76,41 @@ class Archive:
         """Remember why an image could not be explained; the next run tries again."""
         self._append({"image": str(image), "content": "", "asked": self._asked, "files": [], "error": error})
 
-    def merge(self) -> Path:
-        """Put all processes' entries together: one line for each image, the latest counts. The parts are removed."""
-        latest = {entry["image"]: entry for entry in _entries(self.out)}
-        aside = self.out / f"{NUMBERS}.part"
-        lines = [json.dumps(latest[image]) for image in sorted(latest)]
-        aside.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-        parts = _parts(self.out)
-        aside.replace(self.out / NUMBERS)
-        for part in parts:
-            part.unlink()
-        return self.out / NUMBERS
-
     def _append(self, entry: dict[str, Any]) -> None:
-        self._append_text(json.dumps(entry) + "\n")
-
-    def _append_text(self, text: str) -> None:
         with self._own.open("a", encoding="utf-8") as file:
-            file.write(text)
+            file.write(json.dumps(entry) + "\n")
+
+    def _digest(self, names: list[str]) -> str:
+        """What some of its files hold, 16 hexadecimal digits; something else where one is missing."""
+        digest = sha256()
+        for path in (self.out / name for name in names):
+            digest.update(path.read_bytes() if path.is_file() else b"missing")
+        return digest.hexdigest()[:16]
+
+
+def merge(out: Path) -> None:
+    """Put all processes' entries together: one line for each image, later runs count. The parts are removed.
+
+    An image whose files were written over for another one, or with other options, has no line any more.
+    """
+    parts = _parts(out)
+    if not parts:
+        return
+    latest: dict[str, dict[str, Any]] = {}
+    owner: dict[str, tuple[str, str]] = {}
+    for entry in _entries(out):
+        latest[entry["image"]] = entry
+        owner |= dict.fromkeys(entry["files"], (entry["content"], entry["asked"]))
+    kept = [
+        json.dumps(entry)
+        for _, entry in sorted(latest.items())
+        if all(owner[name] == (entry["content"], entry["asked"]) for name in entry["files"])
+    ]
+    aside = out / f"{NUMBERS}.part"
+    aside.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+    aside.replace(out / NUMBERS)
+    for part in parts:
+        part.unlink()
 
 
 def content_of(image: Path) -> str:
