@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import fields, replace
 from pathlib import Path
@@ -36,6 +37,7 @@ from dan_model.show.learning_figures import confusion_figure, reliability_figure
 from dan_model.terminal import errors, exit_on_error, make_folder
 
 WEIGHTS = "weights"  # in a training's folder: what came out
+PRECISIONS = ("no", "bf16", "fp16")
 
 
 def evaluate(
@@ -86,7 +88,8 @@ def train(
     heads: Annotated[int | None, typer.Option(min=1, help="Attention heads of a fresh network; default: 4.")] = None,
     start: Annotated[str | None, typer.Option("--from", help="Weights to go on with instead of fresh ones.")] = None,
     backbone: Annotated[str | None, typer.Option(help="Weights or a ResNet-18's file; its backbone is taken.")] = None,
-    precision: Annotated[str, typer.Option(help="no, bf16 or fp16.")] = "no",
+    preset: Preset = None,
+    precision: Annotated[str, typer.Option(help=f"One of {', '.join(PRECISIONS)}; fp16 on a GPU only.")] = "no",
     cpu: Annotated[bool, typer.Option("--cpu", help="Stay on the CPU.")] = False,
     workers: Annotated[int, typer.Option(min=0, help="Processes that decode images too many to keep.")] = 0,
     every: Annotated[int, typer.Option(min=1, help="Take every n-th image only, to try things out.")] = 1,
@@ -103,10 +106,12 @@ def train(
             learning = learning.joined(load_faces(dataset, also, "train", protocol))
         learning = learning.every(every)
         validation = load_faces(dataset, root, "valid").every(every)
+        if precision not in PRECISIONS or (precision == "fp16" and (cpu or choose_device().type == "cpu")):
+            raise ArgumentError(f"--precision {precision} cannot be had here.", "Choose no or bf16.")
         if start and heads:
             raise ArgumentError("The weights of --from have their heads.", "Leave --heads out, or give --backbone.")
         config = replace(_config(dataset, learning), num_heads=heads or 4)
-        model = load_checkpoint(start).model if start else fresh_model(config, plan)
+        model = load_checkpoint(start, preset).model if start else fresh_model(config, plan)
         if backbone:
             load_backbone(model, backbone)
         config = model.config
@@ -122,7 +127,15 @@ def train(
             cpu=cpu,
             workers=workers,
         )
-        training.run(typer.echo)
+        shown = errors.is_terminal and training.accelerator.is_main_process
+        with Progress(console=errors, disable=not shown) as progress:
+            task = progress.add_task("Starting", total=None)
+            training.run(
+                typer.echo,
+                lambda epoch, step, steps: progress.update(
+                    task, description=f"Epoch {epoch} of {plan.epochs}", completed=step, total=steps
+                ),
+            )
         _finish(out, training, plan, learning)
         training.accelerator.end_training()
 
@@ -233,7 +246,8 @@ def _finish(out: Path, training: Training, recipe: Recipe, learning: FaceSet) ->
     final = DAN(model.config.labels, model.config.num_heads, model.config.preprocess, told)
     final.load_state_dict(model.cpu().state_dict())
     final.save_pretrained(out / WEIGHTS)
-    (out / WEIGHTS / REFERENCE_FILE).write_bytes((out / BEST / REFERENCE_FILE).read_bytes())
+    if (out / BEST / REFERENCE_FILE).is_file():
+        (out / WEIGHTS / REFERENCE_FILE).write_bytes((out / BEST / REFERENCE_FILE).read_bytes())
     (out / WEIGHTS / "README.md").write_text(model_card(final.config, out.resolve().name), encoding="utf-8")
     source = {"dataset": training.valid.faces.name, "processes": training.accelerator.num_processes}
     _write(measured, out / "metrics.json", logits / before.temperature, classes, source)
@@ -258,22 +272,22 @@ def _recipe(dataset: str, name: str | None) -> Recipe:
 
 def _changed(recipe: Recipe, changes: list[str]) -> Recipe:
     """A recipe with name=value changes; phases are written 64:30,112:20."""
-    values: dict[str, Any] = {}
-    kinds = {"int": int, "float": float}  # a whole number is a value of a float setting as well
+    kinds: dict[str, Callable[[str], Any]] = {"int": int, "float": float, "tuple[Phase, ...]": _phases}
     known = {spec.name: kinds.get(str(spec.type), str) for spec in fields(recipe) if spec.name != "augmentation"}
+    values: dict[str, Any] = {}
     for text in changes:
         name, _, value = text.partition("=")
+        if name not in known:
+            raise ArgumentError(f"--set {text}: there is no such setting.", f"Choose from: {', '.join(known)}.")
         try:
-            if name == "phases":
-                values[name] = tuple(Phase(*map(int, part.split(":"))) for part in value.split(","))
-            elif name in known:
-                values[name] = known[name](value)
-            else:
-                names = ", ".join(["phases", *known])
-                raise ArgumentError(f"--set {text}: there is no such setting.", f"Choose from: {names}.")
+            values[name] = known[name](value)
         except (TypeError, ValueError) as error:
             raise ArgumentError(f"--set {text} makes no sense: {error}.", "Write name=value.") from error
     return replace(recipe, **values)
+
+
+def _phases(text: str) -> tuple[Phase, ...]:
+    return tuple(Phase(*map(int, part.split(":"))) for part in text.split(","))
 
 
 def _config(dataset: str, faces: FaceSet) -> ModelConfig:

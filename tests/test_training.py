@@ -110,6 +110,7 @@ def test_stopped_within_an_epoch_too(pixels, tmp_path, monkeypatch):
     assert (rest.epoch, rest.step) == (0, 4)
     rest.run()
     assert_bit_equal(whole.objective, rest.objective)
+    assert [told["loss"] for told in rest.history] == [told["loss"] for told in whole.history]
 
 
 def test_killed_while_an_epoch_is_measured_the_epoch_is_not_lost(pixels, tmp_path, monkeypatch):
@@ -194,6 +195,36 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_state(pixels, tmp_pa
     assert (tmp_path / STATE).read_bytes() == before
 
 
+def test_a_network_that_is_not_finite_is_not_saved(pixels, tmp_path, monkeypatch):
+    monkeypatch.setattr("dan_model.learn.training.SAVE_EVERY", 1)
+    recipe = replace(QUICK, phases=(Phase(48, 2),))
+    training(few(pixels), recipe, tmp_path).run(until=1)
+    before = (tmp_path / STATE).read_bytes()
+    broken = training(few(pixels), recipe, tmp_path)
+    spoil = lambda: broken.model.fc.weight.data.fill_(math.nan)  # noqa: E731
+    monkeypatch.setattr(broken.optimizer, "step", spoil)  # the loss before was finite
+    with pytest.raises(TrainingError, match="network is not finite in epoch 2, step 1"):
+        broken.run()
+    assert (tmp_path / STATE).read_bytes() == before
+
+
+def test_every_step_is_told_and_centres_are_kept_where_they_are_trained(pixels, tmp_path):
+    told: list[tuple[int, int, int]] = []
+    recipe = replace(QUICK, phases=(Phase(48, 2),), affinity=0)
+    training(few(pixels), recipe, tmp_path).run(follow=lambda *step: told.append(step))
+    assert told == [(1, 1, 2), (1, 2, 2), (2, 1, 2), (2, 2, 2)]
+    assert not (tmp_path / "best" / "reference.safetensors").exists()
+
+
+def test_another_network_or_training_set_is_not_mixed_in(pixels, tmp_path):
+    recipe = replace(QUICK, phases=(Phase(48, 1),))
+    training(few(pixels), recipe, tmp_path).run()
+    with pytest.raises(ArgumentError, match=r"holds a training of 2 heads.*this one is of 3 heads"):
+        training(few(pixels), recipe, tmp_path, heads=3)
+    with pytest.raises(ArgumentError, match=r"on 64 images.*on 192 images"):
+        training(pixels, recipe, tmp_path)
+
+
 def test_another_recipe_is_not_mixed_in(pixels, tmp_path):
     recipe = replace(QUICK, phases=(Phase(48, 1),))
     training(few(pixels), recipe, tmp_path).run()
@@ -233,6 +264,11 @@ def test_bad_arguments_are_said(drawn, tmp_path):
         (("--dataset", "folder", "--root", drawn, "--set", "speed=9"), "no such setting"),
         (("--dataset", "folder", "--root", drawn, "--set", "phases=64"), "makes no sense"),
         (("--dataset", "folder", "--root", drawn, "--set", "batch_size=1"), "batch_size must be 2 or more"),
+        (("--dataset", "folder", "--root", drawn, "--set", "optimizer=lion"), "no optimizer 'lion'"),
+        (("--dataset", "folder", "--root", drawn, "--set", "schedule=linear"), "no schedule 'linear'"),
+        (("--dataset", "folder", "--root", drawn, "--set", "step_epochs=0"), "step_epochs 1 or more"),
+        (("--dataset", "folder", "--root", drawn, "--precision", "int8"), "--precision int8 cannot be had here"),
+        (("--dataset", "folder", "--root", drawn, "--precision", "fp16", "--cpu"), "--precision fp16 cannot be had"),
         (("--dataset", "folder", "--root", drawn, "--from", "weights", "--heads", 2), "have their heads"),
     ):
         result = run(*arguments)
@@ -327,7 +363,7 @@ def augmented(grey, augmentation: Augmentation, seed: int = 0) -> torch.Tensor:
     return augmentation(grey, 32, config, torch.Generator().manual_seed(seed))
 
 
-NOTHING = Augmentation(0, 0, 0, 0, 0, 0, 0, 0)
+NOTHING = Augmentation(0, 0, 0, (1, 1), 0, 0, 0, 0)
 
 
 def test_augmentation_of_nothing_changes_nothing(grey):
@@ -345,9 +381,10 @@ def test_faces_are_mirrored_moved_and_lit_each_in_its_own_way(grey):
     shifts = torch.stack([brighter[i][middle[i]].mean() for i in range(6)])
     assert shifts.unique().numel() == 6
     assert float(shifts.abs().max()) <= 0.4 + 1e-4
-    moved = augmented(grey, replace(NOTHING, probability=1.0, degrees=20, shift=0.1, scale=0.1))
+    moving = replace(NOTHING, probability=1.0, degrees=20, shift=0.1, scale=(0.9, 1.1))
+    moved = augmented(grey, moving)
     assert not torch.allclose(moved, plain, atol=0.1)
-    assert torch.equal(moved, augmented(grey, replace(NOTHING, probability=1.0, degrees=20, shift=0.1, scale=0.1)))
+    assert torch.equal(moved, augmented(grey, moving))
 
 
 def test_a_rectangle_is_erased_within_its_bounds(grey):
@@ -355,6 +392,17 @@ def test_a_rectangle_is_erased_within_its_bounds(grey):
     changed = ((erased - plain).abs().amax(dim=1) > 1e-3).float().mean(dim=(1, 2))
     assert float(changed.min()) > 0
     assert float(changed.max()) <= 0.35  # of 25 %, and what rounding to pixels adds
+    third = augmented(grey, replace(NOTHING, erase=1.0, erased_area=(0.33, 0.33), noise=False))
+    assert (third == 0).all(dim=1).float().mean(dim=(1, 2)).sub(0.33).abs().max() < 0.06
+
+
+def test_the_scale_is_drawn_between_its_bounds_and_black_comes_in_from_outside():
+    face = torch.full((64, 1, 40, 40), 255, dtype=torch.uint8)
+    smaller = replace(NOTHING, probability=1.0, scale=(0.8, 1), edge=False)
+    sides = ((augmented(face, smaller)[:, 0] + 1) / 2).mean(dim=(1, 2)).sqrt()
+    assert 0.79 < float(sides.min()) < 0.83
+    assert 0.96 < float(sides.max()) <= 1
+    assert float(augmented(face, replace(smaller, edge=True)).min()) == pytest.approx(1)
 
 
 def test_a_shift_moves_the_face_by_that_part():

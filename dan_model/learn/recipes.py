@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from typing import Literal, get_args
 
 from dan_model.errors import ArgumentError
 from dan_model.learn.augment import Augmentation
+
+Optimizer = Literal["sgd", "adam", "adamw"]
+Schedule = Literal["cosine", "step", "exponential"]
+OPTIMIZERS, SCHEDULES = get_args(Optimizer), get_args(Schedule)
 
 
 @dataclass(frozen=True)
@@ -53,10 +57,10 @@ class Recipe:
 
     phases: tuple[Phase, ...]
     batch_size: int = 256
-    optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
+    optimizer: Optimizer = "sgd"
     lr: float = 0.1
     weight_decay: float = 1e-4
-    schedule: Literal["cosine", "step", "exponential"] = "cosine"
+    schedule: Schedule = "cosine"
     gamma: float = 0.1
     step_epochs: int = 10
     warmup_epochs: float = 0.0
@@ -82,6 +86,13 @@ class Recipe:
             raise ArgumentError(f"A recipe needs phases of one epoch or more, got {self.phases}.", "Give some.")
         if self.batch_size < 2:
             raise ArgumentError(f"batch_size must be 2 or more, got {self.batch_size}.", "BatchNorm needs company.")
+        for name, known in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
+            if getattr(self, name) not in known:
+                raise ArgumentError(f"There is no {name} {getattr(self, name)!r}.", f"Choose from: {', '.join(known)}.")
+        if self.lr <= 0 or self.step_epochs < 1:
+            raise ArgumentError(
+                f"lr must be above 0 and step_epochs 1 or more, got {self.lr} and {self.step_epochs}.", "Change them."
+            )
 
     @property
     def epochs(self) -> int:
@@ -105,10 +116,13 @@ class Recipe:
         return self.lr * warm * self.gamma**steps
 
 
-PUBLISHED = Augmentation(0.2, 20, 1 / 7, 0, 0.5, 0, 0, 0.5)
+PUBLISHED = Augmentation(
+    probability=0.2, degrees=20, shift=1 / 7, scale=(1, 1), mirror=0.5, brightness=0, contrast=0, erase=0.5,
+    erased_area=(0.02, 0.25), noise=False, edge=False,
+)  # fmt: skip
 AFFECTNET = Recipe(
     (Phase(224, 40),), optimizer="adam", lr=1e-4, weight_decay=0, schedule="exponential", gamma=0.6, sampling=1,
-    augmentation=Augmentation(0.7, 20, 0.2, 0.1, 0.5, 0, 0, 0.5),
+    augmentation=replace(PUBLISHED, probability=0.7, shift=0.2, scale=(0.8, 1), erased_area=(0.02, 0.33)),
 )  # fmt: skip
 RECIPES: Mapping[str, Recipe] = {
     "rafdb": Recipe((Phase(224, 40),), schedule="step", augmentation=PUBLISHED),

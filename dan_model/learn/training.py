@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import broadcast
 from safetensors.torch import save_file
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
@@ -37,6 +38,7 @@ SAVE_EVERY = 200  # steps
 CHECK_EVERY = 20  # steps between two looks at whether the loss is still finite
 
 Told = Callable[[str], None]
+Follow = Callable[[int, int, int], None]
 
 
 def fresh_model(config: ModelConfig, recipe: Recipe) -> DAN:
@@ -62,8 +64,10 @@ class Training:
         cpu: Stay on the CPU though there is an accelerator.
         workers: Processes that decode images, where they are not kept in memory.
 
+    A training may go on with another precision or on other processes, but then not bit for bit.
+
     Raises:
-        ArgumentError: `out` holds the state of another recipe.
+        ArgumentError: `out` holds the state of another recipe, network or training set.
     """
 
     def __init__(
@@ -92,6 +96,8 @@ class Training:
         optimizer = _optimizer(objective, recipe)
         self.objective, self.optimizer = self.accelerator.prepare(objective, optimizer)
         self.epoch = self.step = 0  # of the epoch and in it: what comes next
+        # Of each term over the epoch's steps so far.
+        self.sums: defaultdict[str, Tensor] = defaultdict(lambda: torch.zeros((), device=device))
         self.history: list[dict[str, Any]] = []
         if (out / STATE).is_file():
             self._load()
@@ -107,11 +113,17 @@ class Training:
         average: DAN = self.average.module  # type: ignore[assignment]
         return average if self.recipe.ema else self.model
 
-    def run(self, told: Told = lambda line: None, until: int | None = None) -> list[dict[str, Any]]:
+    def run(
+        self,
+        told: Told = lambda line: None,
+        follow: Follow = lambda epoch, step, steps: None,
+        until: int | None = None,
+    ) -> list[dict[str, Any]]:
         """Train to the end, or up to an epoch.
 
         Args:
             told: Gets a line after each epoch, on the main process.
+            follow: Gets the epoch, counted from 1, the steps done in it and all its steps, after each.
             until: Stop before this epoch, counted from 0; for tests.
 
         Returns:
@@ -122,7 +134,7 @@ class Training:
         """
         self.accelerator.init_trackers("logs")
         while self.epoch < min(self.recipe.epochs, until or self.recipe.epochs):
-            entry = self._one_epoch()
+            entry = self._one_epoch(follow)
             logits, classes = predict(self.result, self.valid, self.recipe.size(self.epoch), self.workers)
             measured = measure(logits, classes, self.result.config.labels)
             entry |= {name: getattr(measured, name) for name in ("accuracy", "balanced_accuracy", "ece")}
@@ -132,18 +144,18 @@ class Training:
             if self.accelerator.is_main_process:
                 told(_line(entry, self.recipe.epochs))
             self.epoch, self.step = self.epoch + 1, 0
+            self.sums.clear()
             self._save()
         for tracker in self.accelerator.trackers:
             tracker.finish()
         return self.history
 
-    def _one_epoch(self) -> dict[str, Any]:
+    def _one_epoch(self, follow: Follow) -> dict[str, Any]:
         state, recipe = self.accelerator.state, self.recipe
         part, parts, size = state.process_index, state.num_processes, recipe.size(self.epoch)
         order = training_order(
             self.train.faces, recipe.sampling, recipe.batch_size, recipe.seed, self.epoch, part, parts
         )
-        sums: defaultdict[str, Tensor] = defaultdict(lambda: torch.zeros((), device=self.accelerator.device))
         if self.step == 0 and self.epoch and size != recipe.size(self.epoch - 1):
             self.average.n_averaged.zero_()  # another input size, other statistics: the average begins anew
         start, first = time.perf_counter(), self.step
@@ -166,27 +178,34 @@ class Training:
                 self.average.update_parameters(self.model)
             self.step += 1
             for name, term in {"loss": loss.detach(), **terms}.items():
-                sums[name] += term
+                self.sums[name] += term
             if self.step % CHECK_EVERY == 0 or self.step == len(order):
-                self._check(sums["loss"])
+                self._check("loss", self.accelerator.reduce(self.sums["loss"].clone()))
             if self.step % SAVE_EVERY == 0 and self.step < len(order):
                 self._save()
-        steps, seconds = len(order) - first, time.perf_counter() - start
+            follow(self.epoch + 1, self.step, len(order))
+        seconds = time.perf_counter() - start
+        self._agree()
         return {
             "epoch": self.epoch + 1,
             "size": size,
             "rate": rate,
-            **{name: float(total) / steps for name, total in sums.items()},
-            "images_per_second": steps * recipe.batch_size / seconds,
+            **{name: float(self.accelerator.reduce(s.clone(), "mean")) / len(order) for name, s in self.sums.items()},
+            "images_per_second": (len(order) - first) * recipe.batch_size / seconds,
         }
 
-    def _check(self, total: Tensor) -> None:
-        everywhere = self.accelerator.reduce(total.clone())
-        if not math.isfinite(float(everywhere)):
+    def _check(self, what: str, total: Tensor) -> None:
+        if not math.isfinite(float(total)):
             raise TrainingError(
-                f"The loss is not finite in epoch {self.epoch + 1}, step {self.step}.",
+                f"The {what} is not finite in epoch {self.epoch + 1}, step {self.step}.",
                 f"The last good state is in {self.out / STATE}. Start again from it with a lower rate, or clip.",
             )
+
+    def _agree(self) -> None:
+        """Give all processes the main one's statistics of normalisation: one network is measured and saved."""
+        if self.accelerator.num_processes > 1:
+            for buffer in (*self.model.buffers(), *self.average.buffers()):
+                buffer.copy_(broadcast(buffer))
 
     def _keep_if_best(self) -> None:
         last_phase = self.recipe.epochs - self.recipe.phases[-1].epochs
@@ -195,22 +214,27 @@ class Training:
             return
         if not rivals or self.history[-1]["accuracy"] > max(rivals):
             self.result.save_pretrained(self.out / BEST)
-            centres = self.accelerator.unwrap_model(self.objective).centres.detach().cpu()
-            save_file({CENTRES: centres.contiguous()}, self.out / BEST / REFERENCE_FILE)
+            if self.recipe.affinity:
+                centres = self.accelerator.unwrap_model(self.objective).centres.detach().cpu()
+                save_file({CENTRES: centres.contiguous()}, self.out / BEST / REFERENCE_FILE)
 
     def _save(self) -> None:
         """Write the state aside and put it in place at once: a kill leaves the old one or the new one."""
+        self._check("network", torch.stack([p.detach().float().sum() for p in self.model.parameters()]).sum())
         self.accelerator.wait_for_everyone()
         if not self.accelerator.is_main_process:
             return
         state = {
             "recipe": asdict(self.recipe),
+            "subject": self._subject(),
             "epoch": self.epoch,
             "step": self.step,
             "history": self.history,
             "objective": self.accelerator.unwrap_model(self.objective).state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "average": self.average.state_dict(),
+            "sums": dict(self.sums),
+            "scaler": self.accelerator.scaler.state_dict() if self.accelerator.scaler else None,
         }
         self.out.mkdir(parents=True, exist_ok=True)
         aside = self.out / f"{STATE}.part"
@@ -222,10 +246,23 @@ class Training:
         state = torch.load(self.out / STATE, map_location="cpu", weights_only=True)
         if state["recipe"] != asdict(self.recipe):
             raise ArgumentError(f"{self.out} holds a training with another recipe.", "Give another folder.")
+        if state["subject"] != self._subject():
+            raise ArgumentError(
+                f"{self.out} holds a training of {state['subject']}; this one is of {self._subject()}.",
+                "Give another folder.",
+            )
         self.epoch, self.step, self.history = state["epoch"], state["step"], state["history"]
         self.accelerator.unwrap_model(self.objective).load_state_dict(state["objective"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.average.load_state_dict(state["average"])
+        self.sums.update({name: total.to(self.accelerator.device) for name, total in state["sums"].items()})
+        if self.accelerator.scaler and state["scaler"]:
+            self.accelerator.scaler.load_state_dict(state["scaler"])
+
+    def _subject(self) -> str:
+        """What is trained on what, in words."""
+        config, faces = self.model.config, self.train.faces
+        return f"{config.num_heads} heads and {', '.join(config.labels)} on {len(faces):,} images of {faces.name}"
 
 
 def _optimizer(objective: torch.nn.Module, recipe: Recipe) -> torch.optim.Optimizer:

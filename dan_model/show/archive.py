@@ -44,7 +44,7 @@ class Archive:
         self._told = {entry["image"]: entry["content"] for entry in alike}
 
     def before(self, content: str) -> dict[str, Any] | None:
-        """The entry of an image of this content (`content_of`) that was explained alike, if its files are as written."""
+        """The entry of an image of this content (`content_of`) explained alike, if its files are as written."""
         entry = self._done.get(content)
         if entry is None or entry.get("digest") != self._digest(entry["files"]):
             return None
