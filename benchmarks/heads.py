@@ -20,7 +20,7 @@ from rich.progress import track
 from torch import Tensor
 
 from dan_model.checkpoints import load_checkpoint
-from dan_model.cli_learning import Root
+from dan_model.cli_options import Root
 from dan_model.explain.explainer import Explainer
 from dan_model.explain.regions import FACE, face_cover, face_inside
 from dan_model.learn.batches import Pixels

@@ -200,7 +200,7 @@ def _faces(explainer: Explainer, photo: np.ndarray, whole_image: bool) -> list[F
 def _methods(names: list[str], whole_image: bool) -> list[str]:
     """Requests from what --method was given; in a whole image nobody knows where regions lie."""
     every = [name for name, method in METHODS.items() if not (whole_image and method.regions)]
-    named = parse_all([name for name in names if name not in ("none", "all")])
+    named = parse_all([name for name in names if name != "all"])
     for request in named:
         if whole_image and METHODS[request.method].regions:
             raise ArgumentError(

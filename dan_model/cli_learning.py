@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
+import torch
 import typer
 from PIL import Image
 from rich.progress import Progress, track
@@ -20,10 +21,10 @@ from dan_model.checkpoints import REFERENCE_FILE, load_backbone, load_checkpoint
 from dan_model.cli_options import Dataset, Device, Preset, Root, Split, Weights
 from dan_model.config import ModelConfig
 from dan_model.devices import choose_device, sharing_processes
-from dan_model.errors import ArgumentError, NoFaceError
+from dan_model.errors import ArgumentError, DanError, NoFaceError
 from dan_model.explain.reference import measure_reference
 from dan_model.explain.regions import Regions, draw_regions, face_cover, face_inside
-from dan_model.faces import FaceDetector, average_face, crop_face
+from dan_model.faces import FaceDetector, average_face, only_face
 from dan_model.images import read_image
 from dan_model.learn.batches import Pixels
 from dan_model.learn.datasets import MAJORITY, SFEW_LABELS, VOTES, FaceSet, copy_tables, load_faces
@@ -185,26 +186,36 @@ def align(
         preprocess = load_checkpoint(weights).model.config.preprocess
         if preprocess.landmark_template is None:
             raise ArgumentError("These weights have no landmark template.", "Take others, or see `template`.")
+        if out.resolve().is_relative_to(root.resolve()):
+            raise ArgumentError(f"--out {out} lies in {root}, which is copied there.", "Give a folder outside.")
         state = sharing_processes("cpu")
         paths = load_faces(dataset, root, split, VOTES).paths
         make_folder(out)
         if state.is_main_process:
             copy_tables(root, out)
-        own, detector, aligned = paths[state.process_index :: state.num_processes], FaceDetector(), 0
+        own, detector, aligned, failed = paths[state.process_index :: state.num_processes], FaceDetector(), 0, 0
         for path in track(own, description="Aligning", console=errors, disable=not errors.is_terminal):
             place = out / path.relative_to(root)
             if place.is_file():
                 continue
             place.parent.mkdir(parents=True, exist_ok=True)
-            photo = read_image(path)
-            faces = detector(photo)
-            if len(faces) == 1:
-                with suppress(NoFaceError):  # landmarks that all lie in one place: no face after all
-                    photo, aligned = crop_face(photo, faces[0], preprocess).pixels, aligned + 1
             aside = place.with_name(f"{place.stem}.part{place.suffix}")
-            Image.fromarray(photo).save(aside, quality=95)
-            aside.replace(place)
+            try:
+                crop = only_face(read_image(path), detector, preprocess)
+                if crop is None:
+                    shutil.copyfile(path, aside)
+                else:
+                    Image.fromarray(crop.pixels).save(aside, quality=95)
+                    aligned += 1
+                aside.replace(place)
+            except (DanError, OSError) as error:
+                failed += 1
+                errors.print(f"{path}: {error}", style="red", markup=False)
+        state.wait_for_everyone()  # a process that ends with an error takes the others with it
     typer.echo(f"{out}: {aligned} of {len(own)} images aligned, the others copied or there before")
+    if failed:
+        errors.print(f"{failed} of {len(own)} images failed.", style="red")
+        raise typer.Exit(1)
 
 
 def averages(
@@ -223,7 +234,11 @@ def averages(
             for k, label in enumerate(faces.labels):
                 paths = [path for path, c in zip(faces.paths, faces.classes.tolist(), strict=True) if c == k][:most]
                 photos = (read_image(path) for path in progress.track(paths, description=label))
-                average, count = average_face(photos, detector, preprocess)
+                try:
+                    average, count = average_face(photos, detector, preprocess)
+                except NoFaceError:
+                    typer.echo(f"{label}: no face was found in {len(paths)} images, so there is no average")
+                    continue
                 Image.fromarray(average).save(out / f"mean_{label}.png")
                 typer.echo(f"{out / f'mean_{label}.png'}: {count} faces")
 
@@ -240,6 +255,7 @@ def _finish(out: Path, training: Training, recipe: Recipe, learning: FaceSet) ->
     provenance = {
         "dataset": f"{learning.name}, {len(learning):,} images",
         "recipe": {spec.name: getattr(recipe, spec.name) for spec in fields(recipe) if spec.name != "augmentation"},
+        "hardware": _hardware(training),
         "validation": measured.to_dict(),
     }
     told = json.loads(json.dumps(provenance, default=vars))
@@ -254,6 +270,16 @@ def _finish(out: Path, training: Training, recipe: Recipe, learning: FaceSet) ->
     typer.echo(
         f"{out / WEIGHTS}: accuracy {measured.accuracy:.4f}, balanced {measured.balanced_accuracy:.4f}, "
         f"ECE {measured.ece:.4f}"
+    )
+
+
+def _hardware(training: Training) -> str:
+    device, processes = training.accelerator.device, training.accelerator.num_processes
+    on_gpu = device.type == "cuda"
+    where = torch.cuda.get_device_name() if on_gpu else f"{device.type}, {torch.get_num_threads()} threads"
+    return (
+        f"{processes} process{'' if processes == 1 else 'es'} on {where}; precision "
+        f"{training.accelerator.mixed_precision}; {training.seconds / 3600:.1f} hours"
     )
 
 

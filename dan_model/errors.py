@@ -8,11 +8,11 @@ class DanError(Exception):
 
     Args:
         what: What was wrong, with the offending value and where it came from.
-        remedy: What to do about it.
+        remedy: What to do about it; empty where `what` says it.
     """
 
-    def __init__(self, what: str, remedy: str) -> None:
-        super().__init__(f"{what} {remedy}")
+    def __init__(self, what: str, remedy: str = "") -> None:
+        super().__init__(f"{what} {remedy}".strip())
         self.what = what
         self.remedy = remedy
 

@@ -187,6 +187,17 @@ def median_template(photos: Iterable[np.ndarray], detector: FaceDetector) -> tup
     return LandmarkTemplate(*map(tuple, median.tolist())), len(found)
 
 
+def only_face(photo: np.ndarray, detector: FaceDetector, preprocess: PreprocessConfig) -> FaceCrop | None:
+    """The crop of the one face in a photo (H, W, 3); None where none or several are found, or one without extent."""
+    faces = detector(photo)
+    if len(faces) != 1:
+        return None
+    try:
+        return crop_face(photo, faces[0], preprocess)
+    except NoFaceError:
+        return None
+
+
 def average_face(
     photos: Iterable[np.ndarray], detector: FaceDetector, preprocess: PreprocessConfig
 ) -> tuple[np.ndarray, int]:
@@ -205,10 +216,10 @@ def average_face(
     """
     total, count = np.zeros((AVERAGE_SIDE, AVERAGE_SIDE, 3)), 0
     for photo in photos:
-        faces = detector(photo)
-        if len(faces) == 1:
-            crop = Image.fromarray(crop_face(photo, faces[0], preprocess).pixels)
-            total += np.asarray(crop.resize((AVERAGE_SIDE, AVERAGE_SIDE), Image.Resampling.BICUBIC))
+        crop = only_face(photo, detector, preprocess)
+        if crop is not None:
+            pixels = Image.fromarray(crop.pixels)
+            total += np.asarray(pixels.resize((AVERAGE_SIDE, AVERAGE_SIDE), Image.Resampling.BICUBIC))
             count += 1
     if not count:
         raise NoFaceError("The detector found no face in these crops.", "Give crops of faces, at least 40 pixels wide.")

@@ -12,7 +12,7 @@ import torch
 from torchvision.models.resnet import BasicBlock
 
 from dan_model.errors import ArgumentError, DeviceMemoryError, Stopped
-from dan_model.explain.attributions import BASELINES, METHODS, Question, Request, attribute
+from dan_model.explain.attributions import BASELINES, METHODS, Question, Request, attribute, parse_all
 from dan_model.explain.attributions.gradients import NODES
 from dan_model.explain.attributions.question import BLUR, Scored
 from dan_model.explain.explainer import Explainer
@@ -404,6 +404,14 @@ def test_requests_read_what_they_write():
     text = "occlusion@mean:window=16,stride=8"
     assert Request.parse(text).text == text
     assert Request.parse("occlusion:stride=16").text == "occlusion"
+
+
+def test_all_methods_or_none_may_be_asked_for_by_that_word():
+    assert [request.method for request in parse_all(["all"])] == list(METHODS)
+    assert parse_all(["none"]) == []
+    assert [request.text for request in parse_all(["saliency", "none", "all"])] == [
+        "saliency", *(name for name in METHODS if name != "saliency"),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -92,8 +92,13 @@ def test_ferplus_half_copied_or_of_another_kind(ferplus):
         load_faces("ferplus", ferplus, "train", VOTES)
     with pytest.raises(DatasetError, match=r"FER2013Test.label\.csv is missing"):
         load_faces("ferplus", ferplus, "test")
-    (ferplus / "FER2013Valid" / "label.csv").write_text("a.png,box,1,2\n")
-    with pytest.raises(DatasetError, match="ten votes"):
+    nine = ",".join("123456789")
+    for text in ("a.png,box,1,2\n", f"a.png,box,{nine}\n" * 10):  # ninety votes are not nine rows of ten
+        (ferplus / "FER2013Valid" / "label.csv").write_text(text)
+        with pytest.raises(DatasetError, match="something else than ten votes"):
+            load_faces("ferplus", ferplus, "valid")
+    (ferplus / "FER2013Valid" / "label.csv").write_text("")
+    with pytest.raises(DatasetError, match=r"FER\+ valid is empty"):
         load_faces("ferplus", ferplus, "valid")
     with pytest.raises(DatasetError, match="'loudest'"):
         load_faces("ferplus", ferplus, "train", "loudest")
@@ -170,6 +175,13 @@ def test_sfew(tmp_path):
     (tmp_path / "Train" / "Sad" / "a.png").unlink()
     with pytest.raises(DatasetError, match="Sad holds no images; 6 of 7"):
         load_faces("sfew", tmp_path, "train")
+
+
+def test_two_folders_of_one_class_are_refused(tmp_path):
+    for name in ("Angry", "anger"):
+        image(tmp_path / "val" / name / "a.png")
+    with pytest.raises(DatasetError, match="two folders of one class: Angry, anger"):
+        load_faces("folder", tmp_path, "valid")
 
 
 def test_any_folder_and_its_order(tmp_path):
@@ -253,32 +265,78 @@ def test_evaluation_takes_every_image_once_over_any_number_of_processes():
         assert max(len(batch) for order in orders for batch in order) <= 4
 
 
-def test_an_aligned_copy_keeps_the_layout_and_turns_the_faces_upright(ferplus, tmp_path, detector):
+@pytest.fixture
+def align(ferplus, tmp_path):
+    """Runs `align` on the training faces of ferplus; gives its result and where the copy is."""
+    copy = tmp_path.with_name(f"{tmp_path.name}-aligned")
+
+    def run(out: Path = copy):
+        command = ["align", "--dataset", "ferplus", "--root", str(ferplus), "--out", str(out)]
+        return CliRunner().invoke(app, command), out / "FER2013Train"
+
+    return run
+
+
+def test_an_aligned_copy_keeps_the_layout_and_turns_the_faces_upright(ferplus, align, detector):
     folder = ferplus / "FER2013Train"
     portrait = Image.open(EXAMPLES / "astronaut.jpg").convert("L")
     portrait.rotate(20, resample=Image.Resampling.BICUBIC).save(folder / "a.png")
-    run = ["align", "--dataset", "ferplus", "--root", str(ferplus), "--out", str(tmp_path / "aligned")]
-    told = CliRunner().invoke(app, run)
+    told, copy = align()
     assert told.exit_code == 0, told.stderr
     assert "1 of 4 images aligned" in told.stdout
-    copy = tmp_path / "aligned" / "FER2013Train"
     assert (copy / "label.csv").read_text() == (folder / "label.csv").read_text()
     assert sorted(path.name for path in copy.glob("*.png")) == ["a.png", "b.png", "c.png", "e.png"]
-    one, other = (np.asarray(Image.open(place / "b.png").convert("L")) for place in (copy, folder))
-    np.testing.assert_array_equal(one, other)
+    assert (copy / "b.png").read_bytes() == (folder / "b.png").read_bytes()
     (face,) = detector(np.asarray(Image.open(copy / "a.png").convert("RGB")))
     found = face.landmarks / Image.open(copy / "a.png").size[0]
     template = load_checkpoint().model.config.preprocess.landmark_template
     np.testing.assert_allclose(found, template.points, atol=0.05)
-    assert "0 of 4 images aligned" in CliRunner().invoke(app, run).stdout
+    assert "0 of 4 images aligned" in align()[0].stdout
 
 
-def test_landmarks_on_one_point_leave_a_face_as_it_is(ferplus, tmp_path, monkeypatch):
+def test_landmarks_on_one_point_leave_a_face_as_it_is(ferplus, align, monkeypatch):
     nowhere = Face(np.array([10.0, 10.0, 11.0, 11.0]), 0.9, np.full((5, 2), 10.0))
     monkeypatch.setattr("dan_model.cli_learning.FaceDetector", lambda: lambda photo: [nowhere])
-    run = ["align", "--dataset", "ferplus", "--root", str(ferplus), "--out", str(tmp_path / "aligned")]
-    told = CliRunner().invoke(app, run)
+    told, copy = align()
     assert told.exit_code == 0, told.stderr
     assert "0 of 4 images aligned" in told.stdout
-    one, other = (np.asarray(Image.open(root / "FER2013Train" / "a.png")) for root in (ferplus, tmp_path / "aligned"))
-    np.testing.assert_array_equal(one if one.ndim == 3 else np.stack([one] * 3, axis=2), other)
+    assert (copy / "a.png").read_bytes() == (ferplus / "FER2013Train" / "a.png").read_bytes()
+
+
+def test_an_image_that_cannot_be_read_does_not_stop_align(ferplus, align):
+    (ferplus / "FER2013Train" / "a.png").write_text("no image")
+    told, copy = align()
+    assert told.exit_code == 1
+    assert "a.png is not an image" in told.stderr
+    assert sorted(path.name for path in copy.glob("*.png")) == ["b.png", "c.png", "e.png"]
+
+
+def test_a_copy_inside_of_what_is_copied_is_refused(ferplus, align):
+    told, _ = align(ferplus / "aligned")
+    assert told.exit_code == 2
+    assert "Give a folder outside" in told.stderr
+
+
+def test_classes_without_a_face_have_no_average(ferplus, tmp_path, monkeypatch):
+    monkeypatch.setattr("dan_model.cli_learning.FaceDetector", lambda: lambda photo: [])
+    out = tmp_path / "averages"
+    told = CliRunner().invoke(app, ["averages", "--dataset", "ferplus", "--root", str(ferplus), "--out", str(out)])
+    assert told.exit_code == 0, told.stderr
+    assert "neutral: no face was found in 1 images" in told.stdout
+    assert not list(out.iterdir())
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_an_image_that_cannot_be_decoded_is_named(ferplus, workers):
+    faces = load_faces("ferplus", ferplus, "train")
+    faces.paths[1].write_text("no image")
+    pixels = Pixels(faces, PreprocessConfig(detail_size=48), memory=0)
+    with pytest.raises(DatasetError) as told:
+        list(pixels.batches([[0, 1]], workers))
+    assert str(told.value).startswith(f"{faces.paths[1]} cannot be read as an image")
+    assert str(told.value).endswith("Copy it again.")
+
+
+def test_processes_that_would_get_less_than_two_images_are_refused(ferplus):
+    with pytest.raises(DatasetError, match="batch of 4 is too small for 3 processes"):
+        training_order(load_faces("ferplus", ferplus, "train"), 0, 4, 0, 0, part=0, parts=3)

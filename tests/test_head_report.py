@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import json
 import math
 
 import pytest
 import torch
 
+from dan_model.checkpoints import load_checkpoint
 from dan_model.explain.fusion import Classifier
 from dan_model.explain.heads import read_heads, read_overlap
 from dan_model.explain.interventions import for_each_head, mute, solo
 from dan_model.learn.head_report import measure_heads
+from dan_model.network import DAN
 from dan_model.preprocess import to_input
 from tests.test_reference import model, pixels  # noqa: F401
 
@@ -48,3 +51,12 @@ def test_figures_are_those_of_a_plain_loop(model, pixels):  # noqa: F811
     assert report.muted == pytest.approx((muted / count).tolist())
     assert report.alone == pytest.approx((alone / count).tolist())
     assert sum(report.won) == pytest.approx(1)
+
+
+def test_a_single_head_has_no_overlap(pixels):  # noqa: F811
+    labels = load_checkpoint().model.config.labels
+    report = measure_heads(DAN(labels, 1, pixels.config), pixels)
+    assert (report.cosine, report.correlation) == (None, None)
+    assert report.won == pytest.approx([1])
+    assert report.alone == [report.accuracy]
+    json.dumps(report.to_dict(), allow_nan=False)

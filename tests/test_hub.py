@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from dan_model.cards import model_card
 from dan_model.checkpoints import load_checkpoint, load_or_embedded
 from dan_model.cli import app
+from dan_model.config import ModelConfig
 from dan_model.errors import CheckpointError, ConfigError
 from dan_model.explain.explainer import Explainer
 from dan_model.hub import HubAddress, UnreachableError
@@ -293,6 +294,27 @@ def test_the_embedded_weights_card_tells_measured_results():
     measured = config.provenance["validation"]
     assert results["accuracy"] == measured["accuracy"] > 0.8
     assert f"| contempt | {measured['recall']['contempt']} |" in card.content
+
+
+def test_a_trained_networks_card_says_where_it_fails():
+    told = {
+        "dataset": "drawn faces",
+        "recipe": {"phases": [{"size": 64, "epochs": 2}], "lr": 0.0123456},
+        "validation": {
+            "count": 20, "accuracy": 0.7, "labels": ["calm", "glad", "odd"],
+            "per_class": {k: {"recall": r, "count": 5} for k, r in (("calm", 1), ("glad", 0.51239), ("odd", 0))},
+            "confusion": [[8, 0, 0], [1, 6, 3], [2, 0, 0]],
+        },
+    }  # fmt: skip
+    card = model_card(ModelConfig(("calm", "glad", "odd"), provenance=told), "DAN")
+    assert "**Recipe.** phases size 64, epochs 2, lr 0.01235" in card
+    assert "| glad | 0.5124 | 5 |" in card
+    assert "| glad | 1 | 6 | 3 |" in card
+    assert (
+        "**Where it fails.** Recognised least: odd (0.00 of 2 found, most often taken for calm); "
+        "glad (0.60 of 10 found, most often taken for odd)."
+    ) in card
+    assert "{" not in card
 
 
 @pytest.fixture

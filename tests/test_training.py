@@ -145,6 +145,9 @@ def test_two_processes_train_together(drawn, tmp_path):
     assert (metrics["processes"], metrics["count"]) == (2, 6)
     config = load_checkpoint(tmp_path / "weights").model.config
     assert config.num_heads == 2
+    card = (tmp_path / "weights" / "README.md").read_text()
+    assert "**Hardware and time.** 2 processes on cpu, 1 threads; precision no; 0.0 hours" in card
+    assert "| class | precision | recall | f1 | count |" in card
     assert config.provenance["dataset"] == f"{drawn.name} train, 32 images"  # 192 of them twice, every twelfth
 
 

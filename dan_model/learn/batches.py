@@ -52,12 +52,11 @@ class Pixels(Dataset[tuple[Tensor, Tensor]]):
                 chosen = torch.as_tensor(group)
                 yield self.kept[chosen], self.faces.targets[chosen]
             return
-        yield from DataLoader(
-            self,
-            batch_sampler=[torch.as_tensor(i).tolist() for i in indices],
-            num_workers=workers,
-            persistent_workers=False,
-        )
+        order = [torch.as_tensor(i).tolist() for i in indices]
+        try:
+            yield from DataLoader(self, batch_sampler=order, num_workers=workers)
+        except DatasetError as error:  # a worker's comes with its traceback as text
+            raise DatasetError(str(error).rpartition(f"{DatasetError.__name__}: ")[2].strip()) from None
 
     def _decode(self, index: int) -> Tensor:
         path = self.faces.paths[index]
@@ -93,6 +92,8 @@ def training_order(
     else:
         order = torch.randperm(len(faces), generator=generator)
     own = batch_size // parts
+    if own < 2:
+        raise DatasetError(f"A batch of {batch_size} is too small for {parts} processes.", "Give two images to each.")
     steps = len(order) // (own * parts)
     if not steps:
         raise DatasetError(f"{faces.name} has {len(faces)} images, too few for a batch of {batch_size}.", "Use less.")

@@ -111,9 +111,10 @@ def load_faces(dataset: str, root: Path, split: str, protocol: str = MAJORITY) -
         raise DatasetError(f"There is no split {split!r}.", f"Choose from: {', '.join(SPLITS)}.")
     if not root.is_dir():
         raise DatasetError(f"{root} is no folder.", f"Give the folder that holds {dataset}.")
-    if dataset == "ferplus":
-        return _ferplus(root, split, protocol)
-    return LOADERS[dataset](root, split)
+    faces = _ferplus(root, split, protocol) if dataset == "ferplus" else LOADERS[dataset](root, split)
+    if not len(faces):
+        raise DatasetError(f"{faces.name} is empty.", "Copy its images and labels.")
+    return faces
 
 
 def copy_tables(root: Path, out: Path) -> None:
@@ -137,7 +138,8 @@ def _ferplus(root: Path, split: str, protocol: str = MAJORITY) -> FaceSet:
     with table.open(newline="", encoding="utf-8") as file:
         rows = [row for row in csv.reader(file) if row]
     try:
-        votes = clean_votes(torch.tensor([[int(v) for v in row[2:12]] for row in rows]).reshape(-1, 10))
+        table_of_votes = [[int(v) for v in row[2:12]] for row in rows]
+        votes = clean_votes(torch.tensor(table_of_votes).reshape(len(rows), 10))
     except (ValueError, RuntimeError) as error:
         raise DatasetError(f"{table} holds something else than ten votes a line.", "Take FER+'s own file.") from error
     named, total = votes[:, :8].double(), votes.sum(dim=1).double()
@@ -177,9 +179,9 @@ def _affectnet(classes: int) -> Callable[[Path, str], FaceSet]:
         name = f"AffectNet-{classes} {split}"
         if split == "test":
             raise DatasetError("AffectNet's test labels are not public.", "Take its validation split: valid.")
-        for raw in (root / ("train_set" if split == "train" else "val_set"),):
-            if raw.is_dir():
-                return _affectnet_raw(name, labels, raw)
+        raw = root / ("train_set" if split == "train" else "val_set")
+        if raw.is_dir():
+            return _affectnet_raw(name, labels, raw)
         folder = _first_folder(root, ("train",) if split == "train" else ("val", "valid"), name)
         paths, found = [], []
         for k in range(classes):
@@ -240,6 +242,8 @@ def _class_folders(name: str, folder: Path, labels: tuple[str, ...] | None) -> F
     except FileNotFoundError as error:
         raise DatasetError(f"{folder} has no class folders.", "Put the images of each class into its own.") from error
     names = tuple(SYNONYMS.get(folder_name.lower(), folder_name.lower()) for folder_name in found.classes)
+    if len(set(names)) < len(names):
+        raise DatasetError(f"{folder} has two folders of one class: {', '.join(found.classes)}.", "Make them one.")
     empty = [found.classes[k] for k in range(len(names)) if k not in found.targets]
     if empty:
         there = len(names) - len(empty)
@@ -252,8 +256,6 @@ def _class_folders(name: str, folder: Path, labels: tuple[str, ...] | None) -> F
 
 def _hard(name: str, labels: tuple[str, ...], paths: list[Path], classes: Sequence[int], why: str) -> FaceSet:
     _need(paths, why)
-    if not paths:
-        raise DatasetError(f"{name} is empty.", "Copy its images.")
     targets = torch.nn.functional.one_hot(torch.tensor(classes), len(labels)).float()
     return FaceSet(name, labels, tuple(paths), targets)
 

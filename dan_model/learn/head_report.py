@@ -35,8 +35,8 @@ class HeadReport:
         alone: Accuracy with each head alone (all others zero), (H,).
     """
 
-    cosine: float
-    correlation: float
+    cosine: float | None
+    correlation: float | None
     entropy: list[float]
     regions: list[dict[str, float]] | None
     won: list[float]
@@ -55,7 +55,7 @@ def measure_heads(model: DAN, pixels: Pixels, cover: dict[str, Tensor] | None = 
     """Measure on one process; the backbone runs once for each face.
 
     Args:
-        model: With two heads or more.
+        model: The network.
         pixels: The faces, with their classes.
         cover: Of each region, which pixels of an aligned crop belong to it, (S, S) of 0 and 1; None: not aligned.
     """
@@ -96,8 +96,8 @@ def measure_heads(model: DAN, pixels: Pixels, cover: dict[str, Tensor] | None = 
         shares = {name: (sums[f"region {name}"] / count).tolist() for name in cover}
         regions = [{name: shares[name][h] for name in cover} for h in range(heads)]
     return HeadReport(
-        cosine=float(sums["cosine"] / count),
-        correlation=float(sums["correlation"] / count),
+        cosine=float(sums["cosine"] / count) if heads > 1 else None,
+        correlation=float(sums["correlation"] / count) if heads > 1 else None,
         entropy=(sums["entropy"] / count).tolist(),
         regions=regions,
         won=(sums["won"] / count).tolist(),

@@ -96,6 +96,7 @@ class Training:
         optimizer = _optimizer(objective, recipe)
         self.objective, self.optimizer = self.accelerator.prepare(objective, optimizer)
         self.epoch = self.step = 0  # of the epoch and in it: what comes next
+        self.seconds = 0.0  # of training, over all runs
         # Of each term over the epoch's steps so far.
         self.sums: defaultdict[str, Tensor] = defaultdict(lambda: torch.zeros((), device=device))
         self.history: list[dict[str, Any]] = []
@@ -158,7 +159,7 @@ class Training:
         )
         if self.step == 0 and self.epoch and size != recipe.size(self.epoch - 1):
             self.average.n_averaged.zero_()  # another input size, other statistics: the average begins anew
-        start, first = time.perf_counter(), self.step
+        start, first, before = time.perf_counter(), self.step, self.seconds
         self.objective.train()
         for pixels, targets in self.train.batches(order[first:], self.workers):
             rate = recipe.rate(self.epoch + self.step / len(order))
@@ -177,6 +178,7 @@ class Training:
             if recipe.ema:
                 self.average.update_parameters(self.model)
             self.step += 1
+            self.seconds = before + time.perf_counter() - start
             for name, term in {"loss": loss.detach(), **terms}.items():
                 self.sums[name] += term
             if self.step % CHECK_EVERY == 0 or self.step == len(order):
@@ -184,14 +186,13 @@ class Training:
             if self.step % SAVE_EVERY == 0 and self.step < len(order):
                 self._save()
             follow(self.epoch + 1, self.step, len(order))
-        seconds = time.perf_counter() - start
         self._agree()
         return {
             "epoch": self.epoch + 1,
             "size": size,
             "rate": rate,
             **{name: float(self.accelerator.reduce(s.clone(), "mean")) / len(order) for name, s in self.sums.items()},
-            "images_per_second": (len(order) - first) * recipe.batch_size / seconds,
+            "images_per_second": (len(order) - first) * recipe.batch_size / (self.seconds - before),
         }
 
     def _check(self, what: str, total: Tensor) -> None:
@@ -234,6 +235,7 @@ class Training:
             "optimizer": self.optimizer.state_dict(),
             "average": self.average.state_dict(),
             "sums": dict(self.sums),
+            "seconds": self.seconds,
             "scaler": self.accelerator.scaler.state_dict() if self.accelerator.scaler else None,
         }
         self.out.mkdir(parents=True, exist_ok=True)
@@ -252,6 +254,7 @@ class Training:
                 "Give another folder.",
             )
         self.epoch, self.step, self.history = state["epoch"], state["step"], state["history"]
+        self.seconds = state["seconds"]
         self.accelerator.unwrap_model(self.objective).load_state_dict(state["objective"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.average.load_state_dict(state["average"])

@@ -275,12 +275,13 @@ def attribute(question: Question, request: Request | str) -> Attribution:
 
 
 def parse_all(names: Sequence[str]) -> list[Request]:
-    """Requests from text, each once.
+    """Requests from text, each once; "all" stands for every method, "none" for no further one.
 
     Raises:
         ArgumentError: As `Request.parse`.
     """
-    return list(dict.fromkeys(Request.parse(name) for name in names))
+    groups = {"all": tuple(METHODS), "none": ()}
+    return list(dict.fromkeys(Request.parse(each) for name in names for each in groups.get(name, (name,))))
 
 
 def _value(text: str, spec: Setting, given: str | None) -> float:
