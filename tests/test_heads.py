@@ -10,7 +10,15 @@ from hypothesis import given
 from dan_model.errors import ArgumentError
 from dan_model.explain.channels import NOBODY, tug_of_war
 from dan_model.explain.fusion import Classifier, consensus_logits
-from dan_model.explain.heads import Heads, read_heads, read_overlap, strongest_channels
+from dan_model.explain.heads import (
+    Heads,
+    mean_of_pairs,
+    pairwise_iou,
+    read_heads,
+    read_overlap,
+    strongest_channels,
+    top_cells,
+)
 from dan_model.learn.losses import partition_loss
 from tests.conftest import some_classifier, some_embeddings
 
@@ -99,3 +107,16 @@ def test_on_the_embedded_weights_saturation_and_winners_are_the_shares(explainer
     led = tug.winner != NOBODY
     assert torch.equal(tug.winner[led], shares.argmax(dim=0)[led])
     assert float(tug.won.sum()) == pytest.approx(float(led.double().mean()))
+
+
+def test_a_fifth_of_the_cells_count_as_most_attended():
+    assert [top_cells(n) for n in (49, 16, 9, 4, 1)] == [10, 3, 2, 1, 1]
+    assert read_overlap(heads(torch.rand(2, 7, 7))).cells == 10
+
+
+def test_many_faces_are_compared_as_one_by_one():
+    maps = torch.rand(5, 3, 49, generator=torch.Generator().manual_seed(0))
+    each = torch.stack([pairwise_iou(face, 10) for face in maps])
+    torch.testing.assert_close(pairwise_iou(maps, 10), each, rtol=0, atol=0)
+    by_hand = [(float(m[0, 1]) + float(m[0, 2]) + float(m[1, 2])) / 3 for m in each]
+    assert mean_of_pairs(each).tolist() == pytest.approx(by_hand)

@@ -20,10 +20,11 @@ from dan_model.explain.explainer import Explainer
 from dan_model.explain.fusion import Classifier
 from dan_model.explain.heads import read_heads, read_overlap
 from dan_model.explain.reference import Reference, measure_reference, place
-from dan_model.explain.regions import Regions, draw_regions
+from dan_model.explain.regions import REGIONS, Regions, draw_regions
 from dan_model.learn.batches import Pixels
 from dan_model.learn.datasets import FaceSet
 from dan_model.preprocess import to_input
+from dan_model.show.sentences import unusual_regions_note
 from dan_model.show.views import class_views, head_views
 from tests.conftest import random_dan
 from tests.drawn_faces import MOUTHS, draw_face, write_faces
@@ -88,6 +89,7 @@ def test_quantiles_are_those_of_the_single_views(reference, model, one_by_one):
     heads = [read_heads(stages) for stages in one_by_one]
     expected = {
         "overlap": [read_overlap(h).mean_cosine for h in heads],
+        "iou": [read_overlap(h).mean_iou for h in heads],
         "partition_loss": [read_overlap(h).partition_loss for h in heads],
         "saturation": [tug_of_war(classifier, h.embeddings, 0).saturation for h in heads],
     }
@@ -106,6 +108,9 @@ def test_percentiles_by_hand():
     for value, percent in ((-1, 0), (0, 0), (0.5, 25), (0.51, 25.5), (2, 100), (3, 100)):
         assert reference.percentile("overlap", value) == pytest.approx(percent, abs=1e-4)
     assert reference.percentile("saturation", 0.5) is None
+    table = torch.linspace(0, 1, 101)[:, None, None] * torch.tensor([[1.0, 2.0]])  # one head, two regions
+    regions = Reference(torch.zeros(2, 4), quantiles={"regions": table})
+    assert [regions.percentile("regions", 0.5, 0, r) for r in (0, 1)] == pytest.approx([50, 25], abs=1e-4)
     flat = Reference(torch.zeros(2, 4), quantiles={"overlap": torch.zeros(101)})
     assert flat.percentile("overlap", 0.0) == 50
 
@@ -151,7 +156,22 @@ def test_the_embedded_weights_bring_theirs(astronaut, detector):
     views = class_views(e)
     assert [view.name for view in views] == ["distances", "projection"]
     note = next(view.note for view in head_views(e) if view.name == "overlap")
-    assert "reference faces: overlap higher than on" in note
+    assert "reference faces: cosine higher than on" in note
+
+
+def test_regions_that_are_looked_at_more_than_usual_are_named(explainer, astronaut):
+    e = explainer.explain(astronaut)
+    shares = torch.stack([e.regions.shares(a) for a in e.heads.spatial]).float()  # (H, R)
+    usual = torch.linspace(0.5, 1.5, 101)[:, None, None] * shares
+    usual[:, 1, 2] = shares[1, 2] / 2  # head 2 looks more at the third region than on any reference face
+    usual[:, 3, 4] = shares[3, 4] + 1
+    reference = replace(e.reference, quantiles={"regions": usual}, told={"count": "7"})
+    note = unusual_regions_note(replace(e, reference=reference))
+    less, more = f"Head 4 {REGIONS[4]} less than on 100 %", f"Head 2 {REGIONS[2]} more than on 100 %"
+    assert note == f"Unusual, of 7 reference faces: {less}; {more} of them."
+    plain = replace(e.reference, quantiles={"regions": torch.linspace(0.5, 1.5, 101)[:, None, None] * shares})
+    assert unusual_regions_note(replace(e, reference=plain)).startswith("No share is unusual")
+    assert unusual_regions_note(replace(e, reference=None)) == ""
 
 
 def test_a_class_without_faces_is_refused(model, pixels):

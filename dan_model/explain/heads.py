@@ -12,7 +12,7 @@ from dan_model.errors import ArgumentError
 from dan_model.learn.losses import partition_loss
 from dan_model.network import Stages
 
-TOP_CELLS = 10  # of 49: what a map counts as "most attended" when maps are overlaid
+TOP_PART = 10 / 49  # of a map's cells: what it counts as "most attended" when maps are overlaid
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,9 +51,12 @@ class Overlap:
     @property
     def mean_cosine(self) -> float:
         """Mean of the maps' cosine over all pairs of heads."""
-        heads = self.cosine.shape[0]
-        rows, columns = torch.triu_indices(heads, heads, offset=1)
-        return float(self.cosine[rows, columns].mean())
+        return float(mean_of_pairs(self.cosine))
+
+    @property
+    def mean_iou(self) -> float:
+        """Mean of the maps' intersection over union over all pairs of heads."""
+        return float(mean_of_pairs(self.iou))
 
 
 def read_heads(stages: Stages) -> Heads:
@@ -66,8 +69,12 @@ def strongest_channels(gates: Tensor, count: int) -> Tensor:
     return gates.topk(count, dim=1).indices
 
 
-def read_overlap(heads: Heads, cells: int = TOP_CELLS) -> Overlap:
+def read_overlap(heads: Heads, cells: int | None = None) -> Overlap:
     """Compare the heads of one face pair by pair.
+
+    Args:
+        heads: Of one face.
+        cells: How many cells of a map count as most attended; None: `top_cells`.
 
     Raises:
         ArgumentError: There is a single head, or a map has fewer than `cells` cells.
@@ -75,12 +82,13 @@ def read_overlap(heads: Heads, cells: int = TOP_CELLS) -> Overlap:
     spatial = heads.spatial.flatten(1)  # (H, N)
     if len(spatial) < 2:
         raise ArgumentError("A single head overlaps with nobody.", "Take weights with two heads or more.")
+    cells = top_cells(spatial.shape[1]) if cells is None else cells
     if not 1 <= cells <= spatial.shape[1]:
         raise ArgumentError(f"cells must lie in [1, {spatial.shape[1]}], got {cells}.", "Give a smaller number.")
     loss = float(partition_loss(heads.embeddings.double()))
     return Overlap(
         pairwise_cosine(spatial).fill_diagonal_(1.0),
-        _intersection_over_union(spatial, cells),
+        pairwise_iou(spatial, cells),
         cells,
         pairwise_cosine(heads.gates).fill_diagonal_(1.0),
         loss,
@@ -93,8 +101,23 @@ def pairwise_cosine(rows: Tensor) -> Tensor:
     return (unit @ unit.mT).clamp(-1, 1)
 
 
-def _intersection_over_union(rows: Tensor, count: int) -> Tensor:
-    chosen = torch.zeros_like(rows, dtype=torch.float64).scatter_(1, rows.topk(count, dim=1).indices, 1.0)
-    chosen[rows.amax(dim=1) <= 0] = 0  # a head that looks nowhere attends no cell most
-    shared = chosen @ chosen.T
-    return (shared / (2 * count - shared)).fill_diagonal_(1.0)
+def top_cells(cells: int) -> int:
+    """How many of a map's cells count as most attended: 10 of 49."""
+    return max(1, round(TOP_PART * cells))
+
+
+def pairwise_iou(rows: Tensor, count: int) -> Tensor:
+    """Intersection over union of the `count` largest places of all pairs of rows (…, H, N): (…, H, H) float64."""
+    chosen = torch.zeros_like(rows, dtype=torch.float64).scatter_(-1, rows.topk(count, dim=-1).indices, 1.0)
+    chosen[rows.amax(dim=-1) <= 0] = 0  # a head that looks nowhere attends no cell most
+    shared = chosen @ chosen.mT
+    return (shared / (2 * count - shared)).diagonal_scatter(
+        torch.ones(rows.shape[:-1], dtype=torch.float64), dim1=-2, dim2=-1
+    )
+
+
+def mean_of_pairs(matrix: Tensor) -> Tensor:
+    """Mean over all pairs of heads of a symmetric matrix (…, H, H), without the diagonal: (…)."""
+    heads = matrix.shape[-1]
+    rows, columns = torch.triu_indices(heads, heads, offset=1)
+    return matrix[..., rows, columns].mean(dim=-1)

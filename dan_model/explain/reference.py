@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from dan_model.errors import CheckpointError
-from dan_model.explain.heads import pairwise_cosine
+from dan_model.explain.heads import mean_of_pairs, pairwise_cosine, pairwise_iou, top_cells
 from dan_model.explain.regions import Regions
 from dan_model.learn.batches import Pixels, evaluation_order
 from dan_model.learn.losses import partition_loss
@@ -27,7 +27,7 @@ from dan_model.preprocess import to_input
 QUANTILES = 101  # from 0 to 100 %
 MOST_POINTS = 2000  # of the projection, drawn evenly from the set
 BATCH = 64
-QUANTITIES = ("overlap", "partition_loss", "saturation", "regions")
+QUANTITIES = ("overlap", "iou", "partition_loss", "saturation", "regions")
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,11 +56,20 @@ class Reference:
     mean_face: Tensor | None = None
     told: Mapping[str, str] = field(default_factory=dict)
 
-    def percentile(self, quantity: str, value: float) -> float | None:
-        """The part of the reference faces with a lower value, in percent; None where it is not known."""
+    def percentile(self, quantity: str, value: float, *which: int) -> float | None:
+        """The part of the reference faces with a lower value, in percent; None where it is not known.
+
+        Args:
+            quantity: One of `QUANTITIES`.
+            value: Of one face.
+            which: For "regions": head and region, counted from 0.
+        """
         if quantity not in self.quantiles:
             return None
-        values = self.quantiles[quantity].double().numpy()
+        table = self.quantiles[quantity].double()
+        for place in which:
+            table = table.select(1, place)
+        values = table.numpy()
         below, upto = np.searchsorted(values, value, side="left"), np.searchsorted(values, value, side="right")
         if below != upto:  # it is among them: the middle of where it may lie
             return float((below + upto - 1) / 2)
@@ -176,8 +185,9 @@ def _quantities(stages: Stages, regions: Regions | None) -> dict[str, Tensor]:
     found = {}
     heads = spatial.shape[1]
     if heads > 1:
-        rows, columns = torch.triu_indices(heads, heads, offset=1)
-        found["overlap"] = pairwise_cosine(spatial.flatten(2))[:, rows, columns].mean(dim=1)
+        maps = spatial.flatten(2)  # (B, H, N)
+        found["overlap"] = mean_of_pairs(pairwise_cosine(maps))
+        found["iou"] = mean_of_pairs(pairwise_iou(maps, top_cells(maps.shape[2])))
         found["partition_loss"] = torch.stack([partition_loss(v.double()) for v in embeddings])
         found["saturation"] = (stages.shares.amax(dim=1) > SATURATED).double().mean(dim=1).cpu()
     if regions is not None:

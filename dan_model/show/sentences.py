@@ -19,6 +19,7 @@ from dan_model.show.tiles import number
 
 ONE_HEAD = "With a single head there is nothing to fuse: the head's embedding is classified as it is."
 ALIKE = 0.95  # cosine from which two heads are called alike
+UNUSUAL = 5  # percent: below it, or above 100 less it, a percentile is called unusual
 NOTHING = 0.005  # logits: what two digits show as zero
 
 
@@ -209,20 +210,40 @@ def place_sentence(place: ClassPlace, labels: Sequence[str], answer: int) -> str
 
 
 def percentiles_note(overlap: Overlap, saturation: float, reference: Reference | None) -> str:
-    """How usual overlap, partition loss and saturation are, or that nothing is known about it."""
+    """How usual cosine, IoU, partition loss and saturation are, or that nothing is known about it."""
     known = {
-        "overlap": overlap.mean_cosine,
-        "partition loss": overlap.partition_loss,
-        "saturation": saturation,
+        "overlap": ("cosine", overlap.mean_cosine),
+        "iou": ("IoU", overlap.mean_iou),
+        "partition_loss": ("partition loss", overlap.partition_loss),
+        "saturation": ("saturation", saturation),
     }
     told = []
-    for name, value in known.items():
-        percentile = None if reference is None else reference.percentile(name.replace(" ", "_"), value)
+    for quantity, (name, value) in known.items():
+        percentile = None if reference is None else reference.percentile(quantity, value)
         if percentile is not None:
             told.append(f"{name} higher than on {percentile:.0f} %")
     if reference is None or not told:
         return "These weights bring no reference statistics: what is usual cannot be told."
     return f"Of {reference.told.get('count', 'the')} reference faces: {', '.join(told)} of them."
+
+
+def unusual_regions_note(explanation: Explanation) -> str:
+    """Where heads look more, or less, than on nearly all reference faces; empty where that is not known."""
+    regions, reference = explanation.regions, explanation.reference
+    if regions is None or reference is None or "regions" not in reference.quantiles:
+        return ""
+    found: list[tuple[float, str]] = []
+    for h, cells in enumerate(explanation.heads.spatial):
+        for r, share in enumerate(regions.shares(cells).tolist()):
+            percentile = reference.percentile("regions", share, h, r)
+            if percentile is not None and not UNUSUAL <= percentile <= 100 - UNUSUAL:
+                more = percentile > 50
+                part = percentile if more else 100 - percentile
+                found.append((part, f"Head {h + 1} {REGIONS[r]} {'more' if more else 'less'} than on {part:.0f} %"))
+    if not found:
+        return f"No share is unusual: all lie among the middle {100 - 2 * UNUSUAL} % of the reference faces."
+    told = [text for _, text in sorted(found, reverse=True)[:3]]
+    return f"Unusual, of {reference.told.get('count', 'the')} reference faces: {'; '.join(told)} of them."
 
 
 def absence_note(absence: str) -> str:

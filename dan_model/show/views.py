@@ -129,7 +129,8 @@ def _regions(explanation: Explanation) -> LabView:
         sentences.regions_sentence(explanation),
         None if regions is None else regions_figure(explanation, regions),
         "Each row adds up to 100 %. The dotted line is the region's area: a bar beyond it means that the map prefers "
-        "this region to an even spread. Signed maps count by absolute value; cells on a border count for both sides.",
+        "this region to an even spread. Signed maps count by absolute value; cells on a border count for both sides. "
+        + sentences.unusual_regions_note(explanation),
     )
 
 
