@@ -22,6 +22,7 @@ benchmark: $(VENV)/runtime
 	$(BIN)/python -m benchmarks.ratios
 	$(BIN)/python -m benchmarks.attributions
 	$(BIN)/python -m benchmarks.training
+	$(BIN)/python -m benchmarks.memory
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -20,7 +20,7 @@ from dan_model.network import DAN
 from dan_model.published import PRESETS, count_classes, published_config, read_backbone, read_published, read_tensors
 
 EMBEDDED = Path(__file__).parent / "pretrained" / "ferplus"
-EMBEDDED_SHA256 = "2f798486da415e0fb3b23dde71fadb327dee8d5aeeb2a81b9b1ca00788c4a72e"
+EMBEDDED_SHA256 = "68416d397af03020a58104fc023405a3f8fbd1ef9cfe835f8c445f49521301ae"
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
 REFERENCE_FILE = "reference.safetensors"
