@@ -105,7 +105,10 @@ def test_on_the_embedded_weights_saturation_and_winners_are_the_shares(explainer
     shares = stages.shares[0]  # the network's own, float32
     assert tug.saturation == pytest.approx(float((shares.amax(dim=0) > 0.95).double().mean()))
     led = tug.winner != NOBODY
-    assert torch.equal(tug.winner[led], shares.argmax(dim=0)[led])
+    first, second = shares.topk(2, dim=0).values
+    clear = first > second  # a lead of 3e-10 is one, but not in shares of float32
+    assert float(clear.double().mean()) > 0.9
+    assert torch.equal(tug.winner[clear], shares.argmax(dim=0)[clear])
     assert float(tug.won.sum()) == pytest.approx(float(led.double().mean()))
 
 
