@@ -30,7 +30,7 @@ from dan_model.faces import FaceDetector, median_template
 from dan_model.hub import hub_endpoint, push_folder
 from dan_model.images import read_image
 from dan_model.published import PRESETS
-from dan_model.show.archive import Archive, content_of, fingerprint, merge
+from dan_model.show.archive import Archive, content_of, fingerprint, merge_together
 from dan_model.show.report import numbers, write
 from dan_model.terminal import errors, exit_on_error, make_folder
 from dan_model.version import __version__
@@ -89,9 +89,7 @@ def explain(
         "native": native, "views": views, "panel": panel, "against": against, "head": head,
         "faithfulness": faithfulness, "sanity": sanity, "version": __version__,
     }  # fmt: skip
-    if state.is_main_process:
-        merge(out)
-    state.wait_for_everyone()
+    merge_together(out, state)
     archive = Archive(out, asked, state.process_index)
     own = list(stems)[state.process_index :: state.num_processes]
     failed = 0
@@ -117,10 +115,7 @@ def explain(
             failed += 1
             archive.add_failure(path, str(error))
             errors.print(f"{path}: {error}", style="red", markup=False)
-    state.wait_for_everyone()
-    if state.is_main_process:
-        merge(out)
-    state.wait_for_everyone()  # a process that ends with an error takes the others with it
+    merge_together(out, state)
     if failed:
         errors.print(f"{failed} of {len(own)} images failed.", style="red")
         raise typer.Exit(1)

@@ -19,7 +19,7 @@ from dan_model.explain.explainer import Explainer
 from dan_model.faces import template_face
 from dan_model.images import read_image
 from dan_model.learn.datasets import load_faces
-from dan_model.show.archive import Archive, content_of, fingerprint, merge
+from dan_model.show.archive import Archive, content_of, fingerprint, merge_together
 from dan_model.show.report import numbers
 from dan_model.show.trust_table import markdown, summarise
 from dan_model.terminal import errors, exit_on_error, make_folder
@@ -77,9 +77,7 @@ def trust(
             "methods": asked, "sensitivity_every": sensitivity_every, "sanity_every": sanity_every,
             "precision": precision, "version": __version__,
         }  # fmt: skip
-        if state.is_main_process:
-            merge(out)
-        state.wait_for_everyone()
+        merge_together(out, state)
         archive = Archive(out, told, state.process_index)
         chosen, failed = [paths[place] for place in places], 0
         for i in range(state.process_index, count, state.num_processes):
@@ -101,9 +99,8 @@ def trust(
                 failed += 1
                 archive.add_failure(chosen[i], str(error))
                 errors.print(f"{chosen[i]}: {error}", style="red", markup=False)
-        state.wait_for_everyone()
+        merge_together(out, state)
         if state.is_main_process:
-            merge(out)
             _write_table(Archive(out, told), chosen, told, out)
         state.wait_for_everyone()  # a process that ends with an error takes the others with it
     if failed:

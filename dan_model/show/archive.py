@@ -12,6 +12,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from accelerate import PartialState
+
 from dan_model.network import DAN
 
 NUMBERS = "numbers.jsonl"
@@ -111,6 +113,14 @@ def merge(out: Path) -> None:
     aside.replace(out / NUMBERS)
     for part in parts:
         part.unlink()
+
+
+def merge_together(out: Path, state: PartialState) -> None:
+    """`merge` by the main process while the others wait: one that ended with an error would take all with it."""
+    state.wait_for_everyone()
+    if state.is_main_process:
+        merge(out)
+    state.wait_for_everyone()
 
 
 def content_of(image: Path) -> str:
