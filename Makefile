@@ -1,13 +1,15 @@
-# make demo: set up and open the page. make test: set up, check and test. make check: style, types, layering.
-# make benchmark: what things cost, as ratios.
+# make demo: set up and open the page. make test: set up, check and test. make check: style, types, imports.
+# make setup: what both need. make benchmark: what things cost, as ratios.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check benchmark clean
+.PHONY: demo setup test check benchmark clean
 
 demo: $(VENV)/runtime
 	DAN_OPEN_BROWSER=1 $(BIN)/python app.py
+
+setup: $(VENV)/development
 
 test: check
 	$(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=worksteal

@@ -1,1 +1,1 @@
-"""What things cost, as ratios measured in one run: `make benchmark`."""
+"""Benchmarks: costs as ratios of times that are measured in one run. `make benchmark` runs them."""

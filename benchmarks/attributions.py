@@ -1,4 +1,7 @@
-"""Attributions against their bare passes at the best batch size: `python -m benchmarks.attributions`."""
+"""Attributions, as ratios to the same number of bare passes at the best batch size.
+
+`python -m benchmarks.attributions`
+"""
 
 from __future__ import annotations
 
@@ -19,25 +22,26 @@ from dan_model.network import frozen
 PHOTO = Path(__file__).parent.parent / "examples" / "astronaut.jpg"
 BATCHES = (1, 4, 8, 16)
 ROUNDS = 5
-STEPS = 3 * NODES  # on integrated gradients' path: whole pieces
+STEPS = 3 * NODES  # of integrated gradients: three whole intervals of the path
 GOAL = "≤ 1.10"
 
 
 def main() -> None:
-    """Measure all in turns and print the ratios."""
+    """Measure everything in turns and print the ratios."""
     explainer = Explainer.from_pretrained(device="cpu")
-    model, question = explainer.model, explainer.question(explainer.explain(PHOTO))
+    model, task = explainer.model, explainer.task(explainer.explain(PHOTO))
 
+    # Bare passes at several batch sizes, and the fastest of them.
     def forward(batch: int, count: int) -> None:
         with frozen(model), torch.no_grad():
-            for part in question.x.expand(count, -1, -1, -1).split(batch):
+            for part in task.x.expand(count, -1, -1, -1).split(batch):
                 model(part)
 
     def backward(batch: int, count: int) -> None:
         with frozen(model):
-            for part in question.x.expand(count, -1, -1, -1).split(batch):
-                leaf = part.detach().clone().requires_grad_()
-                torch.autograd.grad(model(leaf)[:, 1].sum(), leaf)
+            for part in task.x.expand(count, -1, -1, -1).split(batch):
+                x = part.detach().clone().requires_grad_()
+                torch.autograd.grad(model(x)[:, 1].sum(), x)
 
     bare = {
         f"{kind}, {batch} at a time": partial(passes, batch)
@@ -49,6 +53,7 @@ def main() -> None:
     def best(kind: str) -> str:
         return min((name for name in probes if name.startswith(f"{kind},")), key=probes.__getitem__)
 
+    # The attributions, each with its bare passes.
     measured = {
         f"integrated gradients, {STEPS} steps": (
             f"integrated_gradients:steps={STEPS},most={STEPS}",
@@ -60,8 +65,9 @@ def main() -> None:
     }
     runs: dict[str, Callable[[], object]] = {}
     for name, (request, kind, count) in measured.items():
-        runs[name] = partial(attribute, question, request)
+        runs[name] = partial(attribute, task, request)
         runs[f"bare {name}"] = partial(bare[kind], count)
+    # Measure, and print a table.
     medians = median_seconds(runs, ROUNDS)
     table = Table("what", "against", "ratio", "goal", title=f"{torch.get_num_threads()} threads, median of {ROUNDS}")
     for name, (_, kind, count) in measured.items():

@@ -1,7 +1,7 @@
-"""Which training terms make every head look at a part of the face that matters: `python -m benchmarks.heads`.
+"""Which training terms make every head attend to a part of the face that matters: `python -m benchmarks.heads`.
 
-Fresh heads are trained on one frozen backbone, on the same faces in the same order, under one objective after another.
-What the recipe asks of the heads, and how softly their attention starts, is then all that differs.
+Fresh heads are trained on one frozen backbone, on the same faces in the same order, with one objective after another.
+Only the terms of the recipe and the initial scale of the attention differ.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ import typer
 from rich.progress import track
 from torch import Tensor
 
-from dan_model.checkpoints import load_checkpoint
-from dan_model.cli_options import Root
-from dan_model.explain.explainer import Explainer
+from dan_model.commands.options import Root
+from dan_model.explain import Explainer
 from dan_model.explain.regions import FACE, face_cover, face_inside
+from dan_model.faces import to_input
 from dan_model.learn.batches import Pixels
 from dan_model.learn.datasets import VOTES, load_faces
 from dan_model.learn.head_report import HeadReport, measure_heads
@@ -30,8 +30,8 @@ from dan_model.learn.objective import Objective
 from dan_model.learn.recipes import RECIPES, Recipe
 from dan_model.learn.training import fresh_model
 from dan_model.network import DAN
-from dan_model.preprocess import to_input
 from dan_model.show.head_figures import maps_figure
+from dan_model.weights import load_checkpoint
 
 RECIPE = RECIPES["ferplus"]
 PUBLISHED = replace(
@@ -52,7 +52,7 @@ SETTINGS: Mapping[str, Recipe] = {
 }
 PICTURED = ("astronaut.jpg", "hopper.jpg")
 EXAMPLES = Path(__file__).parent.parent / "examples"
-RATE, WARMUP, BATCH = 0.05, 30, 64  # highest learning rate; steps until it is reached; faces per step
+RATE, WARMUP, BATCH = 0.05, 30, 64  # highest learning rate, steps of warm-up, faces per step
 
 
 def main(
@@ -61,7 +61,7 @@ def main(
     epochs: Annotated[int, typer.Option(min=1)] = 4,
     every: Annotated[int, typer.Option(min=1, help="Take every n-th training and validation face.")] = 7,
 ) -> None:
-    """Train heads under each setting on the embedded weights' backbone, measure and draw them."""
+    """Train heads with each setting on the backbone of the embedded weights, measure them and draw their maps."""
     backbone = load_checkpoint().model
     features, targets = _features(backbone, root, every)
     valid = load_faces("ferplus", root, "valid").in_order_of(backbone.config.labels).every(every)
@@ -79,7 +79,7 @@ def main(
 
 
 def _features(backbone: DAN, root: Path, every: int) -> tuple[Tensor, Tensor]:
-    """X (N, C, 7, 7) in bfloat16, and targets (N, K), of the training faces."""
+    """The features x (N, C, 7, 7) in bfloat16 and the targets (N, K) of the training faces."""
     config = backbone.config
     faces = load_faces("ferplus", root, "train", VOTES).in_order_of(config.labels).every(every)
     pixels, network = Pixels(faces, config.preprocess), copy.deepcopy(backbone.features).eval()
@@ -93,20 +93,23 @@ def _features(backbone: DAN, root: Path, every: int) -> tuple[Tensor, Tensor]:
 
 
 def _trained(backbone: DAN, recipe: Recipe, features: Tensor, targets: Tensor, epochs: int, name: str) -> DAN:
+    """Fresh heads on the backbone, trained on its features."""
+    # The network, the objective, the optimizer; the backbone is not trained.
     model = fresh_model(backbone.config, recipe)
     model.features.load_state_dict(backbone.features.state_dict())
     torch.manual_seed(recipe.seed)
     objective = Objective(model, recipe, face_inside(backbone.config.preprocess)).train()
     parameters = [p for key, p in objective.named_parameters() if not key.startswith("model.features")]
     optimizer = torch.optim.SGD(parameters, RATE, momentum=0.9, weight_decay=5e-4)
-    generator = torch.Generator().manual_seed(recipe.seed)  # of its own: the same order under every objective
+    # A separate generator, so that the order is the same with every objective.
+    generator = torch.Generator().manual_seed(recipe.seed)
     order = torch.cat([torch.randperm(len(features), generator=generator) for _ in range(epochs)]).split(BATCH)
     for step, chosen in enumerate(track(order, description=name)):
         rate = RATE * min(1, (step + 1) / WARMUP) * (1 + math.cos(math.pi * step / len(order))) / 2
         for group in optimizer.param_groups:
             group["lr"] = rate
         with torch.autocast("cpu", torch.bfloat16):
-            loss, _ = objective.judge(model.attend(features[chosen].float()), targets[chosen])
+            loss, _ = objective.from_stages(model.attend(features[chosen].float()), targets[chosen])
         loss.backward()
         torch.nn.utils.clip_grad_norm_(parameters, recipe.clip)
         optimizer.step()
@@ -115,6 +118,8 @@ def _trained(backbone: DAN, recipe: Recipe, features: Tensor, targets: Tensor, e
 
 
 def _figures(report: HeadReport) -> dict[str, str]:
+    """One column of the table: the figures as text, by name."""
+
     def each(values: Any, form: str = ".2f") -> str:
         return ", ".join(f"{value:{form}}".replace("-", "−").replace("%", " %") for value in values)
 
@@ -125,14 +130,15 @@ def _figures(report: HeadReport) -> dict[str, str]:
         "entropy of the maps": each(report.entropy),
         "most channels won": each([max(report.won)], ".0%"),
         "saturated channels": each([report.saturation], ".0%"),
-        "looks most at": ", ".join(map(_most, regions)),
+        "attends most to": ", ".join(map(_most, regions)),
         "inside the face": each((sum(r[part] for part in FACE) for r in regions), ".0%"),
-        "accuracy with a head muted, in points": each(100 * (np.array(report.muted) - report.accuracy), "+.1f"),
+        "accuracy with a head ablated, in points": each(100 * (np.array(report.ablated) - report.accuracy), "+.1f"),
         "accuracy with one head alone": each(report.alone),
     }
 
 
 def _most(shares: Mapping[str, float]) -> str:
+    """The region with the largest share."""
     region = max(shares, key=shares.__getitem__)
     return f"{region} {100 * shares[region]:.0f} %"
 

@@ -1,4 +1,4 @@
-"""Whether memory stays flat: resident memory after many explanations to that after the first few (Linux)."""
+"""Whether memory stays flat: resident memory after many explanations, divided by that after the first few (Linux)."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from pathlib import Path
 from rich.console import Console
 
 from dan_model import Explainer
-from dan_model.images import read_image
+from dan_model.faces import read_image
 
 PHOTO = Path(__file__).parent.parent / "examples" / "astronaut.jpg"
 FIRST, COUNT = 50, 1000
 
 
 def main() -> None:
-    """Explain one face again and again, with two attributions."""
+    """Explain one face many times, with two attributions."""
     explainer, photo = Explainer.from_pretrained(device="cpu"), read_image(PHOTO)
     crop = explainer.crop(photo, explainer.faces(photo)[0])
     first = 0
@@ -28,7 +28,7 @@ def main() -> None:
 
 
 def _resident() -> int:
-    """In pages."""
+    """The resident memory of this process, in pages."""
     gc.collect()
     return int(Path("/proc/self/statm").read_text().split()[1])
 

@@ -1,4 +1,4 @@
-"""What things cost, as ratios to one bare forward pass in the same run: `make benchmark`."""
+"""The cost of an explanation's parts, as ratios to one bare forward pass: `python -m benchmarks.ratios`."""
 
 from __future__ import annotations
 
@@ -11,19 +11,18 @@ from rich.table import Table
 
 from benchmarks.turns import median_seconds
 from dan_model import Explainer
-from dan_model.explain.interventions import consensus_path, mute
-from dan_model.explain.shapley import ABSENCES, shapley_values
-from dan_model.explain.use import RANDOM_SETS, read_use
-from dan_model.images import read_image
+from dan_model.explain.attended_vs_used import RANDOM_SETS, measure_attended_vs_used
+from dan_model.explain.fusion import ABSENCES, ablate, consensus_path, shapley_values
+from dan_model.faces import read_image, to_tensor
 from dan_model.network import frozen
-from dan_model.preprocess import to_tensor
 
 PHOTO = Path(__file__).parent.parent / "examples" / "astronaut.jpg"
 ROUNDS = 25
 
 
 def main() -> None:
-    """Measure everything in turns and print medians."""
+    """Measure everything in turns and print the ratios of the medians."""
+    # One explained face.
     explainer = Explainer.from_pretrained(device="cpu")
     model, photo = explainer.model, read_image(PHOTO)
     crop = explainer.crop(photo, explainer.faces(photo)[0])
@@ -33,25 +32,27 @@ def main() -> None:
     with frozen(model):
         features = model.features(x)
 
+    # What is measured, with its goal.
     def bare() -> None:
         with frozen(model):
             model(x)
 
-    def use() -> None:
+    def attended_vs_used() -> None:
         with frozen(model):
-            read_use(model, features, explanation.heads, explanation.fusion)
+            measure_attended_vs_used(model, features, explanation.heads, explanation.fusion)
 
     measured: dict[str, tuple[Callable[[], object], str]] = {
         "one bare forward pass": (bare, ""),
         "prediction, head maps, ledger, fusion map": (lambda: next(explainer.stream_crop(crop)), "≤ 1.15"),
-        "one intervention: mute a head": (lambda: classifier.logits(mute(embeddings, 1)), "≤ 0.05"),
+        "one intervention: ablate a head": (lambda: classifier.logits(ablate(embeddings, 1)), "≤ 0.05"),
         "consensus path, 101 points": (lambda: consensus_path(classifier, embeddings), ""),
         "Shapley values, three absences": (
             lambda: [shapley_values(classifier, embeddings, absence) for absence in ABSENCES],
             "",
         ),
-        f"looked at versus used, {RANDOM_SETS} random fillings": (use, ""),
+        f"attended versus used, {RANDOM_SETS} random sets": (attended_vs_used, ""),
     }
+    # Measure, and print a table.
     medians = median_seconds({name: run for name, (run, _) in measured.items()}, ROUNDS)
     table = Table("what", "ratio", "goal", "ms", title=f"{torch.get_num_threads()} threads, median of {ROUNDS}")
     for name, (_, goal) in measured.items():

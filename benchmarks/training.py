@@ -1,6 +1,6 @@
-"""Training throughput against the published loop: fp32, every image decoded and changed by PIL transforms, each epoch.
+"""Training throughput, as a ratio to the published loop: fp32, each image decoded and augmented by PIL in each epoch.
 
-`python -m benchmarks.training`: both train the same network at 224 px on the same generated images, in turns.
+`python -m benchmarks.training`: both loops train the same network at 224 px on the same generated images, in turns.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from benchmarks.turns import median_seconds
 from dan_model.config import ModelConfig, PreprocessConfig
 from dan_model.learn.batches import Pixels
 from dan_model.learn.datasets import load_faces
-from dan_model.learn.losses import affinity_loss, partition_loss
 from dan_model.learn.objective import Objective
 from dan_model.learn.recipes import RECIPES, Recipe
 from dan_model.learn.training import fresh_model
+from dan_model.losses import affinity_loss, partition_loss
 
-IMAGES, BATCH, ROUNDS = 96, 32, 4  # images of 100×100, as RAF-DB's
+IMAGES, BATCH, ROUNDS = 96, 32, 4  # images of 100×100 pixels, the size of RAF-DB's
 
 
 def main() -> None:
-    """Measure steps of both in turns and print the ratio."""
+    """Measure the steps of both loops in turns and print the ratio."""
     recipe = RECIPES["rafdb"]
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     with tempfile.TemporaryDirectory() as folder:
@@ -55,6 +55,7 @@ def main() -> None:
 
 
 def _ours(root: Path, recipe: Recipe, device: torch.device) -> Iterator[None]:
+    """This package's loop; each item is one step."""
     config = ModelConfig(("a", "b"), preprocess=PreprocessConfig(detail_size=100))
     pixels = Pixels(load_faces("folder", root, "train"), config.preprocess)
     objective = Objective(fresh_model(config, recipe), recipe).to(device).to(memory_format=torch.channels_last)
@@ -70,7 +71,8 @@ def _ours(root: Path, recipe: Recipe, device: torch.device) -> Iterator[None]:
 
 
 def _published(root: Path, recipe: Recipe, device: torch.device) -> Iterator[None]:
-    changes = transforms.Compose(
+    """The published loop; each item is one step."""
+    augmentation = transforms.Compose(
         [
             transforms.Resize((224, 224)),
             transforms.RandomHorizontalFlip(),
@@ -80,7 +82,7 @@ def _published(root: Path, recipe: Recipe, device: torch.device) -> Iterator[Non
             transforms.RandomErasing(scale=(0.02, 0.25)),
         ]
     )
-    loader = DataLoader(ImageFolder(root / "train", changes), BATCH, shuffle=True)
+    loader = DataLoader(ImageFolder(root / "train", augmentation), BATCH, shuffle=True)
     model = fresh_model(ModelConfig(("a", "b")), recipe).to(device).train()
     centres = torch.nn.Parameter(torch.randn(2, 512, device=device))
     optimizer = torch.optim.SGD([*model.parameters(), centres], 0.1, momentum=0.9, weight_decay=1e-4)
@@ -100,6 +102,7 @@ def _step(loss: Tensor, optimizer: torch.optim.Optimizer) -> None:
 
 
 def _images(root: Path) -> Path:
+    """Write images of noise in two classes."""
     generator = np.random.default_rng(0)
     for n in range(IMAGES):
         path = root / "train" / "ab"[n % 2] / f"{n}.jpg"

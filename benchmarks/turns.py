@@ -1,4 +1,4 @@
-"""How the benchmarks measure: everything in turns, so that a slow moment hits all alike, and medians."""
+"""How the benchmarks measure: all runs in turns, so that a slow moment affects them equally; then medians."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 
 def median_seconds(runs: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Median duration of each run over `rounds` turns, after one that warms up."""
+    """The median duration of each run in seconds, over `rounds` rounds that follow one round of warm-up."""
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(rounds + 1):
         for name, run in runs.items():

@@ -1,4 +1,4 @@
-"""What a checkpoint says about itself: labels, heads, preprocessing, provenance (`config.json`)."""
+"""The configuration of a checkpoint, `config.json`: labels, number of heads, preprocessing, provenance."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from dan_model.errors import ConfigError
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-MAX_SIDE = 1024  # pixels; of the network's input and of training images
+MAX_SIDE = 1024  # pixels; limit for the network's input and for training images
 MAX_HEADS = 64
-LARGEST = 1e6  # of any number in a configuration; NaN is not below it
+LARGEST = 1e6  # limit for the absolute value of any number in a configuration; NaN fails this comparison too
 
 
 @dataclass(frozen=True)
 class LandmarkTemplate:
     """Where the five landmarks of an aligned face lie, as (x, y) fractions of the square crop.
 
-    Left and right are those of the image, not of the person. Values may leave [0, 1] where a crop cuts a landmark off.
+    Left and right are meant in the image, not for the person. Values outside [0, 1] are allowed: the crop then cuts the
+    landmark off.
     """
 
     left_eye: tuple[float, float]
@@ -43,17 +44,17 @@ class LandmarkTemplate:
 
 @dataclass(frozen=True)
 class PreprocessConfig:
-    """How a face becomes the network's input; it travels with the weights.
+    """How a face becomes the network's input; saved with the weights.
 
     Attributes:
         image_size: Side of the network's square input, in pixels.
-        mean: Per-channel mean that is subtracted, on a [0, 1] scale.
-        std: Per-channel standard deviation that is divided by, on a [0, 1] scale.
+        mean: Mean of each channel, which is subtracted; on a [0, 1] scale.
+        std: Standard deviation of each channel, which is divided by; on a [0, 1] scale.
         grayscale: Whether the network was trained on grey faces (three equal channels).
-        detail_size: Side of the training images in pixels; a crop is brought down to it before it is brought up
-            to `image_size`. None: no such step.
-        landmark_template: Where the landmarks of an aligned crop lie. None: the crop is cut around the box.
-        margin: Without a template, the part of the face box's longer side that is added on each side of the crop.
+        detail_size: Side of the training images in pixels. A crop is scaled to it before it is scaled to `image_size`.
+            None: without this step.
+        landmark_template: Where the landmarks of an aligned crop lie. None: the crop is cut around the face box.
+        margin: Without a template: what is added on each side of the crop, as a part of the face box's longer side.
     """
 
     image_size: int = 224
@@ -94,13 +95,13 @@ class PreprocessConfig:
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Everything in `config.json`.
+    """The content of `config.json`.
 
     Attributes:
         labels: The K class names in index order.
         num_heads: The number of attention heads H.
         preprocess: How a face becomes the network's input.
-        provenance: Where the weights come from (dataset, licence, split, metrics, recipe); free-form.
+        provenance: Where the weights come from (dataset, licence, split, metrics, recipe); free-form JSON values.
     """
 
     labels: Sequence[str]
@@ -139,6 +140,7 @@ class ModelConfig:
 
 
 def _from_mapping(cls: type, values: Any, where: str) -> Any:
+    """An instance of a dataclass from a JSON object."""
     _require(isinstance(values, Mapping), where, values, "an object")
     unknown = set(values) - {spec.name for spec in fields(cls)}
     if unknown:
@@ -151,12 +153,13 @@ def _from_mapping(cls: type, values: Any, where: str) -> Any:
 
 
 def _numbers(values: Any, count: int, where: str) -> tuple[float, ...]:
-    good = (
+    """A list of `count` finite numbers as a tuple of floats."""
+    valid = (
         isinstance(values, (list, tuple))
         and len(values) == count
         and all(isinstance(v, (int, float)) and abs(v) < LARGEST for v in values)
     )
-    _require(good, where, values, f"{count} numbers")
+    _require(valid, where, values, f"{count} numbers")
     return tuple(float(v) for v in values)
 
 
@@ -164,6 +167,6 @@ def _is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _require(good: bool, where: str, value: Any, expected: str) -> None:
-    if not good:
+def _require(valid: bool, where: str, value: Any, expected: str) -> None:
+    if not valid:
         raise ConfigError(f"{where} must be {expected}, got {value!r}.", "Correct it in config.json or in the call.")

@@ -1,4 +1,4 @@
-"""Where to compute: chosen once, by name."""
+"""The device to compute on, chosen once, by name."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
 def choose_device(name: str = "auto") -> torch.device:
-    """A device by name.
+    """The device with a name.
 
     Args:
-        name: One of `DEVICES`; "auto" is the machine's accelerator where there is one, else the CPU.
+        name: One of `DEVICES`; "auto" is the machine's accelerator if it has one, else the CPU.
 
     Raises:
-        ArgumentError: There is no such device here.
+        ArgumentError: This machine has no such device.
     """
     accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
-    here = {"cpu": torch.device("cpu"), **({accelerator.type: accelerator} if accelerator else {})}
+    available = {"cpu": torch.device("cpu"), **({accelerator.type: accelerator} if accelerator else {})}
     if name == "auto":
-        return accelerator or here["cpu"]
-    if name not in here:
-        raise ArgumentError(f"There is no device {name!r} here.", f"Choose auto or one of: {', '.join(here)}.")
-    return here[name]
+        return accelerator or available["cpu"]
+    if name not in available:
+        raise ArgumentError(f"There is no device {name!r} here.", f"Choose auto or one of: {', '.join(available)}.")
+    return available[name]
 
 
 def sharing_processes(name: str = "auto") -> PartialState:
-    """The processes that torchrun or accelerate launch started to share the work on a device; one without them.
+    """The processes that share the work, started by `torchrun` or `accelerate launch`; otherwise this process alone.
 
     Args:
         name: One of `DEVICES`.
 
     Raises:
-        ArgumentError: There is no such device here.
+        ArgumentError: This machine has no such device.
     """
-    return PartialState(cpu=choose_device(name).type == "cpu")  # unasked, Accelerate lets no CPUs share
+    return PartialState(cpu=choose_device(name).type == "cpu")  # Accelerate shares work among CPUs only with cpu=True

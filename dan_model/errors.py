@@ -1,14 +1,14 @@
-"""The one error family. Every message says what was wrong, where, and what to do about it."""
+"""The errors of this package, with one base class. Each message says what was wrong, where, and what to do about it."""
 
 from __future__ import annotations
 
 
 class DanError(Exception):
-    """Anything this package refuses to do.
+    """The base class of all errors that this package raises on purpose.
 
     Args:
-        what: What was wrong, with the offending value and where it came from.
-        remedy: What to do about it; empty where `what` says it.
+        what: What was wrong, with the value and where it came from.
+        remedy: What to do about it; empty if `what` includes that.
     """
 
     def __init__(self, what: str, remedy: str = "") -> None:
@@ -22,7 +22,7 @@ class ConfigError(DanError, ValueError):
 
 
 class CheckpointError(DanError):
-    """Weights cannot be found, read, trusted or fitted to the network."""
+    """Weights cannot be found, read safely, or loaded into the network."""
 
 
 class ImageError(DanError, ValueError):
@@ -30,15 +30,15 @@ class ImageError(DanError, ValueError):
 
 
 class NoFaceError(DanError):
-    """The detector found no face, or not the one that was asked for."""
+    """The detector found no face, or not the requested one."""
 
 
 class DetectorError(DanError):
-    """The face detector itself cannot run on this machine."""
+    """The face detector cannot run on this machine."""
 
 
 class ArgumentError(DanError, ValueError):
-    """A class, method, head or option was asked for that does not exist."""
+    """The requested class, method, head or option does not exist."""
 
 
 class DatasetError(DanError):
@@ -46,15 +46,15 @@ class DatasetError(DanError):
 
 
 class TrainingError(DanError):
-    """Training cannot start or go on; the last good state is kept."""
+    """Training cannot start or continue; the last valid state remains on disk."""
 
 
 class Stopped(DanError):
-    """The caller asked to stop; nothing is wrong."""
+    """The caller stopped the computation. This is not a failure."""
 
     def __init__(self) -> None:
         super().__init__("The computation was stopped.", "Start it again when needed.")
 
 
 class DeviceMemoryError(DanError):
-    """The device has no room for even the smallest computation."""
+    """The device has too little memory for even the smallest computation."""

@@ -1,9 +1,15 @@
-"""DAN, the network: image tensor in, logits out, and every stage in between.
+"""DAN, the network: image tensor in, logits out, with every stage in between.
 
 *Distract Your Attention: Multi-head Cross Attention Network for Facial Expression Recognition*, Wen, Lin, Wang and Xu,
-arXiv:2109.07270. Three parts: the FCN (`features`, section 3.1), the multi-head cross attention network (`cat_head*`,
-section 3.2) and the attention fusion network (`fuse`, section 3.3). Parameter names are those of the published
-checkpoints. Letters in shape comments: B images, H heads, K classes, C = 512 channels.
+arXiv:2109.07270. The network has the three parts of the paper's section 3:
+
+    3.1  feature clustering network (FCN)            DAN.features                    image -> x
+    3.2  multi-head cross attention network (MAN)    DAN.cat_head0, cat_head1 ...    x -> a_h, m_h, g_h, v_h
+    3.3  attention fusion network (AFN)              DAN.fuse, DAN.classify          v -> p, S -> logits
+
+`DAN.stages` returns all of these tensors, `DAN.forward` the logits alone. The losses that belong to the three parts are
+in `losses`. Parameter names are those of the published checkpoints. Letters in shape comments: B images, H heads,
+K classes, C = 512 channels.
 """
 
 from __future__ import annotations
@@ -22,25 +28,25 @@ from torchvision.models.resnet import BasicBlock, ResNet
 from dan_model.config import ModelConfig, PreprocessConfig
 from dan_model.errors import ArgumentError
 
-CHANNELS = 512  # C: what ResNet-18's last layer gives
-BOTTLENECK = 256  # channels of u, inside spatial attention
-SATURATED = 0.95  # share above which one head owns a channel
+CHANNELS = 512  # C: the output channels of ResNet-18's last layer
+BOTTLENECK = 256  # channels of u, inside the spatial attention
 REDUCTION = 32  # hidden units of the channel attention's MLP
+SATURATED = 0.95  # a channel is saturated when one head has more than this share of it
 
 
 @dataclass(frozen=True, eq=False)
 class Stages:
-    """Every tensor between the image and the decision, of one pass. At 224×224 input the maps are 7×7.
+    """Every tensor between the image and the logits, from one forward pass. With 224×224 inputs the maps are 7×7.
 
     Attributes:
-        features: x, (B, C, 7, 7), >= 0. What ResNet-18 sees.
-        spatial: a_h, (B, H, 7, 7), >= 0, not normalised. Where head h looks.
-        pooled: m_h, (B, H, C), >= 0. Mean over the cells of x·a_h.
-        gates: g_h, (B, H, C), in (0, 1). Which channels head h lets through.
-        embeddings: v_h = m_h·g_h, (B, H, C), >= 0. What head h says.
-        shares: p_hc, (B, H, C), sum to 1 over H. Softmax over the heads, per channel.
-        fused: S_c, (B, C). Sum over the heads of log p_hc; with a single head, v itself.
-        logits: (B, K). BatchNorm(W·S + b).
+        features: x, (B, C, 7, 7), >= 0. The output of the backbone, ResNet-18.
+        spatial: a_h, (B, H, 7, 7), >= 0, not normalised. Spatial attention: the cells that head h attends to.
+        pooled: m_h, (B, H, C), >= 0. The mean of x·a_h over the cells.
+        gates: g_h, (B, H, C), in (0, 1). Channel attention: the weight of each channel in head h.
+        embeddings: v_h = m_h·g_h, (B, H, C), >= 0. The output of head h.
+        shares: p_hc, (B, H, C), sum to 1 over H. Softmax of the embeddings over the heads, channel by channel.
+        fused: S_c, (B, C). The sum of log p_hc over the heads; with a single head, v itself.
+        logits: z, (B, K). BatchNorm(W·S + b).
     """
 
     features: Tensor
@@ -53,11 +59,14 @@ class Stages:
     logits: Tensor
 
 
+# Feature clustering network (section 3.1)
+
+
 class Block(BasicBlock):
-    """ResNet-18's residual block with two ReLUs of its own.
+    """ResNet-18's residual block with two separate ReLUs.
 
     torchvision's block uses one in-place ReLU twice. Attribution methods that hook a ReLU (DeepLift, guided
-    backpropagation) need each to be used once, and to keep its input.
+    backpropagation) need each ReLU to be called once per pass, and its input to be left as it is.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -72,14 +81,21 @@ class Block(BasicBlock):
 
 
 def resnet18_features() -> nn.Sequential:
-    """ResNet-18 without pooling and classifier: (B, 3, 224, 224) -> (B, C, 7, 7)."""
+    """ResNet-18 without its pooling and its classifier: (B, 3, 224, 224) -> x (B, C, 7, 7)."""
     layers = list(ResNet(Block, [2, 2, 2, 2]).children())[:-2]
-    layers[2] = nn.ReLU()
+    layers[2] = nn.ReLU()  # in place of the stem's in-place ReLU
     return nn.Sequential(*layers)
 
 
+# Multi-head cross attention network (section 3.2)
+
+
 class SpatialAttention(nn.Module):
-    """Where a head looks (section 3.2): three kernel shapes side by side on a narrowed u, summed over channels."""
+    """Which cells a head attends to (section 3.2).
+
+    A 1×1 convolution reduces x to u, which has fewer channels. Three convolutions with kernels of different shapes are
+    applied to u in parallel: a = Σ_channels ReLU(conv3×3(u) + conv1×3(u) + conv3×1(u)).
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -90,17 +106,22 @@ class SpatialAttention(nn.Module):
         self.relu = nn.ReLU()
 
     def map(self, x: Tensor) -> Tensor:
-        """The attention map a, (B, 1, 7, 7), >= 0 and not normalised."""
+        """The attention map a of the features x (B, C, 7, 7): (B, 1, 7, 7), >= 0, not normalised."""
         u = self.conv1x1(x)  # (B, BOTTLENECK, 7, 7)
         return self.relu(self.conv_3x3(u) + self.conv_1x3(u) + self.conv_3x1(u)).sum(dim=1, keepdim=True)
 
     def forward(self, x: Tensor, spatial: Tensor | None = None) -> Tensor:
-        """The attended features x·a, (B, C, 7, 7), as in the published module; `spatial` spares computing a again."""
+        """The attended features x·a, (B, C, 7, 7), as in the published module.
+
+        Args:
+            x: Features, (B, C, 7, 7).
+            spatial: The map a if it is computed already, (B, 1, 7, 7). None: compute it.
+        """
         return x * (self.map(x) if spatial is None else spatial)
 
 
 class ChannelAttention(nn.Module):
-    """Which channels a head lets through (section 3.2): sigmoid(MLP(m)), (B, C) -> (B, C) in (0, 1)."""
+    """How much of each channel a head passes on (section 3.2): g = sigmoid(MLP(m)), (B, C) -> (B, C) in (0, 1)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -117,7 +138,10 @@ class ChannelAttention(nn.Module):
 
 
 class CrossAttentionHead(nn.Module):
-    """One head: spatial attention, then channel attention. "Cross" names the order: no queries, keys or values."""
+    """One attention head (section 3.2): spatial attention, then channel attention.
+
+    "Cross" means that the two kinds of attention are combined. There are no queries, keys or values.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -126,11 +150,14 @@ class CrossAttentionHead(nn.Module):
         self.apply(_initialise)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """From x (B, C, 7, 7): a (B, 1, 7, 7), m (B, C), g (B, C) and v (B, C)."""
-        spatial = self.sa.map(x)
-        pooled = self.sa(x, spatial).mean(dim=(2, 3))
-        gates = self.ca(pooled)
-        return spatial, pooled, gates, pooled * gates
+        """From the features x (B, C, 7, 7) to a (B, 1, 7, 7), m (B, C), g (B, C) and v (B, C)."""
+        spatial = self.sa.map(x)  # a, (B, 1, 7, 7)
+        pooled = self.sa(x, spatial).mean(dim=(2, 3))  # m, (B, C)
+        gates = self.ca(pooled)  # g, (B, C)
+        return spatial, pooled, gates, pooled * gates  # the last is v
+
+
+# The whole network
 
 
 class DAN(
@@ -147,11 +174,11 @@ class DAN(
     Args:
         labels: The K class names in index order.
         num_heads: The number of attention heads H, >= 1.
-        preprocess: How a face becomes the input; it travels with the weights. None: ImageNet colour statistics.
+        preprocess: How a face becomes the input; saved with the weights. None: ImageNet colour statistics.
         provenance: Where the weights come from; free-form JSON values.
 
     Raises:
-        ConfigError: The labels or the number of heads make no network.
+        ConfigError: The labels or the number of heads are not valid.
     """
 
     def __init__(
@@ -163,7 +190,7 @@ class DAN(
     ) -> None:
         super().__init__()
         self.config = ModelConfig(labels, num_heads, preprocess or PreprocessConfig(), provenance or {})
-        self._hub_mixin_config = self.config.to_dict()  # what save_pretrained writes as config.json
+        self._hub_mixin_config = self.config.to_dict()  # save_pretrained writes it to config.json
         self.features = resnet18_features()
         for h in range(num_heads):
             self.add_module(f"cat_head{h}", CrossAttentionHead())
@@ -172,7 +199,7 @@ class DAN(
 
     @classmethod
     def _from_pretrained(cls, *, strict: bool = True, **kwargs: Any) -> DAN:
-        """The mixin's default lets a missing tensor pass in silence; this one does not."""
+        """Load strictly by default: the mixin's own default ignores missing tensors."""
         return super()._from_pretrained(strict=strict, **kwargs)
 
     @property
@@ -180,46 +207,52 @@ class DAN(
         """The H attention heads, in order."""
         return [getattr(self, f"cat_head{h}") for h in range(self.config.num_heads)]
 
-    def fuse(self, embeddings: Tensor) -> tuple[Tensor, Tensor]:
-        """The attention fusion network (section 3.3): v (B, H, C) -> shares p (B, H, C) and fused S (B, C)."""
-        if embeddings.shape[1] == 1:  # published: a single head skips the log-softmax
-            return torch.ones_like(embeddings), embeddings[:, 0]
-        log_shares = F.log_softmax(embeddings, dim=1)
-        return log_shares.exp(), log_shares.sum(dim=1)
-
-    def classify(self, fused: Tensor) -> Tensor:
-        """Logits (B, K) from the fused heads S (B, C); affine in eval mode."""
-        return self.bn(self.fc(fused))
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits (B, K) of normalised faces x (B, 3, 224, 224)."""
+        return self.stages(x).logits
 
     def stages(self, x: Tensor) -> Stages:
-        """Run the network once and keep every stage.
+        """Run the network once and return every stage.
 
         Args:
-            x: Normalised faces, (B, 3, 224, 224). Other sizes work and give other map sizes.
+            x: Normalised faces, (B, 3, 224, 224). Other sizes work too and give maps of other sizes.
 
         Raises:
-            ArgumentError: x is not a batch of three-channel images.
+            ArgumentError: x is not a batch of images with three channels.
         """
         if x.ndim != 4 or x.shape[1] != 3:
             raise ArgumentError(f"The input has shape {tuple(x.shape)}.", "Give normalised faces as (B, 3, 224, 224).")
         return self.attend(self.features(x))
 
     def attend(self, features: Tensor) -> Stages:
-        """Everything after the backbone: from x (B, C, 7, 7) on."""
+        """Run everything after the backbone: from the features x (B, C, 7, 7) to all stages."""
+        # All heads work on the same features, independently of each other (section 3.2).
         per_head = [head(features) for head in self.heads]
         spatial = torch.cat([head[0] for head in per_head], dim=1)  # (B, H, 7, 7)
         pooled, gates, embeddings = (torch.stack([head[i] for head in per_head], dim=1) for i in (1, 2, 3))  # (B, H, C)
-        shares, fused = self.fuse(embeddings)
-        return Stages(features, spatial, pooled, gates, embeddings, shares, fused, self.classify(fused))
+        # The fusion compares the heads channel by channel (section 3.3).
+        shares, fused = self.fuse(embeddings)  # (B, H, C), (B, C)
+        logits = self.classify(fused)  # (B, K)
+        return Stages(features, spatial, pooled, gates, embeddings, shares, fused, logits)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Logits (B, K) of normalised faces x (B, 3, 224, 224)."""
-        return self.stages(x).logits
+    def fuse(self, embeddings: Tensor) -> tuple[Tensor, Tensor]:
+        """The attention fusion network (section 3.3): v (B, H, C) -> shares p (B, H, C) and fused S (B, C)."""
+        if embeddings.shape[1] == 1:  # as in the published code: with a single head there is no log-softmax
+            return torch.ones_like(embeddings), embeddings[:, 0]
+        log_shares = F.log_softmax(embeddings, dim=1)  # over the heads, (B, H, C)
+        return log_shares.exp(), log_shares.sum(dim=1)
+
+    def classify(self, fused: Tensor) -> Tensor:
+        """Logits (B, K) of the fused channels S (B, C); affine in S in eval mode."""
+        return self.bn(self.fc(fused))
 
 
 @contextmanager
 def frozen(model: nn.Module) -> Iterator[None]:
-    """Eval mode, and no gradients for the parameters; both are put back afterwards, also after an exception."""
+    """Run a block with the model in eval mode and without gradients for its parameters.
+
+    The mode of each module and the flag of each parameter are restored afterwards, also after an exception.
+    """
     modes = [(module, module.training) for module in model.modules()]
     flags = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
     try:
@@ -233,12 +266,13 @@ def frozen(model: nn.Module) -> Iterator[None]:
 
 
 def _conv_bn(inputs: int, outputs: int, kernel: tuple[int, int]) -> nn.Sequential:
+    """A convolution that keeps height and width, then batch normalisation."""
     padding = (kernel[0] // 2, kernel[1] // 2)
     return nn.Sequential(nn.Conv2d(inputs, outputs, kernel, padding=padding), nn.BatchNorm2d(outputs))
 
 
 def _initialise(module: nn.Module) -> None:
-    """The published initialisation of a head."""
+    """Initialise a layer of a head as the published code does."""
     if isinstance(module, nn.Conv2d):
         nn.init.kaiming_normal_(module.weight, mode="fan_out")
     if isinstance(module, nn.Linear):

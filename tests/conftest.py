@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import os
 import socket
-import sys
 import tempfile
 
 with socket.socket() as free:
@@ -13,37 +12,36 @@ os.environ["HF_ENDPOINT"] = f"http://127.0.0.1:{HUB_PORT}"
 os.environ["HF_HOME"] = tempfile.mkdtemp(prefix="dan-tests-")
 os.environ["HF_HUB_DISABLE_XET"] = "1"
 os.environ.pop("HF_TOKEN", None)
-# OpenMP's idle threads spin: several test processes must share the cores, not each take all.
+# OpenMP reads these when torch is imported. Idle threads must not spin, and several test processes share the cores.
 WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 os.environ["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // WORKERS))
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 from collections.abc import Iterator
-from pathlib import Path
+from dataclasses import replace
 
 import gradio as gr
 import numpy as np
 import pytest
 import torch
 from hypothesis import settings
-from hypothesis import strategies as st
 from PIL import Image
 
-from dan_model.checkpoints import load_checkpoint
-from dan_model.explain import faithfulness
-from dan_model.explain.explainer import Explainer
-from dan_model.explain.fusion import Classifier
-from dan_model.faces import FaceDetector
+from dan_model.config import PreprocessConfig
+from dan_model.explain import Explainer
+from dan_model.explain.faithfulness import controls
+from dan_model.explain.reference import Reference
+from dan_model.explain.regions import Regions, draw_regions
+from dan_model.faces import FaceDetector, to_input, to_tensor
+from dan_model.learn.batches import Pixels
+from dan_model.learn.datasets import FaceSet
+from dan_model.learn.reference_statistics import measure_reference
 from dan_model.network import DAN, Stages
-from dan_model.preprocess import to_tensor
-from dan_model.ui.page import build
-from dan_model.ui.shelf import Loaded, Shelf
-from dan_model.ui.theme import launch_settings
-
-EXAMPLES = Path(__file__).parent.parent / "examples"
-ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}  # the environment of processes that share the cores
-TWO_PROCESSES = [
-    sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "dan_model",
-]  # fmt: skip
+from dan_model.weights import load_checkpoint
+from tests.fixtures.drawn_faces import MOUTHS, draw_face
+from tests.fixtures.examples import EXAMPLES
+from tests.fixtures.landmarks import FACE
+from tests.fixtures.models import random_dan
 
 settings.register_profile("steady", deadline=None, max_examples=40, derandomize=True)
 settings.load_profile("steady")
@@ -57,7 +55,16 @@ def detector() -> FaceDetector:
 @pytest.fixture(scope="session")
 def explainer(detector) -> Explainer:
     """On the embedded weights."""
-    return Explainer.of(load_checkpoint(), torch.device("cpu"), detector)
+    return Explainer.from_checkpoint(load_checkpoint(), torch.device("cpu"), detector)
+
+
+@pytest.fixture(scope="session")
+def small_explainer(detector) -> Explainer:
+    """On the embedded weights, with faces of 112 pixels: for properties that hold for any input size."""
+    checkpoint = load_checkpoint()
+    config = checkpoint.model.config
+    checkpoint.model.config = replace(config, preprocess=replace(config.preprocess, image_size=112))
+    return Explainer.from_checkpoint(checkpoint, torch.device("cpu"), detector)
 
 
 @pytest.fixture(scope="session")
@@ -74,54 +81,66 @@ def stages(explainer, astronaut) -> Stages:
         return explainer.model.stages(to_tensor(crop.pixels, preprocess))
 
 
-@pytest.fixture
-def few_controls(monkeypatch):
-    """One random map instead of ten, where the controls are not what is tested."""
-    monkeypatch.setattr(faithfulness, "RANDOM_MAPS", 1)
-
-
-@st.composite
-def some_embeddings(draw) -> torch.Tensor:
-    """v (H, 40) float64, >= 0, from nearly equal heads to saturated ones, some channels silent in some heads."""
-    generator = torch.Generator().manual_seed(draw(st.integers(0, 2**31)))
-    v = torch.rand(draw(st.integers(2, 6)), 40, generator=generator, dtype=torch.float64)
-    silent = torch.rand(v.shape, generator=generator) < draw(st.sampled_from([0.0, 0.3]))
-    return torch.where(silent, 0.0, v * 10 ** draw(st.floats(-3, 3.5)))
-
-
-def some_classifier(classes: int = 5, channels: int = 40, seed: int = 0) -> Classifier:
-    generator = torch.Generator().manual_seed(seed)
-    weight = torch.randn(classes, channels, generator=generator, dtype=torch.float64) / channels**0.5
-    return Classifier(weight, torch.randn(classes, generator=generator, dtype=torch.float64))
-
-
-def random_dan(classes: int = 7, heads: int = 4, seed: int = 0) -> DAN:
-    """DAN with random parameters and running statistics, in eval mode, so that no BatchNorm is a no-op."""
-    generator = torch.Generator().manual_seed(seed)
-    model = DAN([f"class {k}" for k in range(classes)], heads).eval()
-    for module in model.modules():
-        if isinstance(module, (torch.nn.BatchNorm1d, torch.nn.BatchNorm2d)):
-            for tensor, low, high in (
-                (module.weight, 0.5, 1.5),
-                (module.bias, -0.3, 0.3),
-                (module.running_mean, -0.3, 0.3),
-                (module.running_var, 0.5, 1.5),
-            ):
-                tensor.data.uniform_(low, high, generator=generator)
-    model.fc.bias.data.uniform_(-1, 1, generator=generator)
-    for name, parameter in model.named_parameters():
-        if parameter.ndim > 1:
-            gain = 0.06 if ".sa." in name or ".ca." in name else 0.6  # keeps gates and shares from saturating
-            parameter.data.normal_(0, gain * (2 / parameter[0].numel()) ** 0.5, generator=generator)
-    return model
+@pytest.fixture(scope="session")
+def twelve_faces(tmp_path_factory) -> Pixels:
+    """Drawn faces of three classes, four of each."""
+    folder, generator = tmp_path_factory.mktemp("faces"), np.random.default_rng(0)
+    paths, classes = [], []
+    for n in range(12):
+        paths.append(folder / f"{n}.png")
+        draw_face(list(MOUTHS)[n % 3], generator).save(paths[-1])
+        classes.append(n % 3)
+    targets = torch.nn.functional.one_hot(torch.tensor(classes), 3).float()
+    faces = FaceSet("drawn", ("class 0", "class 1", "class 2"), tuple(paths), targets)
+    return Pixels(faces, PreprocessConfig(detail_size=48, grayscale=True))
 
 
 @pytest.fixture(scope="session")
-def server(explainer) -> Iterator[str]:
-    """The page as app.py launches it, on a free port of this machine; its address."""
+def three_class_model(twelve_faces) -> DAN:
+    """Random weights for `twelve_faces`."""
+    random = random_dan(classes=3)
+    object.__setattr__(random.config, "preprocess", twelve_faces.config)
+    return random
+
+
+@pytest.fixture(scope="session")
+def reference(three_class_model, twelve_faces) -> Reference:
+    """Measured for `three_class_model` on `twelve_faces`."""
+    return measure_reference(three_class_model, twelve_faces, Regions(draw_regions(FACE)))
+
+
+@pytest.fixture(scope="session")
+def stages_one_by_one(three_class_model, twelve_faces) -> list[Stages]:
+    """The stages of each of `twelve_faces`, in a plain loop."""
+    with torch.no_grad():
+        return [
+            three_class_model.stages(to_input(twelve_faces[i][0][None], twelve_faces.config))
+            for i in range(len(twelve_faces))
+        ]
+
+
+@pytest.fixture
+def few_controls(monkeypatch):
+    """One random map instead of ten, where the controls are not what is tested."""
+    monkeypatch.setattr(controls, "RANDOM_MAPS", 1)
+
+
+@pytest.fixture(scope="session")
+def blocks(small_explainer) -> Iterator[gr.Blocks]:
+    """The page as app.py launches it, on a free port of this machine."""
+    from dan_model.ui.page import build
+    from dan_model.ui.theme import launch_settings
+    from dan_model.ui.weights_cache import LoadedWeights, WeightsCache
+
     gr.set_static_paths([EXAMPLES])
-    shelf = Shelf(Loaded(load_checkpoint(), explainer), paths_allowed=True)
-    page = build(shelf, EXAMPLES)
+    weights_cache = WeightsCache(LoadedWeights(load_checkpoint(), small_explainer), paths_allowed=True)
+    page = build(weights_cache, EXAMPLES)
     page.queue(max_size=64).launch(prevent_thread_lock=True, quiet=True, **launch_settings())
-    yield page.local_url.rstrip("/")
+    yield page
     page.close()
+
+
+@pytest.fixture(scope="session")
+def server(blocks) -> str:
+    """The address of the page."""
+    return blocks.local_url.rstrip("/")

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from dan_model.learn.losses import affinity_loss
+from dan_model.losses import affinity_loss
 
 
 def test_the_affinity_loss_by_hand():

@@ -4,68 +4,16 @@ from __future__ import annotations
 
 import pytest
 import torch
-import torch.nn.functional as F
 from torch import nn
 
-from dan_model.checkpoints import load_checkpoint
 from dan_model.config import ModelConfig
 from dan_model.errors import ArgumentError, ConfigError
 from dan_model.network import DAN, frozen
-from tests.conftest import random_dan
+from dan_model.weights import load_checkpoint
+from tests.fixtures.models import random_dan
+from tests.fixtures.straight_line import straight_line
 
 POINTS = ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth")
-
-
-def straight_line(p: dict[str, torch.Tensor], x: torch.Tensor) -> torch.Tensor:
-    """Logits from published parameters, by the formulas alone; shares no code with the package."""
-
-    def bn(y, name):
-        shape = (1, -1, 1, 1) if y.ndim == 4 else (1, -1)
-        mean, var, gain, bias = (
-            p[f"{name}.{k}"].view(shape) for k in ("running_mean", "running_var", "weight", "bias")
-        )
-        return (y - mean) / torch.sqrt(var + 1e-5) * gain + bias
-
-    def conv(y, name, stride=1, padding=(0, 0)):
-        return F.conv2d(y, p[f"{name}.weight"], p.get(f"{name}.bias"), stride, padding)
-
-    def relu(y):
-        return torch.maximum(y, torch.zeros(()))
-
-    x = relu(bn(conv(x, "features.0", 2, (3, 3)), "features.1"))
-    x = F.max_pool2d(x, 3, 2, 1)
-    for layer in (4, 5, 6, 7):
-        for block in (0, 1):
-            name = f"features.{layer}.{block}"
-            stride = 2 if layer > 4 and block == 0 else 1
-            y = relu(bn(conv(x, f"{name}.conv1", stride, (1, 1)), f"{name}.bn1"))
-            y = bn(conv(y, f"{name}.conv2", 1, (1, 1)), f"{name}.bn2")
-            if f"{name}.downsample.0.weight" in p:
-                x = bn(conv(x, f"{name}.downsample.0", stride), f"{name}.downsample.1")
-            x = relu(y + x)
-
-    heads = sorted({key.split(".")[0] for key in p if key.startswith("cat_head")})
-    said = []
-    for head in heads:
-        u = bn(conv(x, f"{head}.sa.conv1x1.0"), f"{head}.sa.conv1x1.1")
-        y = sum(
-            bn(conv(u, f"{head}.sa.conv_{kind}.0", 1, padding), f"{head}.sa.conv_{kind}.1")
-            for kind, padding in (("3x3", (1, 1)), ("1x3", (0, 1)), ("3x1", (1, 0)))
-        )
-        a = relu(y).sum(dim=1, keepdim=True)
-        m = (x * a).flatten(2).sum(dim=2) / x[0, 0].numel()
-        hidden = relu(
-            bn(m @ p[f"{head}.ca.attention.0.weight"].T + p[f"{head}.ca.attention.0.bias"], f"{head}.ca.attention.1")
-        )
-        g = 1 / (1 + torch.exp(-(hidden @ p[f"{head}.ca.attention.3.weight"].T + p[f"{head}.ca.attention.3.bias"])))
-        said.append(m * g)
-    v = torch.stack(said, dim=1)
-    if len(heads) == 1:
-        s = v[:, 0]
-    else:
-        shifted = v - v.max(dim=1, keepdim=True).values
-        s = (shifted - torch.log(torch.exp(shifted).sum(dim=1, keepdim=True))).sum(dim=1)
-    return bn(s @ p["fc.weight"].T + p["fc.bias"], "bn")
 
 
 @pytest.mark.parametrize(("classes", "heads"), [(7, 4), (8, 4), (7, 1), (8, 2)])

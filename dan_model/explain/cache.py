@@ -1,4 +1,4 @@
-"""Results that were computed already, kept while there is room."""
+"""A cache of results, bounded in bytes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Generic, Protocol, TypeVar
 
 
 class Sized(Protocol):
-    """What knows how much memory it takes."""
+    """A result that knows how much memory it takes."""
 
     @property
     def nbytes(self) -> int: ...
@@ -19,34 +19,34 @@ T = TypeVar("T", bound=Sized)
 
 
 class Cache(Generic[T]):
-    """Bounded in bytes; what was used longest ago goes first. Safe to share between threads.
+    """The least recently used results are dropped first. Safe to share between threads.
 
     Args:
-        limit: Bytes that all results may take together.
+        limit: The number of bytes that all results may take together; 0 stores nothing.
     """
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.nbytes = 0
-        self._kept: OrderedDict[Hashable, T] = OrderedDict()
+        self._results: OrderedDict[Hashable, T] = OrderedDict()
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
-        return len(self._kept)
+        return len(self._results)
 
     def get(self, key: Hashable) -> T | None:
-        """What was kept under a key, or None."""
+        """The result stored under a key, or None."""
         with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-            return self._kept.get(key)
+            if key in self._results:
+                self._results.move_to_end(key)
+            return self._results.get(key)
 
     def put(self, key: Hashable, value: T) -> None:
-        """Keep a result; one larger than the limit is not kept."""
+        """Store a result; one larger than the limit is not stored."""
         with self._lock:
-            old = self._kept.pop(key, None)
-            self._kept[key] = value
+            old = self._results.pop(key, None)
+            self._results[key] = value
             self.nbytes += value.nbytes - (old.nbytes if old is not None else 0)
             while self.nbytes > self.limit:
-                _, gone = self._kept.popitem(last=False)
-                self.nbytes -= gone.nbytes
+                _, dropped = self._results.popitem(last=False)
+                self.nbytes -= dropped.nbytes

@@ -1,4 +1,4 @@
-"""How alike two maps rank the same places."""
+"""How similarly two maps rank the same places."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 def rank_correlation(one: Tensor, other: Tensor) -> float:
-    """Spearman's, of two tensors of one shape on the CPU, in [-1, 1]; NaN where one of them is the same everywhere."""
+    """Spearman's rank correlation of two tensors of one shape on the CPU, in [-1, 1]; NaN where one is constant."""
     if one.max() == one.min() or other.max() == other.min():
         return math.nan
     return float(spearmanr(one.flatten(), other.flatten()).statistic)

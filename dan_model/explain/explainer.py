@@ -1,4 +1,4 @@
-"""The composer: image in, explanation out, each part as soon as it is ready."""
+"""The explainer: image in, explanation out, each part as soon as it is ready."""
 
 from __future__ import annotations
 
@@ -15,37 +15,49 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dan_model.checkpoints import Checkpoint, load_checkpoint
 from dan_model.devices import choose_device
 from dan_model.errors import ArgumentError, CheckpointError, NoFaceError, Stopped
-from dan_model.explain.attributions import Attribution, Question, attribute, parse_all
+from dan_model.explain.attended_vs_used import measure_attended_vs_used
+from dan_model.explain.attributions import Attribution, AttributionTask, attribute, parse_requests
 from dan_model.explain.cache import Cache
 from dan_model.explain.explanation import Explanation, Prediction
-from dan_model.explain.faithfulness import Faithfulness, measure_faithfulness
-from dan_model.explain.fusion import read_fusion
-from dan_model.explain.heads import read_heads
-from dan_model.explain.reference import Reference, place
-from dan_model.explain.regions import read_regions
-from dan_model.explain.sanity import Sanity, check_sanity
+from dan_model.explain.faithfulness import (
+    Faithfulness,
+    ParameterRandomisation,
+    measure_faithfulness,
+    measure_randomisation,
+)
+from dan_model.explain.fusion import compute_fusion
+from dan_model.explain.heads import compute_heads
+from dan_model.explain.reference import Reference, compute_class_distances
+from dan_model.explain.regions import compute_regions
 from dan_model.explain.score import Score
-from dan_model.explain.use import read_use
-from dan_model.faces import Face, FaceCrop, FaceDetector, crop_face, whole_image
-from dan_model.images import ImageLike, read_image
+from dan_model.faces import (
+    Face,
+    FaceCrop,
+    FaceDetector,
+    ImageLike,
+    crop_face,
+    read_image,
+    to_pixels,
+    to_tensor,
+    whole_image,
+)
 from dan_model.network import DAN, Stages, frozen
-from dan_model.preprocess import to_pixels, to_tensor
+from dan_model.weights import Checkpoint, load_checkpoint
 
 FaceChoice = int | Literal["whole"] | Face
-CACHE_BYTES = 64_000_000  # of attributions that an explainer keeps: some 300
+CACHE_BYTES = 64_000_000  # of attributions that an explainer stores: about 300
 
 
 class Explainer:
     """Explains faces with one network. Safe to share between threads.
 
     Args:
-        model: The network, on the device where it shall run. Its mode and flags stay as they are.
-        detector: Finds the faces. None: CenterFace, made when first needed.
-        reference: What is usual under these weights, or None.
-        cache_bytes: Of attributions that are kept for the same question asked again; 0: none.
+        model: The network, on the device where it runs. Its mode and flags stay as they are.
+        detector: Finds the faces. None: CenterFace, created when it is first needed.
+        reference: Statistics over many faces under these weights, or None.
+        cache_bytes: How many bytes of attributions are stored, for requests that are repeated; 0: none.
     """
 
     def __init__(
@@ -59,8 +71,8 @@ class Explainer:
         self.detector = detector
         self.reference = reference
         self.cache: Cache[Attribution] = Cache(cache_bytes)
-        self._name = object()  # tells this network's results from others' in a shared cache
-        self._lock = threading.RLock()  # passes take turns: some methods hang hooks on the model
+        self._key = object()  # distinguishes the results of this network in a shared cache
+        self._lock = threading.RLock()  # passes take turns: some methods register hooks on the model
 
     @classmethod
     def from_pretrained(
@@ -68,24 +80,24 @@ class Explainer:
     ) -> Explainer:
         """An explainer on the embedded weights, a folder, a published file or a Hub repository; see `load_checkpoint`.
 
-        Where an earlier download serves because the Hub does not answer, that is said as a warning. The network goes to
-        the device by that name (`choose_device`).
+        The network goes to the device with the given name (`choose_device`). If the Hub does not answer and an earlier
+        download is used, a warning says so.
         """
         chosen = choose_device(device)
         checkpoint = load_checkpoint(weights, preset)
         if checkpoint.notice:
             warnings.warn(checkpoint.notice, stacklevel=2)
-        return cls.of(checkpoint, chosen)
+        return cls.from_checkpoint(checkpoint, chosen)
 
     @classmethod
-    def of(
+    def from_checkpoint(
         cls,
         checkpoint: Checkpoint,
         device: torch.device,
         detector: FaceDetector | None = None,
         cache_bytes: int = CACHE_BYTES,
     ) -> Explainer:
-        """An explainer on a loaded checkpoint, with its reference statistics where it brings some.
+        """An explainer on a loaded checkpoint, with its reference statistics if it has any.
 
         Raises:
             CheckpointError: The statistics cannot be read.
@@ -101,7 +113,7 @@ class Explainer:
 
     @property
     def device(self) -> torch.device:
-        """Where the network is."""
+        """The device of the network."""
         return next(self.model.parameters()).device
 
     def faces(self, image: ImageLike) -> tuple[Face, ...]:
@@ -115,7 +127,7 @@ class Explainer:
         return self.detector(read_image(image))
 
     def crop(self, photo: np.ndarray, face: Face) -> FaceCrop:
-        """Cut a face out of a photo (H, W, 3) as this network was trained to see it."""
+        """Crop a face from a photo (H, W, 3) as this network was trained to see it."""
         return crop_face(photo, face, self.model.config.preprocess)
 
     def explain(
@@ -124,7 +136,7 @@ class Explainer:
         target: int | str | None = None,
         attributions: Sequence[str] = (),
         face: FaceChoice = 0,
-        use: bool = False,
+        attended_vs_used: bool = False,
         against: int | str | None = None,
         head: int | None = None,
     ) -> Explanation:
@@ -134,18 +146,18 @@ class Explainer:
             image: A path, PIL image or array; see `read_image`.
             target: The class to explain, by name or index. None: the predicted one.
             attributions: Names in `METHODS`, or requests with baseline and settings ("occlusion@blur:window=16", see
-                `Request`), in the order they shall be computed.
-            face: Which face: its place by size, "whole" for the whole image as one face, or a `Face` of `faces`.
-            use: Whether to measure as well if the decision uses the cells that the heads attend (`Use`).
-            against: Explain the target rather than this class.
-            head: Explain this head's ledger entry alone, counted from 0.
+                `AttributionRequest`), in the order in which they are computed.
+            face: Which face: its rank by size, from 0; "whole" for the whole image as one face; or a `Face` of `faces`.
+            attended_vs_used: Whether to measure if the decision depends on the attended cells (`AttendedVsUsed`).
+            against: Explain the target rather than this class. None: compared with no other class.
+            head: Explain only the contribution of this head, counted from 0. None: all heads.
 
         Raises:
             ImageError: The image cannot be used.
-            NoFaceError: There is no such face. The whole image is never taken unasked.
+            NoFaceError: There is no such face. The whole image is only explained on request.
             ArgumentError: There is no such class or method.
         """
-        return list(self.stream(image, target, attributions, face, use, against, head))[-1]
+        return list(self.stream(image, target, attributions, face, attended_vs_used, against, head))[-1]
 
     def stream(
         self,
@@ -153,62 +165,66 @@ class Explainer:
         target: int | str | None = None,
         attributions: Sequence[str] = (),
         face: FaceChoice = 0,
-        use: bool = False,
+        attended_vs_used: bool = False,
         against: int | str | None = None,
         head: int | None = None,
     ) -> Iterator[Explanation]:
-        """Like `explain`, each part as it is ready: prediction, heads and fusion, use, one attribution at a time."""
+        """Like `explain`, each part as it is ready: heads and fusion first, then one attribution at a time."""
         photo = read_image(image)
         crop = self.crop(photo, self._choose(photo, face))
-        yield from self.stream_crop(crop, target, attributions, use, against=against, head=head)
+        yield from self.stream_crop(crop, target, attributions, attended_vs_used, against=against, head=head)
 
     def stream_crop(
         self,
         crop: FaceCrop,
         target: int | str | None = None,
         attributions: Sequence[str] = (),
-        use: bool = False,
-        proceed: Callable[[], bool] = lambda: True,
+        attended_vs_used: bool = False,
+        should_continue: Callable[[], bool] = lambda: True,
         against: int | str | None = None,
         head: int | None = None,
         cache: Cache[Attribution] | None = None,
     ) -> Iterator[Explanation]:
-        """Like `stream`, for a face that is cut out already: another class or method needs no photo.
+        """Like `stream`, for a face that is already cropped: another class or method needs no photo.
 
         Args:
             crop: One of this explainer's crops.
             target: As in `explain`.
             attributions: As in `explain`.
-            use: As in `explain`.
-            proceed: Asked before each pass through the network; when it says no, the stream ends.
+            attended_vs_used: As in `explain`.
+            should_continue: Called before each pass through the network; when it returns False, the stream ends.
             against: As in `explain`.
             head: As in `explain`.
-            cache: Where attributions are kept; None: the explainer's own.
+            cache: Where attributions are stored. None: the explainer's own cache.
         """
-        wanted = None if target is None else self.class_index(target)
-        rather = None if against is None else self.class_index(against)
-        requests = parse_all(attributions)
+        # What is explained.
+        target_index = None if target is None else self.class_index(target)
+        against_index = None if against is None else self.class_index(against)
+        requests = parse_requests(attributions)
+        # Heads and fusion, from one pass.
         x = self.input_of(crop)
         with self._lock, frozen(self.model):
             stages = self.model.stages(x)
-        explanation = self._first_results(crop, x, stages, wanted, rather, head)
+        explanation = self._first_results(crop, x, stages, target_index, against_index, head)
         yield explanation
-        if use and proceed():
+        # Whether the attended cells are used.
+        if attended_vs_used and should_continue():
             with self._lock, frozen(self.model):
-                measured = read_use(self.model, stages.features, explanation.heads, explanation.fusion)
-            explanation = replace(explanation, use=measured)
+                measured = measure_attended_vs_used(self.model, stages.features, explanation.heads, explanation.fusion)
+            explanation = replace(explanation, attended_vs_used=measured)
             yield explanation
-        kept = self.cache if cache is None else cache
-        face = hashlib.sha256()  # of what is seen, and of what these weights say: they may have changed meanwhile
+        # Attributions, one at a time; the key has what the network computes, for its weights may have changed.
+        cache = self.cache if cache is None else cache
+        face = hashlib.sha256()
         for tensor in (x, stages.embeddings, stages.logits):
             face.update(tensor.cpu().numpy().tobytes())
         for request in requests:
-            key = (self._name, face.digest(), explanation.regions is None, explanation.score, request)
-            result = kept.get(key)
+            key = (self._key, face.digest(), explanation.regions is None, explanation.score, request)
+            result = cache.get(key)
             try:
                 if result is None:
-                    result = attribute(self.question(explanation, proceed), request)
-                    kept.put(key, result)
+                    result = attribute(self.task(explanation, should_continue), request)
+                    cache.put(key, result)
             except Stopped:
                 return
             explanation = replace(explanation, attributions={**explanation.attributions, request.text: result})
@@ -219,37 +235,41 @@ class Explainer:
         explanation: Explanation,
         sensitivity: bool = True,
         baseline: str = "blur",
-        proceed: Callable[[], bool] = lambda: True,
+        should_continue: Callable[[], bool] = lambda: True,
     ) -> Iterator[Faithfulness]:
         """Measure whether the maps of an explanation of this explainer deserve trust; see `Faithfulness`.
 
-        Each result holds all before it: controls, then one map at a time, then their sensitivity one at a time. Ends
-        early, without an error, where `proceed` says no.
+        Each result includes those before it: the controls, then one map at a time, then the sensitivity of one map at a
+        time. Ends early, without an error, when `should_continue` returns False.
 
         Args:
-            explanation: Whose maps; only those that are ready.
-            sensitivity: Whether to compute every map again for noisy copies; takes the longest by far.
-            baseline: What takes the place of what is removed, in `BASELINES`.
-            proceed: Asked before each pass through the network.
+            explanation: An explanation of this explainer; its maps that are ready are measured.
+            sensitivity: Whether to compute every map again for noisy copies, which takes the longest by far.
+            baseline: What replaces the removed patches, in `BASELINES`.
+            should_continue: Called before each pass through the network.
         """
-        return measure_faithfulness(self.question(explanation, proceed), explanation, sensitivity, baseline)
+        return measure_faithfulness(self.task(explanation, should_continue), explanation, sensitivity, baseline)
 
-    def sanity(self, explanation: Explanation, proceed: Callable[[], bool] = lambda: True) -> Iterator[Sanity]:
-        """Compute an explanation's maps on networks that are more and more random; see `Sanity`.
+    def randomisation(
+        self, explanation: Explanation, should_continue: Callable[[], bool] = lambda: True
+    ) -> Iterator[ParameterRandomisation]:
+        """Compute the maps of an explanation with more and more random weights; see `ParameterRandomisation`.
 
-        Each result holds all before it. The explainer's own network stays as it is.
+        Each result includes those before it. The network of the explainer stays as it is.
         """
-        return check_sanity(self.question(explanation, proceed), explanation)
+        return measure_randomisation(self.task(explanation, should_continue), explanation)
 
     def input_of(self, crop: FaceCrop) -> Tensor:
-        """A crop as the network gets it, (1, 3, 224, 224), on the network's device."""
+        """A crop as the input of the network, (1, 3, 224, 224), on its device."""
         return to_tensor(crop.pixels, self.model.config.preprocess).to(next(self.model.parameters()))
 
-    def question(self, explanation: Explanation, proceed: Callable[[], bool] = lambda: True) -> Question:
-        """What methods and measurements are asked about an explanation's face and score."""
+    def task(self, explanation: Explanation, should_continue: Callable[[], bool] = lambda: True) -> AttributionTask:
+        """The task of explaining the face and the score of an explanation, for methods and measurements."""
         mean_face = None if self.reference is None else self.reference.mean_face
         x = self.input_of(explanation.crop)
-        return Question(self.model, x, explanation.score, self._lock, proceed, explanation.regions, mean_face)
+        return AttributionTask(
+            self.model, x, explanation.score, self._lock, should_continue, explanation.regions, mean_face
+        )
 
     def class_index(self, target: int | str) -> int:
         """The index of a class given by name or index.
@@ -288,25 +308,27 @@ class Explainer:
         probabilities = logits.softmax(dim=0)
         best = int(logits.argmax())
         score = Score(best if target is None else target, against, head)
-        score.check(self.model)
+        score.validate(self.model)
         return Explanation(
             labels=self.labels,
             prediction=Prediction(self.labels[best], best, probabilities, logits),
             score=score,
             crop=crop,
             input_pixels=to_pixels(x, self.model.config.preprocess),
-            heads=read_heads(stages),
-            fusion=read_fusion(self.model, stages, score.target, score.against),
-            regions=read_regions(crop, self.model.config.preprocess),
+            heads=compute_heads(stages),
+            fusion=compute_fusion(self.model, stages, score.target, score.against),
+            regions=compute_regions(crop, self.model.config.preprocess),
             reference=self.reference,
-            place=None if self.reference is None else place(stages.features[0], self.reference),
-            use=None,
+            class_distances=None
+            if self.reference is None
+            else compute_class_distances(stages.features[0], self.reference),
+            attended_vs_used=None,
             attributions={},
         )
 
 
 def _integer(value: object) -> int | None:
-    """A whole number of any kind, NumPy's included, but no truth value; None for anything else."""
+    """A whole number of any kind, including NumPy's, but no truth value; None for anything else."""
     if isinstance(value, (bool, np.bool_)):
         return None
     try:

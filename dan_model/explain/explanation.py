@@ -1,4 +1,4 @@
-"""Everything about one face, as `Explainer` gives it."""
+"""The explanation of one face, as `Explainer` returns it."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
+from dan_model.explain.attended_vs_used import AttendedVsUsed
 from dan_model.explain.attributions import Attribution
 from dan_model.explain.fusion import Fusion
 from dan_model.explain.heads import Heads
-from dan_model.explain.reference import ClassPlace, Reference
+from dan_model.explain.reference import ClassDistances, Reference
 from dan_model.explain.regions import Regions
 from dan_model.explain.score import Score
-from dan_model.explain.use import Use
 from dan_model.faces import FaceCrop
 
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """What the network answers.
+    """The prediction of the network.
 
     Attributes:
         label: The class with the highest probability.
         index: Its index.
-        probabilities: Softmax of the logits, (K,), sum to 1.
+        probabilities: The softmax of the logits, (K,), sums to 1.
         logits: (K,).
     """
 
@@ -37,21 +37,22 @@ class Prediction:
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """Everything about one face, on the CPU.
+    """The explanation of one face, on the CPU.
 
     Attributes:
         labels: The K class names in index order.
-        prediction: What the network answers.
-        score: What evidence and attributions explain.
-        crop: The face, cut out, with the way back to the photo.
+        prediction: The prediction of the network.
+        score: What the evidence and the attributions explain.
+        crop: The face, cropped, with the transform back to the photo.
         input_pixels: What the network sees, (224, 224, 3) uint8.
-        heads: What each head looks at.
+        heads: What each head attends to.
         fusion: How the heads became a decision.
         regions: Where brows, eyes, mouth … lie in the crop; None where no landmarks are known.
-        reference: What is usual under these weights; None where they bring no statistics.
-        place: Where the face lies among the classes; None without a reference.
-        use: Looked at versus used; None where it was not asked for, or is still to come.
-        attributions: By request, as text, in the order they were asked for; those that are ready.
+        reference: Statistics over many faces under these weights; None where the weights have none.
+        class_distances: The distance of the face to each class; None without a reference.
+        attended_vs_used: Whether the decision depends on the attended cells; None where it was not requested or is
+            still being computed.
+        attributions: By request, as text, in the order of the requests; those that are ready.
     """
 
     labels: tuple[str, ...]
@@ -63,8 +64,8 @@ class Explanation:
     fusion: Fusion
     regions: Regions | None
     reference: Reference | None
-    place: ClassPlace | None
-    use: Use | None
+    class_distances: ClassDistances | None
+    attended_vs_used: AttendedVsUsed | None
     attributions: Mapping[str, Attribution]
 
     @property
@@ -73,6 +74,6 @@ class Explanation:
         return self.score.target
 
     @property
-    def told(self) -> str:
-        """What is explained, in words."""
-        return self.score.told(self.labels)
+    def description(self) -> str:
+        """The explained score, in words."""
+        return self.score.describe(self.labels)

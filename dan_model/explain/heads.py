@@ -1,4 +1,4 @@
-"""What each head looks at and lets through, and whether the heads differ in it."""
+"""What each head attends to, in space and in channels, and whether the heads differ."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from dan_model.errors import ArgumentError
-from dan_model.learn.losses import partition_loss
+from dan_model.losses import partition_loss
 from dan_model.network import Stages
 
-TOP_PART = 10 / 49  # of a map's cells: what it counts as "most attended" when maps are overlaid
+TOP_PART = 10 / 49  # the part of a map's cells that counts as "most attended" where maps are compared
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,9 +20,10 @@ class Heads:
     """The H attention heads on one face, on the CPU.
 
     Attributes:
-        spatial: a_h, (H, 7, 7), >= 0, in units of the network's own activations, not normalised; heads compare.
-        gates: g_h, (H, C), in (0, 1).
-        embeddings: v_h, (H, C), >= 0: what fusion works on.
+        spatial: a_h, (H, 7, 7), >= 0: spatial attention, in units of the network's activations, not normalised. The
+            heads have the same unit, so their maps can be compared.
+        gates: g_h, (H, C), in (0, 1): channel attention.
+        embeddings: v_h, (H, C), >= 0: the input of the fusion.
     """
 
     spatial: Tensor
@@ -32,14 +33,14 @@ class Heads:
 
 @dataclass(frozen=True, eq=False)
 class Overlap:
-    """Do the heads look elsewhere? All (H, H) matrices are symmetric with 1 on the diagonal.
+    """Do the heads attend to different places? All (H, H) matrices are symmetric with 1 on the diagonal.
 
     Attributes:
         cosine: Cosine between the maps, (H, H), in [0, 1]: 0 for maps that share no cell, 1 for maps in proportion.
         iou: Intersection over union of the `cells` most attended cells, (H, H), in [0, 1].
         cells: How many cells count as most attended.
         gates: Cosine between the channel gates, (H, H), in [0, 1].
-        partition_loss: The training objective that asks the embeddings to differ (paper, section 3.3), >= 0.
+        partition_loss: The training loss that makes the embeddings differ (paper, section 3.3), >= 0.
     """
 
     cosine: Tensor
@@ -50,38 +51,38 @@ class Overlap:
 
     @property
     def mean_cosine(self) -> float:
-        """Mean of the maps' cosine over all pairs of heads."""
+        """The mean cosine of the maps over all pairs of heads."""
         return float(mean_of_pairs(self.cosine))
 
     @property
     def mean_iou(self) -> float:
-        """Mean of the maps' intersection over union over all pairs of heads."""
+        """The mean intersection over union of the maps over all pairs of heads."""
         return float(mean_of_pairs(self.iou))
 
 
-def read_heads(stages: Stages) -> Heads:
-    """The heads of a single face's stages (B = 1)."""
+def compute_heads(stages: Stages) -> Heads:
+    """The heads of a single face (stages with B = 1)."""
     return Heads(*(tensor[0].detach().cpu() for tensor in (stages.spatial, stages.gates, stages.embeddings)))
 
 
 def strongest_channels(gates: Tensor, count: int) -> Tensor:
-    """The channels that each head lets through most, (H, count) indices, widest gate first, of gates (H, C)."""
+    """The channels with the largest gates of each head, (H, count) indices, largest first, of the gates (H, C)."""
     return gates.topk(count, dim=1).indices
 
 
-def read_overlap(heads: Heads, cells: int | None = None) -> Overlap:
+def compute_overlap(heads: Heads, cells: int | None = None) -> Overlap:
     """Compare the heads of one face pair by pair.
 
     Args:
         heads: Of one face.
-        cells: How many cells of a map count as most attended; None: `top_cells`.
+        cells: How many cells of a map count as most attended. None: `top_cells`.
 
     Raises:
         ArgumentError: There is a single head, or a map has fewer than `cells` cells.
     """
     spatial = heads.spatial.flatten(1)  # (H, N)
     if len(spatial) < 2:
-        raise ArgumentError("A single head overlaps with nobody.", "Take weights with two heads or more.")
+        raise ArgumentError("A single head has no other head to compare with.", "Take weights with two heads or more.")
     cells = top_cells(spatial.shape[1]) if cells is None else cells
     if not 1 <= cells <= spatial.shape[1]:
         raise ArgumentError(f"cells must lie in [1, {spatial.shape[1]}], got {cells}.", "Give a smaller number.")
@@ -96,7 +97,7 @@ def read_overlap(heads: Heads, cells: int | None = None) -> Overlap:
 
 
 def pairwise_cosine(rows: Tensor) -> Tensor:
-    """Cosine between all pairs of rows (…, H, N), (…, H, H) float64; a row of zeros is like no other."""
+    """Cosine between all pairs of rows (…, H, N): (…, H, H) float64; 0 for a row of zeros."""
     unit = normalize(rows.double(), dim=-1)
     return (unit @ unit.mT).clamp(-1, 1)
 
@@ -109,7 +110,7 @@ def top_cells(cells: int) -> int:
 def pairwise_iou(rows: Tensor, count: int) -> Tensor:
     """Intersection over union of the `count` largest places of all pairs of rows (…, H, N): (…, H, H) float64."""
     chosen = torch.zeros_like(rows, dtype=torch.float64).scatter_(-1, rows.topk(count, dim=-1).indices, 1.0)
-    chosen[rows.amax(dim=-1) <= 0] = 0  # a head that looks nowhere attends no cell most
+    chosen[rows.amax(dim=-1) <= 0] = 0  # a map of zeros has no most attended cells
     shared = chosen @ chosen.mT
     return (shared / (2 * count - shared)).diagonal_scatter(
         torch.ones(rows.shape[:-1], dtype=torch.float64), dim1=-2, dim2=-1

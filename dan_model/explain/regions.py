@@ -1,8 +1,8 @@
-"""Which part of the face a map lies on: eight regions that tile the crop, drawn from five landmarks.
+"""The regions of a face: eight regions that tile the crop, drawn from five landmarks.
 
-Positions are in the face's own frame: origin between the eyes, u along the line of the eyes, v down the face, unit the
-distance between the eyes. Nose and mouth come from the landmarks, all other lines from the proportions of a face seen
-from the front; a head that is turned to the side is met less well.
+Positions are given in the frame of the face: the origin lies between the eyes, u runs along the line of the eyes, v
+down the face, and the unit is the distance between the eyes. Nose and mouth come from the landmarks, all other lines
+from the proportions of a face seen from the front. For a face in profile the regions are less accurate.
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ class Regions:
 
     @property
     def area(self) -> Tensor:
-        """Each region's part of the crop, (R,), sums to 1: the shares of a map that is the same everywhere."""
+        """The area of each region as a part of the crop, (R,), sums to 1: the shares of a constant map."""
         return self.shares(torch.ones(1, 1))
 
     def shares(self, values: Tensor) -> Tensor:
-        """How a map's absolute values are distributed over the regions.
+        """How the absolute values of a map are distributed over the regions.
 
         Args:
             values: A map over the crop at any resolution, (h, w), signed or not. A cell that lies in several regions
@@ -67,7 +67,7 @@ class Regions:
 
 
 def face_cover(preprocess: PreprocessConfig) -> dict[str, Tensor] | None:
-    """Of each region, which pixels of an aligned crop belong to it, (SIDE, SIDE) of 0 and 1; None: no template."""
+    """The mask of each region in aligned crops, (SIDE, SIDE) of 0 and 1; None without a landmark template."""
     if preprocess.landmark_template is None:
         return None
     drawn = _template_regions(preprocess.landmark_template).map
@@ -75,16 +75,16 @@ def face_cover(preprocess: PreprocessConfig) -> dict[str, Tensor] | None:
 
 
 def face_inside(preprocess: PreprocessConfig) -> Tensor | None:
-    """What lies inside the face, brows to chin, in aligned crops, (SIDE, SIDE) of 0 and 1; None: no template."""
+    """The mask of the face, brows to chin, in aligned crops, (SIDE, SIDE) of 0 and 1; None without a template."""
     cover = face_cover(preprocess)
     return None if cover is None else torch.stack([cover[name] for name in FACE]).sum(dim=0)
 
 
-def read_regions(crop: FaceCrop, preprocess: PreprocessConfig) -> Regions | None:
-    """The regions of a crop: from the template where the crop is aligned with it, else from its own landmarks.
+def compute_regions(crop: FaceCrop, preprocess: PreprocessConfig) -> Regions | None:
+    """The regions of a crop: from the template if the crop is aligned with it, else from its own landmarks.
 
     Returns:
-        None for a crop without landmarks: a person chose the whole image, and where its face lies is not known.
+        None for a crop without landmarks: the whole image was chosen, and where the face lies is not known.
     """
     if crop.face.landmarks is None:
         return None
@@ -100,7 +100,7 @@ def _template_regions(template: LandmarkTemplate) -> Regions:
 
 
 def draw_regions(points: np.ndarray) -> Tensor:
-    """Index in `REGIONS` of every pixel.
+    """Draw the regions: the index in `REGIONS` of every pixel.
 
     Args:
         points: Left eye, right eye, nose, left and right mouth corner as fractions of the crop, (5, 2).
@@ -108,7 +108,8 @@ def draw_regions(points: np.ndarray) -> Tensor:
     Returns:
         (SIDE, SIDE) int64.
     """
-    z = points @ (1, 1j)  # complex numbers turn and scale in one division
+    # The frame of the face; complex numbers turn and scale in one division.
+    z = points @ (1, 1j)
     middle, axis = (z[0] + z[1]) / 2, z[1] - z[0]
     y, x = (np.mgrid[:SIDE, :SIDE] + 0.5) / SIDE
     place = (x + 1j * y - middle) / axis
@@ -118,11 +119,13 @@ def draw_regions(points: np.ndarray) -> Tensor:
     nose_v = nose.imag
     end = mouth_v + CHIN
 
-    reach = np.where(v < 0, v / CROWN, v / end).clip(0, 1)  # 0 at the eyes, 1 at crown or chin
+    # The outline: reach is 0 at the eyes, 1 at the crown or the chin.
+    reach = np.where(v < 0, v / CROWN, v / end).clip(0, 1)
     inside = (u < HALF_WIDTH * np.sqrt(1 - reach**2)) & (reach < 1)
     wing = NOSE_ROOT + (NOSE_WING - NOSE_ROOT) * (v / nose_v).clip(0, 1)
     lower = mouth_v + MOUTH_DOWN
-    order = [  # the first that holds
+    # A pixel belongs to the first region whose condition it meets, else to the cheeks.
+    order = [
         ("background", ~inside),
         ("mouth", (mouth_v - MOUTH_UP < v) & (v < lower) & (u < mouth_u + MOUTH_OUT)),
         ("brows", (BROWS[0] < v) & (v < BROWS[1]) & (u < BROWS_OUT)),

@@ -1,4 +1,4 @@
-"""What is explained: a class, a class rather than another, or what one head's ledger entry says about them."""
+"""What is explained: a class, a class rather than another, or the contribution of one head to either."""
 
 from __future__ import annotations
 
@@ -18,63 +18,67 @@ class Score:
     """One number that the network computes for a face, in logits.
 
     Attributes:
-        target: Class index: its logit.
-        against: Another class index: how far the target's logit lies above that one's.
-        head: Only this head's entry in the fusion ledger for it; None: all of it.
+        target: Class index: the score is its logit.
+        against: Another class index: the score is how far the target's logit lies above this one's.
+        head: Only the contribution of this head, its entry in the fusion ledger; None: all of the score.
     """
 
     target: int
     against: int | None = None
     head: int | None = None
 
-    def check(self, model: DAN) -> None:
-        """Raise an ArgumentError if the network has no such class or head."""
+    def validate(self, model: DAN) -> None:
+        """Check that the network has these classes and this head.
+
+        Raises:
+            ArgumentError: It does not.
+        """
         classes, heads = len(model.config.labels), model.config.num_heads
         for index in (self.target, self.against):
             if index is not None and not 0 <= index < classes:
                 raise ArgumentError(f"There is no class {index}.", f"Classes are numbered from 0 to {classes - 1}.")
         if self.against == self.target:
-            raise ArgumentError("A class cannot be explained rather than itself.", "Choose another one.")
+            raise ArgumentError("A class cannot be compared with itself.", "Choose two different classes.")
         if self.head is not None and not 0 <= self.head < heads:
             raise ArgumentError(f"There is no head {self.head + 1}.", f"Heads are numbered from 1 to {heads}.")
         if self.head is not None and heads == 1:
-            raise ArgumentError("With a single head there is no ledger.", "Explain the class itself.")
+            raise ArgumentError("A network with a single head has no fusion ledger.", "Explain the class itself.")
 
-    def told(self, labels: Sequence[str]) -> str:
-        """In words."""
+    def describe(self, labels: Sequence[str]) -> str:
+        """The score in words, for example "anger rather than fear"."""
         name = labels[self.target] + ("" if self.against is None else f" rather than {labels[self.against]}")
-        return name if self.head is None else f"Head {self.head + 1}'s ledger entry for {name}"
+        return name if self.head is None else f"the contribution of Head {self.head + 1} to {name}"
 
-    def read(self, model: DAN, stages: Stages) -> Tensor:
+    def compute(self, model: DAN, stages: Stages) -> Tensor:
         """The score of each face of a batch, (B,); differentiable."""
         if self.head is None:
             logits = stages.logits
             return logits[:, self.target] if self.against is None else self._difference(logits)
         shifts = fusion_shifts(stages.embeddings.cpu().double())  # (B, H, C)
-        return (shifts[:, self.head] @ self.row(Classifier.of(model))).to(stages.logits)
+        return (shifts[:, self.head] @ self.class_weights(Classifier.from_model(model))).to(stages.logits)
 
-    def row(self, classifier: Classifier) -> Tensor:
-        """The folded classifier's weights for this score, (C,)."""
+    def class_weights(self, classifier: Classifier) -> Tensor:
+        """The weights of the folded classifier for this score, (C,)."""
         return classifier.weight[self.target] if self.against is None else self._difference(classifier.weight.T)
 
     def evidence(self, fusion: Fusion) -> Tensor:
-        """The fusion map that this score has, (7, 7): of one head's entry, or of all heads together."""
+        """The fusion map of this score, (7, 7): of one head's contribution, or of all heads together."""
         return fusion.map if self.head is None else fusion.evidence[self.head]
 
-    def answer(self, model: DAN, stages: Stages) -> Tensor:
-        """The score as people compare it over images, (B,): the target's probability, or its probability among the two.
+    def curve_value(self, model: DAN, stages: Stages) -> Tensor:
+        """What deletion and insertion curves show, (B,): the probability of the target, or among the two classes.
 
-        A head's ledger entry has none: it stays in logits.
+        The contribution of a head is not a probability: its curves show the score itself, in logits.
         """
         if self.head is not None:
-            return self.read(model, stages)
+            return self.compute(model, stages)
         if self.against is not None:
-            return torch.sigmoid(self.read(model, stages))
+            return torch.sigmoid(self.compute(model, stages))
         return stages.logits.softmax(dim=1)[:, self.target]
 
     @property
-    def unit(self) -> str:
-        """Of `answer`."""
+    def curve_unit(self) -> str:
+        """The unit of `curve_value`."""
         return "probability" if self.head is None else "logit"
 
     def _difference(self, values: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Images of a `FaceSet` as batches: decoded once where they fit into memory, in an order that can be resumed."""
+"""The images of a `FaceSet` in batches: decoded once if they fit into memory, in an order that can be resumed."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from torch.utils.data import DataLoader, Dataset
 
 from dan_model.config import PreprocessConfig
 from dan_model.errors import DatasetError
+from dan_model.faces import to_detail
 from dan_model.learn.datasets import FaceSet
-from dan_model.preprocess import to_detail
 
-MEMORY = 4e9  # bytes; larger datasets are decoded anew in each epoch
+MEMORY = 4e9  # bytes; larger datasets are decoded again in each epoch
 
 
 class Pixels(Dataset[tuple[Tensor, Tensor]]):
-    """A `FaceSet` at the detail that a network is trained on.
+    """The pixels of a `FaceSet`, reduced to the colours and the resolution that a network is trained on.
 
     Args:
-        faces: Which images.
+        faces: The images.
         config: The network's preprocessing.
-        memory: Bytes up to which everything is decoded once and kept.
+        memory: A dataset of at most this many bytes is decoded once and held in memory, in the attribute `decoded`.
     """
 
     def __init__(self, faces: FaceSet, config: PreprocessConfig, memory: float = MEMORY) -> None:
@@ -32,30 +32,38 @@ class Pixels(Dataset[tuple[Tensor, Tensor]]):
         self.config = config
         side = config.detail_size or config.image_size
         size = side * side * (1 if config.grayscale else 3)
-        self.kept: Tensor | None = None
+        self.decoded: Tensor | None = None  # (N, n, s, s) uint8
         if size * len(faces) <= memory:
             with ThreadPoolExecutor() as pool:
-                self.kept = torch.stack(list(pool.map(self._decode, range(len(faces)))))
+                self.decoded = torch.stack(list(pool.map(self._decode, range(len(faces)))))
 
     def __len__(self) -> int:
         return len(self.faces)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        """Pixels (n, s, s) uint8 and target (K,)."""
-        pixels = self._decode(index) if self.kept is None else self.kept[index]
+        """Pixels (n, s, s) uint8 and target (K,) of one image."""
+        pixels = self._decode(index) if self.decoded is None else self.decoded[index]
         return pixels, self.faces.targets[index]
 
     def batches(self, indices: Iterable[list[int] | Tensor], workers: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
-        """Pixels (B, n, s, s) and targets (B, K) of each group of indices; `workers` decode what is not kept."""
-        if self.kept is not None:
+        """Yield pixels (B, n, s, s) uint8 and targets (B, K) of each group of indices.
+
+        Args:
+            indices: The groups, each with the indices of one batch.
+            workers: The number of processes that decode images; used only if these are not in memory.
+
+        Raises:
+            DatasetError: An image cannot be read.
+        """
+        if self.decoded is not None:
             for group in indices:
                 chosen = torch.as_tensor(group)
-                yield self.kept[chosen], self.faces.targets[chosen]
+                yield self.decoded[chosen], self.faces.targets[chosen]
             return
-        order = [torch.as_tensor(i).tolist() for i in indices]
+        order = [torch.as_tensor(group).tolist() for group in indices]
         try:
             yield from DataLoader(self, batch_sampler=order, num_workers=workers)
-        except DatasetError as error:  # a worker's comes with its traceback as text
+        except DatasetError as error:  # from a worker process, the message includes the traceback as text
             raise DatasetError(str(error).rpartition(f"{DatasetError.__name__}: ")[2].strip()) from None
 
     def _decode(self, index: int) -> Tensor:
@@ -70,37 +78,44 @@ class Pixels(Dataset[tuple[Tensor, Tensor]]):
 def training_order(
     faces: FaceSet, sampling: float, batch_size: int, seed: int, epoch: int, part: int = 0, parts: int = 1
 ) -> list[list[int]]:
-    """The batches of an epoch for one process: the same each time for the same seed and epoch.
+    """The batches of one epoch for one process; always the same for the same seed and epoch.
 
     Args:
         faces: The training set.
-        sampling: 0 takes every image once; above that images are drawn, with replacement, in proportion to
+        sampling: 0: every image once. Above 0: images are drawn with replacement, with probabilities in proportion to
             count^-sampling of their class.
-        batch_size: Over all processes.
-        seed: Of the training.
-        epoch: Counted from 0.
-        part: Which process this is.
-        parts: How many there are.
+        batch_size: The number of images in a batch, over all processes.
+        seed: The seed of the training.
+        epoch: The epoch, counted from 0.
+        part: The index of this process.
+        parts: The number of processes.
 
     Returns:
-        Batches of batch_size / parts indices; what does not fill a batch is left to other epochs.
+        Batches of batch_size / parts indices. Images that do not fill a batch are left out of this epoch.
+
+    Raises:
+        DatasetError: There are too few images for a batch, or a batch is too small for this number of processes.
     """
+    # The order of all images, for all processes.
     generator = torch.Generator().manual_seed(seed * 100_003 + epoch)
     if sampling:
         counts = torch.bincount(faces.classes, minlength=len(faces.labels)).clamp(min=1).double()
         order = torch.multinomial(counts[faces.classes] ** -sampling, len(faces), True, generator=generator)
     else:
         order = torch.randperm(len(faces), generator=generator)
+    # The batches of this process.
     own = batch_size // parts
     if own < 2:
         raise DatasetError(f"A batch of {batch_size} is too small for {parts} processes.", "Give two images to each.")
     steps = len(order) // (own * parts)
     if not steps:
-        raise DatasetError(f"{faces.name} has {len(faces)} images, too few for a batch of {batch_size}.", "Use less.")
+        raise DatasetError(
+            f"{faces.name} has {len(faces)} images, too few for a batch of {batch_size}.", "Take a smaller batch."
+        )
     return order[: steps * own * parts].reshape(steps, parts, own)[:, part].tolist()
 
 
 def evaluation_order(count: int, batch_size: int, part: int = 0, parts: int = 1) -> list[list[int]]:
-    """All indices once, in batches, for one of several processes: none twice, none left out."""
+    """The indices part, part + parts, … in batches: over all processes, each index below `count` exactly once."""
     own = list(range(part, count, parts))
     return [own[i : i + batch_size] for i in range(0, len(own), batch_size)]

@@ -1,7 +1,8 @@
-"""Datasets in their published layouts: where the images are, and what they show.
+"""Datasets in their published layouts: the paths of the images, and their classes.
 
-Every loader gives a `FaceSet`: paths and one target row for each image, in the order of its labels. Nothing is decoded
-yet. A folder that is not what its layout says is refused with the first missing file and how many were found.
+Every loader returns a `FaceSet`: the paths, and one row of targets for each image, in the order of its labels. No image
+is decoded here. A folder with another layout is refused; the message gives the first missing file and how many files
+were found.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from torchvision.datasets import ImageFolder
 from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from dan_model.errors import DatasetError
-from dan_model.published import PRESETS
+from dan_model.weights import PRESETS
 
 FERPLUS_LABELS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
 RAFDB_LABELS = tuple(PRESETS["rafdb"].labels)
@@ -38,10 +39,10 @@ class FaceSet:
     """One split of a dataset.
 
     Attributes:
-        name: Of the dataset and split, for messages.
+        name: The name of the dataset and the split, for messages.
         labels: The K class names in the order of `targets`.
-        paths: Of the N images.
-        targets: Part of each class in each image, (N, K), rows sum to 1; one-hot for hard labels.
+        paths: The paths of the N images.
+        targets: The part of each class in each image, (N, K), rows sum to 1; one-hot for hard labels.
     """
 
     name: str
@@ -54,31 +55,34 @@ class FaceSet:
 
     @property
     def classes(self) -> Tensor:
-        """The class of each image, (N,): the one with the largest part."""
+        """The class of each image, (N,): the one with the largest target."""
         return self.targets.argmax(dim=1)
 
     def in_order_of(self, labels: Sequence[str]) -> FaceSet:
-        """The same images with targets in another network's order of classes.
+        """The same images with the targets in the class order of a network.
 
         Raises:
-            DatasetError: The classes are not the same ones.
+            DatasetError: The classes are not the same.
         """
         missing, unknown = set(labels) - set(self.labels), set(self.labels) - set(labels)
         if missing or unknown:
-            only = "; ".join(
-                f"only {who} has {', '.join(sorted(names))}"
-                for who, names in (("the network", missing), (self.name, unknown))
+            differences = "; ".join(
+                f"only {side} has {', '.join(sorted(names))}"
+                for side, names in (("the network", missing), (self.name, unknown))
                 if names
             )
-            raise DatasetError(f"{self.name} and the network have different classes: {only}.", "Take others to match.")
+            raise DatasetError(
+                f"{self.name} and the network have different classes: {differences}.",
+                "Take a dataset and weights with the same classes.",
+            )
         order = [self.labels.index(label) for label in labels]
         return replace(self, labels=tuple(labels), targets=self.targets[:, order])
 
     def joined(self, other: FaceSet) -> FaceSet:
-        """These images and another set's, in this one's order of labels.
+        """These images and those of another set, with the labels in this set's order.
 
         Raises:
-            DatasetError: The classes are not the same ones.
+            DatasetError: The classes are not the same.
         """
         if set(self.labels) != set(other.labels):
             raise DatasetError(f"{self.name} and {other.name} have different classes.", "Join parts of one dataset.")
@@ -92,18 +96,18 @@ class FaceSet:
 
 
 def load_faces(dataset: str, root: Path, split: str, protocol: str = MAJORITY) -> FaceSet:
-    """One split of a dataset in its published layout.
+    """Load one split of a dataset in its published layout.
 
     Args:
-        dataset: Name in `LOADERS`.
-        root: The folder that holds it.
-        split: train, valid or test. RAF-DB's test split is its validation split too, as published; AffectNet and SFEW
-            have no public test labels.
-        protocol: For FER+: `MAJORITY` keeps images with a clear majority and labels them so, `VOTES` keeps the
-            distribution of votes.
+        dataset: One of `LOADERS`.
+        root: The folder of the dataset.
+        split: One of `SPLITS`. RAF-DB uses its test split for validation too, as published. The test labels of
+            AffectNet and SFEW are not public.
+        protocol: For FER+ only. `MAJORITY`: images with a clear majority of votes, with hard labels. `VOTES`: the
+            distribution of the votes as targets.
 
     Raises:
-        DatasetError: No such dataset or split, or the folder is not laid out as published.
+        DatasetError: There is no such dataset or split, or the folder does not have the published layout.
     """
     if dataset not in LOADERS:
         raise DatasetError(f"There is no dataset {dataset!r}.", f"Choose from: {', '.join(LOADERS)}.")
@@ -118,47 +122,51 @@ def load_faces(dataset: str, root: Path, split: str, protocol: str = MAJORITY) -
 
 
 def copy_tables(root: Path, out: Path) -> None:
-    """Copy everything of a dataset but its images: label tables and annotations."""
+    """Copy all files of a dataset except its images: label tables and annotations."""
     for path in root.rglob("*"):
         if path.is_file() and not path.name.lower().endswith(IMG_EXTENSIONS):
-            place = out / path.relative_to(root)
-            place.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, place)
+            target = out / path.relative_to(root)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target)
 
 
 def clean_votes(votes: Tensor) -> Tensor:
-    """FER+ votes (N, 10) without single ones, which count as mistakes (Barsoum et al., section 3)."""
+    """FER+ votes (N, 10) without single votes, which count as mistakes (Barsoum et al. 2016, section 3)."""
     return torch.where(votes > 1, votes, 0)
 
 
 def _ferplus(root: Path, split: str, protocol: str = MAJORITY) -> FaceSet:
+    """FER+: FER2013Train/label.csv with ten votes a line, and the images beside it."""
+    # The votes.
     folder = root / {"train": "FER2013Train", "valid": "FER2013Valid", "test": "FER2013Test"}[split]
     table = folder / "label.csv"
-    _need([table], "FER+ keeps the votes there")
+    _require_files([table], "FER+ has the votes there")
     with table.open(newline="", encoding="utf-8") as file:
         rows = [row for row in csv.reader(file) if row]
     try:
-        table_of_votes = [[int(v) for v in row[2:12]] for row in rows]
-        votes = clean_votes(torch.tensor(table_of_votes).reshape(len(rows), 10))
+        numbers = [[int(v) for v in row[2:12]] for row in rows]
+        votes = clean_votes(torch.tensor(numbers).reshape(len(rows), 10))
     except (ValueError, RuntimeError) as error:
         raise DatasetError(f"{table} holds something else than ten votes a line.", "Take FER+'s own file.") from error
-    named, total = votes[:, :8].double(), votes.sum(dim=1).double()
+    # Targets, and the images that the protocol uses. The last two columns are "unknown" and "not a face".
+    expressions, total = votes[:, :8].double(), votes.sum(dim=1).double()
     if protocol == MAJORITY:
-        kept = named.amax(dim=1) * 2 > total
-        targets = torch.nn.functional.one_hot(named.argmax(dim=1), 8).double()
+        used = expressions.amax(dim=1) * 2 > total
+        targets = torch.nn.functional.one_hot(expressions.argmax(dim=1), 8).double()
     elif protocol == VOTES:
-        kept = (named.sum(dim=1) * 2 >= total) & (total > 0)  # not mostly "unknown" or "not a face"
-        targets = named / named.sum(dim=1, keepdim=True).clamp(min=1)
+        used = (expressions.sum(dim=1) * 2 >= total) & (total > 0)
+        targets = expressions / expressions.sum(dim=1, keepdim=True).clamp(min=1)
     else:
         raise DatasetError(f"There is no protocol {protocol!r}.", f"Choose {MAJORITY} or {VOTES}.")
-    paths = [folder / rows[i][0] for i in kept.nonzero().flatten().tolist()]
-    _need(paths, f"{table} lists it")
-    return FaceSet(f"FER+ {split}", FERPLUS_LABELS, tuple(paths), targets[kept].float())
+    paths = [folder / rows[i][0] for i in used.nonzero().flatten().tolist()]
+    _require_files(paths, f"{table} lists it")
+    return FaceSet(f"FER+ {split}", FERPLUS_LABELS, tuple(paths), targets[used].float())
 
 
 def _rafdb(root: Path, split: str) -> FaceSet:
-    table = root / "EmoLabel" / "list_patition_label.txt"  # spelt so
-    _need([table], "RAF-DB keeps the labels there")
+    """RAF-DB: EmoLabel/list_patition_label.txt with a class from 1 to 7 a line, and the images in Image/aligned."""
+    table = root / "EmoLabel" / "list_patition_label.txt"  # the published spelling
+    _require_files([table], "RAF-DB has the labels there")
     prefix = "train" if split == "train" else "test"
     paths, classes = [], []
     for line in table.read_text(encoding="utf-8").split("\n"):
@@ -173,23 +181,26 @@ def _rafdb(root: Path, split: str) -> FaceSet:
 
 
 def _affectnet(classes: int) -> Callable[[Path, str], FaceSet]:
+    """A loader for AffectNet with seven or eight classes, raw or sorted into folders by class number."""
     labels = AFFECTNET_LABELS[:classes]
 
     def load(root: Path, split: str) -> FaceSet:
         name = f"AffectNet-{classes} {split}"
         if split == "test":
             raise DatasetError("AffectNet's test labels are not public.", "Take its validation split: valid.")
+        # The raw layout.
         raw = root / ("train_set" if split == "train" else "val_set")
         if raw.is_dir():
             return _affectnet_raw(name, labels, raw)
+        # The layout with class folders.
         folder = _first_folder(root, ("train",) if split == "train" else ("val", "valid"), name)
         paths, found = [], []
         for k in range(classes):
             images = _images(folder / str(k))
             if not images:
-                there = sum(bool(_images(folder / str(j))) for j in range(classes))
+                filled = sum(bool(_images(folder / str(j))) for j in range(classes))
                 raise DatasetError(
-                    f"{folder / str(k)} holds no images; {there} of {classes} class folders do.",
+                    f"{folder / str(k)} holds no images; {filled} of {classes} class folders do.",
                     f"AffectNet's folders are named by number: {', '.join(f'{j} {x}' for j, x in enumerate(labels))}.",
                 )
             paths += images
@@ -200,6 +211,7 @@ def _affectnet(classes: int) -> Callable[[Path, str], FaceSet]:
 
 
 def _affectnet_raw(name: str, labels: tuple[str, ...], folder: Path) -> FaceSet:
+    """AffectNet as distributed: annotations/N_exp.npy with the class of images/N.jpg."""
     annotations = sorted((folder / "annotations").glob("*_exp.npy"))
     if not annotations:
         raise DatasetError(f"{folder / 'annotations'} holds no *_exp.npy.", "Copy AffectNet's annotations there.")
@@ -209,10 +221,11 @@ def _affectnet_raw(name: str, labels: tuple[str, ...], folder: Path) -> FaceSet:
         if k < len(labels):
             paths.append(folder / "images" / f"{annotation.name.removesuffix('_exp.npy')}.jpg")
             classes.append(k)
-    return _hard(name, labels, paths, classes, "an annotation is there for it")
+    return _hard(name, labels, paths, classes, "it has an annotation")
 
 
 def _sfew(root: Path, split: str) -> FaceSet:
+    """SFEW 2.0: Train and Val, with folders by class name."""
     if split == "test":
         raise DatasetError("SFEW 2.0's test labels are not public.", "Take its validation split: valid.")
     folder = _first_folder(root, ("Train",) if split == "train" else ("Val",), f"SFEW 2.0 {split}")
@@ -220,6 +233,7 @@ def _sfew(root: Path, split: str) -> FaceSet:
 
 
 def _folder(root: Path, split: str) -> FaceSet:
+    """Any root/split/class/image."""
     names = {"train": ("train", "Train"), "valid": ("valid", "val", "Val"), "test": ("test", "Test")}[split]
     return _class_folders(f"{root.name} {split}", _first_folder(root, names, root.name), None)
 
@@ -232,41 +246,48 @@ LOADERS: Mapping[str, Callable[[Path, str], FaceSet]] = {
     "sfew": _sfew,
     "folder": _folder,
 }
-"""By name. `folder` is any root/split/class/image."""
+"""The loader of each dataset, by name; `folder` is any root/split/class/image."""
 
 
 def _class_folders(name: str, folder: Path, labels: tuple[str, ...] | None) -> FaceSet:
-    """Class folders by name; any spelling of the seven usual expressions is brought to one."""
+    """Folders by class name; the usual spellings of an expression ("Happy", "happiness") are one class."""
     try:
         found = ImageFolder(folder, allow_empty=True)
     except FileNotFoundError as error:
         raise DatasetError(f"{folder} has no class folders.", "Put the images of each class into its own.") from error
     names = tuple(SYNONYMS.get(folder_name.lower(), folder_name.lower()) for folder_name in found.classes)
     if len(set(names)) < len(names):
-        raise DatasetError(f"{folder} has two folders of one class: {', '.join(found.classes)}.", "Make them one.")
+        raise DatasetError(f"{folder} has two folders of one class: {', '.join(found.classes)}.", "Merge them.")
     empty = [found.classes[k] for k in range(len(names)) if k not in found.targets]
     if empty:
-        there = len(names) - len(empty)
+        filled = len(names) - len(empty)
         raise DatasetError(
-            f"{folder / empty[0]} holds no images; {there} of {len(names)} class folders do.", "Fill it."
+            f"{folder / empty[0]} holds no images; {filled} of {len(names)} class folders do.",
+            "Fill it, or remove the folder.",
         )
     face_set = _hard(name, names, [Path(path) for path, _ in found.samples], found.targets, "")
     return face_set if labels is None else face_set.in_order_of(labels)
 
 
-def _hard(name: str, labels: tuple[str, ...], paths: list[Path], classes: Sequence[int], why: str) -> FaceSet:
-    _need(paths, why)
+def _hard(name: str, labels: tuple[str, ...], paths: list[Path], classes: Sequence[int], reason: str) -> FaceSet:
+    """A `FaceSet` with hard labels."""
+    _require_files(paths, reason)
     targets = torch.nn.functional.one_hot(torch.tensor(classes), len(labels)).float()
     return FaceSet(name, labels, tuple(paths), targets)
 
 
-def _need(paths: Sequence[Path], why: str) -> None:
-    """Raise a DatasetError with the first missing file and the count of those that are there."""
+def _require_files(paths: Sequence[Path], reason: str) -> None:
+    """Raise a DatasetError with the first missing file, and how many files exist.
+
+    Args:
+        paths: The files.
+        reason: Why each of them is expected, for the message.
+    """
     listings = {folder: set(_names(folder)) for folder in {path.parent for path in paths}}
     missing = [path for path in paths if path.name not in listings[path.parent]]
     if missing:
         raise DatasetError(
-            f"{missing[0]} is missing ({why}); {len(paths) - len(missing)} of {len(paths)} files are there.",
+            f"{missing[0]} is missing ({reason}); {len(paths) - len(missing)} of {len(paths)} files are there.",
             "Copy the dataset completely, in its published layout.",
         )
 
@@ -279,8 +300,9 @@ def _images(folder: Path) -> list[Path]:
     return [folder / name for name in sorted(_names(folder)) if name.lower().endswith(IMG_EXTENSIONS)]
 
 
-def _first_folder(root: Path, names: Sequence[str], what: str) -> Path:
+def _first_folder(root: Path, names: Sequence[str], content: str) -> Path:
+    """The first of the folders that exists."""
     for name in names:
         if (root / name).is_dir():
             return root / name
-    raise DatasetError(f"{root / names[0]} is no folder.", f"{what} is looked for there.")
+    raise DatasetError(f"{root / names[0]} is no folder.", f"{content} is expected there.")

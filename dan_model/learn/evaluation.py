@@ -1,4 +1,4 @@
-"""How good is a network on a dataset, and can its probabilities be believed?"""
+"""The quality of a network on a dataset: accuracy, metrics by class, confusion matrix, calibration."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ from torchmetrics.functional.classification import (
 )
 
 from dan_model.errors import CheckpointError
+from dan_model.faces import to_input
 from dan_model.learn.batches import Pixels, evaluation_order
 from dan_model.network import DAN, frozen
-from dan_model.preprocess import to_input
 
-BINS = 15  # of the calibration error
+BINS = 15  # of the expected calibration error
 EVALUATION_BATCH = 64
 
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """What was measured; plain numbers.
+    """The metrics of a network on a dataset, as plain numbers.
 
     Attributes:
         labels: The K class names.
-        count: Images.
-        accuracy: Part of all images that is right.
-        balanced_accuracy: Mean of the classes' recalls, over the classes that occur.
+        count: The number of images.
+        accuracy: The part of all images that are classified correctly.
+        balanced_accuracy: The mean recall over the classes that occur.
         per_class: For each class precision, recall, f1 and count.
-        confusion: (K, K) counts: rows are the true classes, columns the answers.
-        ece: Expected calibration error: mean distance between confidence and accuracy, `BINS` bins.
-        temperature: By which the logits would have to be divided for the best likelihood.
-        ece_after: The calibration error with that temperature.
+        confusion: Counts, (K, K): rows are the true classes, columns the predicted ones.
+        ece: Expected calibration error: the mean distance between confidence and accuracy over `BINS` bins.
+        temperature: The temperature for the logits that maximises the likelihood of the classes.
+        ece_after: The calibration error with this temperature.
     """
 
     labels: tuple[str, ...]
@@ -55,18 +55,21 @@ class Evaluation:
     ece_after: float
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """The metrics as plain JSON values."""
         return {**vars(self), "labels": list(self.labels)}
 
 
 def predict(model: DAN, pixels: Pixels, size: int | None = None, workers: int = 0) -> tuple[Tensor, Tensor]:
-    """Logits and classes of all images, (N, K) and (N,), on the CPU and in order; on every process all of them.
+    """Run a network on a dataset, with the work shared by all processes.
 
     Args:
-        model: The network, on its device; the same on all processes.
-        pixels: What to look at.
-        size: Side of the input; None: the network's own.
-        workers: Processes that decode.
+        model: The network, on its device; the same in all processes.
+        pixels: The images.
+        size: Side of the input in pixels. None: that of the network.
+        workers: The number of processes that decode images, if these are not in memory.
+
+    Returns:
+        The logits (N, K) and the classes (N,) of all images, in order, on the CPU; the same in every process.
     """
     state = PartialState()
     device = next(model.parameters()).device
@@ -80,7 +83,7 @@ def predict(model: DAN, pixels: Pixels, size: int | None = None, workers: int = 
 
 
 def measure(logits: Tensor, classes: Tensor, labels: Sequence[str]) -> Evaluation:
-    """All metrics of logits (N, K) against classes (N,).
+    """Compute all metrics of the logits (N, K) of images with classes (N,).
 
     Raises:
         CheckpointError: The logits are not finite.
@@ -88,10 +91,10 @@ def measure(logits: Tensor, classes: Tensor, labels: Sequence[str]) -> Evaluatio
     if not torch.isfinite(logits).all():
         raise CheckpointError("With these weights the logits are not finite.", "Take other weights.")
     logits, count = logits.double(), len(labels)
-    answers = logits.argmax(dim=1)
+    predicted = logits.argmax(dim=1)
     occurring = torch.bincount(classes, minlength=count)
-    each = {
-        name: metric(answers, classes, count, average="none").tolist()
+    by_metric = {
+        name: metric(predicted, classes, count, average="none").tolist()
         for name, metric in (
             ("precision", multiclass_precision),
             ("recall", multiclass_recall),
@@ -102,27 +105,35 @@ def measure(logits: Tensor, classes: Tensor, labels: Sequence[str]) -> Evaluatio
     return Evaluation(
         labels=tuple(labels),
         count=len(classes),
-        accuracy=float(multiclass_accuracy(answers, classes, count, average="micro")),
-        balanced_accuracy=balanced_accuracy(answers, classes, count),
+        accuracy=float(multiclass_accuracy(predicted, classes, count, average="micro")),
+        balanced_accuracy=balanced_accuracy(predicted, classes, count),
         per_class={
-            label: {**{name: each[name][k] for name in each}, "count": int(occurring[k])}
+            label: {**{name: values[k] for name, values in by_metric.items()}, "count": int(occurring[k])}
             for k, label in enumerate(labels)
         },
-        confusion=multiclass_confusion_matrix(answers, classes, count).tolist(),
+        confusion=multiclass_confusion_matrix(predicted, classes, count).tolist(),
         ece=_calibration_error(logits, classes),
         temperature=temperature,
         ece_after=_calibration_error(logits / temperature, classes),
     )
 
 
-def balanced_accuracy(answers: Tensor, classes: Tensor, count: int) -> float:
-    """Mean recall of answers (N,), over those of `count` classes (N,) that occur."""
-    recalls = multiclass_recall(answers, classes, count, average="none")
+def balanced_accuracy(predicted: Tensor, classes: Tensor, count: int) -> float:
+    """The mean recall of predicted classes (N,) against true ones (N,), over those of `count` classes that occur."""
+    recalls = multiclass_recall(predicted, classes, count, average="none")
     return float(recalls[classes.unique()].mean())
 
 
 def best_temperature(logits: Tensor, classes: Tensor) -> float:
-    """The temperature that makes the classes likeliest: logits (N, K) / T (Guo et al. 2017, section 4.2)."""
+    """The temperature T that maximises the likelihood of the classes under logits / T (Guo et al. 2017, section 4.2).
+
+    Args:
+        logits: (N, K).
+        classes: (N,).
+
+    Returns:
+        T, limited to [0.05, 20].
+    """
     log_t = torch.zeros((), dtype=torch.float64, requires_grad=True)
     optimiser = torch.optim.LBFGS([log_t], max_iter=100, line_search_fn="strong_wolfe")
 
@@ -137,7 +148,7 @@ def best_temperature(logits: Tensor, classes: Tensor) -> float:
 
 
 def fold_temperature(model: DAN, temperature: float) -> None:
-    """Divide the network's logits by a temperature for good: its last normalisation takes it up."""
+    """Divide the network's logits by a temperature permanently, by scaling its last normalisation."""
     with torch.no_grad():
         model.bn.weight.div_(temperature)
         model.bn.bias.div_(temperature)
@@ -148,12 +159,18 @@ def _calibration_error(logits: Tensor, classes: Tensor) -> float:
 
 
 def _in_order(own: Tensor, count: int, state: PartialState) -> Tensor:
-    """Rows that every process computed of its own indices (part, part + parts, …), together and in order."""
+    """Collect the rows of all processes in the order of the dataset.
+
+    Args:
+        own: The rows of this process, for the indices part, part + parts, …; see `evaluation_order`.
+        count: The number of rows of all processes together.
+        state: The processes.
+    """
     if state.num_processes == 1:
         return own
     from accelerate.utils import gather, pad_across_processes
 
-    longest = -(-count // state.num_processes)
+    longest = -(-count // state.num_processes)  # rounded up: some processes have one row less
     padded = torch.cat([own, own.new_zeros(longest - len(own), own.shape[1])]) if len(own) < longest else own
     gathered = gather(pad_across_processes(padded))  # (parts * longest, K)
     return gathered.reshape(state.num_processes, longest, -1).transpose(0, 1).reshape(-1, own.shape[1])[:count]

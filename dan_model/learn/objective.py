@@ -1,4 +1,4 @@
-"""What training minimises: one module, so that every process and every device computes it alike."""
+"""The training objective: cross-entropy, the paper's losses, and further terms that a recipe may add."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dan_model.learn.losses import affinity_loss, partition_loss
 from dan_model.learn.recipes import Recipe
+from dan_model.losses import affinity_loss, partition_loss
 from dan_model.network import CHANNELS, DAN, Stages
 
 
 class Objective(nn.Module):
-    """The network with its losses.
+    """The network together with its losses, as one module: Accelerate wraps it for training in many processes.
 
     Args:
-        model: What is trained.
+        model: The network.
         recipe: The weights of the terms.
-        inside: How far each cell of a map of any size lies inside the face, (S, S) in [0, 1]; needed where the recipe
-            weighs attention outside.
+        inside: The mask of the face in aligned crops, (S, S) in [0, 1], see `face_inside`; needed if the recipe has a
+            weight for `outside`.
     """
 
     def __init__(self, model: DAN, recipe: Recipe, inside: Tensor | None = None) -> None:
         super().__init__()
         self.model = model
         self.recipe = recipe
-        self.register_buffer("inside", inside, persistent=False)  # goes where the network goes
+        self.register_buffer("inside", inside, persistent=False)  # moves to the network's device
         heads, classes = model.config.num_heads, len(model.config.labels)
-        # Processes that train together wait for every parameter's gradient: here are none that would get none.
+        # Distributed training waits for the gradient of every parameter, so parameters that get none must not exist.
         self.centres = nn.Parameter(torch.randn(classes, CHANNELS), requires_grad=bool(recipe.affinity))
         self.alone = nn.ModuleList(
             nn.Sequential(nn.BatchNorm1d(CHANNELS), nn.Linear(CHANNELS, classes))
@@ -35,20 +35,24 @@ class Objective(nn.Module):
         )
 
     def forward(self, x: Tensor, targets: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss, and its terms before they are weighted.
+        """Run the network and compute the loss.
 
         Args:
             x: Normalised faces, (B, 3, S, S).
-            targets: (B, K), rows sum to 1.
-        """
-        return self.judge(self.model.stages(x), targets)
+            targets: The part of each class in each image, (B, K), rows sum to 1.
 
-    def judge(self, stages: Stages, targets: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """As `forward`, for stages that are there already."""
+        Returns:
+            The loss, a scalar, and its terms by name before weighting, without gradients.
+        """
+        return self.from_stages(self.model.stages(x), targets)
+
+    def from_stages(self, stages: Stages, targets: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Compute the loss from stages that the network has already computed; otherwise as `forward`."""
         recipe = self.recipe
         smooth = recipe.label_smoothing
         targets = targets * (1 - smooth) + smooth / targets.shape[1]
         spatial, embeddings = stages.spatial.float(), stages.embeddings.float()
+        # The losses of the paper (section 3), and what compares the heads.
         terms = {"cross_entropy": F.cross_entropy(stages.logits.float(), targets)}
         terms["affinity"] = affinity_loss(stages.features.float().mean(dim=(2, 3)), targets, self.centres)
         if embeddings.shape[1] > 1:
@@ -57,11 +61,13 @@ class Objective(nn.Module):
             terms["balance"] = balance_loss(embeddings)
             if recipe.needed:
                 terms["needed"] = needed_loss(self.model, embeddings, targets, recipe.needed_margin)
+        # The terms that concern each head separately.
         if recipe.outside and isinstance(self.inside, Tensor):
             terms["outside"] = outside_loss(spatial, self.inside)
         if recipe.alone:
-            answers = [head(v) for head, v in zip(self.alone, embeddings.unbind(dim=1), strict=True)]
-            terms["alone"] = torch.stack([F.cross_entropy(logits, targets) for logits in answers]).mean()
+            per_head = [classifier(v) for classifier, v in zip(self.alone, embeddings.unbind(dim=1), strict=True)]
+            terms["alone"] = torch.stack([F.cross_entropy(logits, targets) for logits in per_head]).mean()
+        # Cross-entropy plus the weighted terms.
         loss = terms["cross_entropy"]
         for name, term in terms.items():
             weight = getattr(recipe, name, 0.0)
@@ -71,7 +77,7 @@ class Objective(nn.Module):
 
 
 def overlap_loss(spatial: Tensor, margin: float = 0.0) -> Tensor:
-    """Mean over images and pairs of heads of how far the cosine of two maps (B, H, h, w) lies above a margin."""
+    """How far the cosine of two heads' maps (B, H, h, w) is above a margin, mean over images and pairs of heads."""
     unit = F.normalize(spatial.flatten(2), dim=2)  # (B, H, N)
     rows, columns = torch.triu_indices(unit.shape[1], unit.shape[1], offset=1)
     cosine = (unit[:, rows] * unit[:, columns]).sum(dim=2)
@@ -79,29 +85,29 @@ def overlap_loss(spatial: Tensor, margin: float = 0.0) -> Tensor:
 
 
 def balance_loss(embeddings: Tensor) -> Tensor:
-    """KL(uniform ‖ r), r_h the part of all embeddings (B, H, C) of a batch that head h holds; 0 where all hold alike.
+    """KL(uniform ‖ r), where r_h is head h's part of the sum of all embeddings (B, H, C); 0 if all parts are equal.
 
-    A head that grows faster than the others soon wins every channel, and the shares, saturated, pass no gradient on
-    that could end it. The parts r do.
+    A head whose embeddings grow faster than the others' soon wins every channel. The shares are then saturated and pass
+    no gradient that would reverse this. The parts r still do.
     """
     parts = embeddings.sum(dim=(0, 2)).clamp(min=1e-6)  # (H,)
     return -(parts / parts.sum() * len(parts)).log().mean()
 
 
 def needed_loss(model: DAN, embeddings: Tensor, targets: Tensor, margin: float) -> Tensor:
-    """Mean over heads of how far the cross-entropy without a head falls short of the whole network's plus a margin.
+    """How far ablating a head raises the cross-entropy by less than a margin, mean over the heads.
 
-    Muted as in inference: the embedding is zero, and the last BatchNorm keeps its running statistics. The batch's own
-    would hide what is missing.
+    Heads are ablated as in inference: the embedding is zero, and the last BatchNorm uses its running statistics. The
+    statistics of the batch would compensate for the missing head.
 
     Args:
-        model: Whose fusion and classifier these are.
+        model: The network; its fusion and classifier are used.
         embeddings: v, (B, H, C).
-        targets: (B, K), rows sum to 1.
-        margin: What muting a head should cost, in nats.
+        targets: The part of each class in each image, (B, K), rows sum to 1.
+        margin: The rise of the cross-entropy that ablating a head should cause, in nats.
     """
     heads = embeddings.shape[1]
-    fused = model.fuse(mute_each(embeddings).flatten(0, 1))[1]  # (B · (1 + H), C)
+    fused = model.fuse(ablate_each(embeddings).flatten(0, 1))[1]  # (B · (1 + H), C)
     norm = model.bn
     logits = F.batch_norm(
         model.fc(fused).float(), norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps
@@ -111,14 +117,14 @@ def needed_loss(model: DAN, embeddings: Tensor, targets: Tensor, margin: float) 
     return F.relu(whole + margin - without).mean()
 
 
-def mute_each(embeddings: Tensor) -> Tensor:
-    """Of v (B, H, C): all heads, then without each, (B, 1 + H, H, C)."""
+def ablate_each(embeddings: Tensor) -> Tensor:
+    """The embeddings v (B, H, C) with no head ablated, then with each ablated in turn: (B, 1 + H, H, C)."""
     eye = torch.eye(embeddings.shape[1], device=embeddings.device)
     return embeddings[:, None] * torch.cat([torch.ones_like(eye[:1]), 1 - eye])[..., None]
 
 
 def outside_loss(spatial: Tensor, inside: Tensor) -> Tensor:
-    """Mean over images and heads of the part of a map (B, H, h, w) that lies outside the face (S, S)."""
+    """The part of a map (B, H, h, w) outside the face's mask (S, S), mean over images and heads."""
     cover = F.adaptive_avg_pool2d(
         inside[None, None].to(spatial.dtype), (spatial.shape[2], spatial.shape[3])
     )  # (1, 1, h, w)
@@ -127,7 +133,10 @@ def outside_loss(spatial: Tensor, inside: Tensor) -> Tensor:
 
 
 def scale_attention(model: DAN, factor: float) -> None:
-    """Make the heads' maps `factor` times as strong: where embeddings start small, no head owns a channel yet."""
+    """Multiply the attention maps by a factor, through the last normalisations of the spatial attention.
+
+    With small maps the embeddings start small, and training begins with almost equal shares instead of saturated ones.
+    """
     with torch.no_grad():
         for head in model.heads:
             for branch in (head.sa.conv_3x3, head.sa.conv_1x3, head.sa.conv_3x1):

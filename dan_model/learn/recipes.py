@@ -1,4 +1,4 @@
-"""How to train: everything that decides the result besides the data. Recipes are plain values."""
+"""Recipes: all settings of a training, everything besides the data that determines its result."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 from dan_model.errors import ArgumentError
-from dan_model.learn.augment import Augmentation
+from dan_model.learn.augmentation import Augmentation
 
 Optimizer = Literal["sgd", "adam", "adamw"]
 Schedule = Literal["cosine", "step", "exponential"]
@@ -17,7 +17,12 @@ OPTIMIZERS, SCHEDULES = get_args(Optimizer), get_args(Schedule)
 
 @dataclass(frozen=True)
 class Phase:
-    """A part of the training at one input size."""
+    """A part of the training with one input size.
+
+    Attributes:
+        size: Side of the network's input in pixels.
+        epochs: The number of epochs.
+    """
 
     size: int
     epochs: int
@@ -25,34 +30,35 @@ class Phase:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train.
+    """The settings of a training. The weights are those of the terms in `objective`.
 
     Attributes:
-        phases: One after the other; the schedule runs over all of them.
+        phases: Phases that follow each other; the learning rate schedule runs over all of them.
         batch_size: Images per step, over all processes.
         optimizer: sgd (momentum 0.9), adam or adamw.
         lr: Highest learning rate.
-        weight_decay: Of the weights.
+        weight_decay: Weight decay of the optimizer.
         schedule: cosine (to zero), step (times `gamma` every `step_epochs`), or exponential (times `gamma` each epoch).
-        gamma: Of step and exponential.
-        step_epochs: Of step.
-        warmup_epochs: The learning rate rises evenly over these; may be a fraction.
-        sampling: Images are drawn in proportion to count^-sampling of their class: 0 all alike, 1 all classes alike.
-        label_smoothing: Part of each target that is spread over all classes.
-        affinity: Weight of the affinity loss.
-        partition: Weight of the partition loss.
+        gamma: Factor of the schedules step and exponential.
+        step_epochs: Epochs between two steps of the schedule step.
+        warmup_epochs: Epochs over which the learning rate rises linearly from zero; may be a fraction.
+        sampling: Images are drawn in proportion to count^-sampling of their class. 0: every image equally often;
+            1: every class equally often.
+        label_smoothing: The part of each target that is distributed over all classes.
+        affinity: Weight of the affinity loss (paper, section 3.1).
+        partition: Weight of the partition loss (paper, section 3.3).
         overlap: Weight of the mean pairwise cosine of the head maps above `overlap_margin`.
-        overlap_margin: Cosine that is free.
-        balance: Weight of how unevenly the embeddings are spread over the heads.
-        outside: Weight of the part of each head's attention outside the face.
-        alone: Weight of the heads' cross-entropy when each classifies alone, by layers that are dropped later.
-        needed: Weight of how far muting each head falls short of costing `needed_margin`.
-        needed_margin: Rise of the cross-entropy that muting a head should cost, in nats.
-        attention_scale: Factor on the spatial attention's last normalisation before training; 1 is the published start.
-        ema: Decay per step of the average of the weights that is evaluated and saved; 0: none.
-        clip: Largest norm of the gradient; 0: none.
-        augmentation: Of the training images.
-        seed: Of everything that is drawn.
+        overlap_margin: The cosine that is not penalised.
+        balance: Weight of how unevenly the embeddings are distributed over the heads.
+        outside: Weight of the part of each head's attention that is outside the face.
+        alone: Weight of the cross-entropy of each head alone, with auxiliary classifiers that are not saved.
+        needed: Weight of how far ablating a head raises the cross-entropy by less than `needed_margin`.
+        needed_margin: The rise of the cross-entropy that ablating a head should cause, in nats.
+        attention_scale: Factor on the last normalisations of the spatial attention before training; 1: as published.
+        ema: Decay per step of the moving average of the weights, which is evaluated and saved; 0: no average.
+        clip: Largest norm of the gradient; 0: no limit.
+        augmentation: Random changes of the training images.
+        seed: Seed of all random numbers.
     """
 
     phases: tuple[Phase, ...]
@@ -83,20 +89,22 @@ class Recipe:
 
     def __post_init__(self) -> None:
         if not self.phases or min(phase.epochs for phase in self.phases) < 1:
-            raise ArgumentError(f"A recipe needs phases of one epoch or more, got {self.phases}.", "Give some.")
+            raise ArgumentError(f"A recipe needs phases of one epoch or more, got {self.phases}.", "Add one.")
         if self.batch_size < 2:
-            raise ArgumentError(f"batch_size must be 2 or more, got {self.batch_size}.", "BatchNorm needs company.")
+            raise ArgumentError(
+                f"batch_size must be 2 or more, got {self.batch_size}.", "BatchNorm needs more than one image."
+            )
         for name, known in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
             if getattr(self, name) not in known:
                 raise ArgumentError(f"There is no {name} {getattr(self, name)!r}.", f"Choose from: {', '.join(known)}.")
         if self.lr <= 0 or self.step_epochs < 1:
             raise ArgumentError(
-                f"lr must be above 0 and step_epochs 1 or more, got {self.lr} and {self.step_epochs}.", "Change them."
+                f"lr must be above 0 and step_epochs 1 or more, got {self.lr} and {self.step_epochs}.", "Correct them."
             )
 
     @property
     def epochs(self) -> int:
-        """Of all phases."""
+        """The number of epochs of all phases."""
         return sum(phase.epochs for phase in self.phases)
 
     def size(self, epoch: int) -> int:
@@ -108,7 +116,7 @@ class Recipe:
         return self.phases[-1].size
 
     def rate(self, epoch: float) -> float:
-        """The learning rate at a time, in epochs from the start."""
+        """The learning rate at a point of the training, given in epochs from the start."""
         warm = min(1.0, epoch / self.warmup_epochs) if self.warmup_epochs else 1.0
         if self.schedule == "cosine":
             return self.lr * warm * (1 + math.cos(math.pi * epoch / self.epochs)) / 2
@@ -135,4 +143,5 @@ RECIPES: Mapping[str, Recipe] = {
         needed_margin=0.05, attention_scale=0.02, ema=0.999, clip=2.0,
     ),
 }  # fmt: skip
-"""By name. rafdb and affectnet are the published ones; sfew is this package's reading (the paper fine-tunes there)."""
+"""Recipes by name. rafdb and affectnet are the published ones. sfew is this package's reading of the paper, which
+fine-tunes on SFEW. ferplus is this package's own."""

@@ -1,7 +1,7 @@
-"""Training on Hugging Face Accelerate: one process or many, on CPUs or GPUs, resumable at any step, bit for bit.
+"""Training with Hugging Face Accelerate: in one process or many, on CPUs or GPUs, resumable at any step, bit for bit.
 
-Nothing that is drawn depends on how far a process got: the order of an epoch and the augmentation of a step come from
-the seed, the epoch and the step alone. So a state of weights, optimiser and averages is all that must be kept.
+Random numbers depend only on the seed, the epoch and the step: the order of an epoch and the augmentation of a step are
+the same after a restart. The saved state therefore needs only the weights, the optimizer and the averages.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
-from dan_model.checkpoints import REFERENCE_FILE
 from dan_model.config import ModelConfig
 from dan_model.devices import choose_device
 from dan_model.errors import ArgumentError, TrainingError
@@ -31,18 +30,18 @@ from dan_model.learn.evaluation import measure, predict
 from dan_model.learn.objective import Objective, scale_attention
 from dan_model.learn.recipes import Recipe
 from dan_model.network import DAN
+from dan_model.weights import REFERENCE_FILE
 
 STATE, HISTORY, BEST = "state.pt", "history.json", "best"
-CENTRES = "centres"  # in reference.safetensors
-SAVE_EVERY = 200  # steps
-CHECK_EVERY = 20  # steps between two looks at whether the loss is still finite
+CENTRES = "centres"  # the tensor in reference.safetensors
+SAVE_EVERY = 200  # steps between two saved states
+CHECK_EVERY = 20  # steps between two checks that the loss is finite
 
-Told = Callable[[str], None]
-Follow = Callable[[int, int, int], None]
+OnProgress = Callable[[int, int, int], None]
 
 
 def fresh_model(config: ModelConfig, recipe: Recipe) -> DAN:
-    """An untrained network as the recipe starts it; the same for the same seed."""
+    """An untrained network, initialised as the recipe says; the same for the same seed."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         model = DAN(config.labels, config.num_heads, config.preprocess, config.provenance)
@@ -51,23 +50,23 @@ def fresh_model(config: ModelConfig, recipe: Recipe) -> DAN:
 
 
 class Training:
-    """One training, from its start or from where it was left.
+    """One training, from its start or from a saved state.
+
+    A training may be resumed with another precision or another number of processes, but then not bit for bit.
 
     Args:
-        model: The network to train; `fresh_model` or one to go on with.
+        model: The network to train: `fresh_model`, or one that is already trained.
         train: Training images.
         valid: Validation images; the best epoch of the last phase is chosen by its accuracy on them.
-        recipe: How.
-        out: Folder for the state, the best weights and the history; a state in it is gone on with.
-        inside: How far each cell lies inside the face, (S, S); for recipes with `outside`.
-        precision: no, bf16 or fp16: of Accelerate.
-        cpu: Stay on the CPU though there is an accelerator.
-        workers: Processes that decode images, where they are not kept in memory.
-
-    A training may go on with another precision or on other processes, but then not bit for bit.
+        recipe: The settings.
+        out: Folder for the state, the best weights and the history. If it holds a state, training resumes from it.
+        inside: The mask of the face in aligned crops, (S, S); needed for recipes with `outside`.
+        precision: Accelerate's mixed precision: no, bf16 or fp16.
+        cpu: Whether to use the CPU although there is an accelerator.
+        workers: The number of processes that decode images, if these are not in memory.
 
     Raises:
-        ArgumentError: `out` holds the state of another recipe, network or training set.
+        ArgumentError: `out` holds the state of a training with another recipe, network or training set.
     """
 
     def __init__(
@@ -83,9 +82,11 @@ class Training:
         workers: int = 0,
     ) -> None:
         self.train, self.valid, self.recipe, self.out, self.workers = train, valid, recipe, out, workers
-        on_cpu = cpu or choose_device().type == "cpu"  # unasked, Accelerate lets no CPUs share
+        # Processes and devices. Accelerate shares work among CPUs only with cpu=True.
+        on_cpu = cpu or choose_device().type == "cpu"
         self.accelerator = Accelerator(mixed_precision=precision, cpu=on_cpu, log_with="tensorboard", project_dir=out)
         device = self.accelerator.device
+        # The network with its losses, the moving average of its weights, and the optimizer.
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(recipe.seed)
             objective: torch.nn.Module = Objective(model, recipe, inside)
@@ -95,9 +96,10 @@ class Training:
         self.average = AveragedModel(model, multi_avg_fn=_growing_average(recipe.ema), use_buffers=True)
         optimizer = _optimizer(objective, recipe)
         self.objective, self.optimizer = self.accelerator.prepare(objective, optimizer)
-        self.epoch = self.step = 0  # of the epoch and in it: what comes next
-        self.seconds = 0.0  # of training, over all runs
-        # Of each term over the epoch's steps so far.
+        # How far the training is.
+        self.epoch = self.step = 0  # the next epoch, and the next step in it
+        self.seconds = 0.0  # time spent in training steps, over all runs
+        # The sum of each term of the loss over the steps of the current epoch.
         self.sums: defaultdict[str, Tensor] = defaultdict(lambda: torch.zeros((), device=device))
         self.history: list[dict[str, Any]] = []
         if (out / STATE).is_file():
@@ -105,45 +107,49 @@ class Training:
 
     @property
     def model(self) -> DAN:
-        """The network as it is trained."""
+        """The network that is trained."""
         return self.accelerator.unwrap_model(self.objective).model
 
     @property
     def result(self) -> DAN:
-        """The network as it is evaluated and saved: the average of its weights, where the recipe keeps one."""
+        """The network that is evaluated and saved: with the average of its weights if the recipe has one."""
         average: DAN = self.average.module  # type: ignore[assignment]
         return average if self.recipe.ema else self.model
 
     def run(
         self,
-        told: Told = lambda line: None,
-        follow: Follow = lambda epoch, step, steps: None,
+        report: Callable[[str], None] = lambda line: None,
+        on_progress: OnProgress = lambda epoch, step, steps: None,
         until: int | None = None,
     ) -> list[dict[str, Any]]:
         """Train to the end, or up to an epoch.
 
         Args:
-            told: Gets a line after each epoch, on the main process.
-            follow: Gets the epoch, counted from 1, the steps done in it and all its steps, after each.
+            report: Called with a line of text after each epoch, in the main process.
+            on_progress: Called after each step with the epoch, counted from 1, the number of steps done in it, and the
+                number of its steps.
             until: Stop before this epoch, counted from 0; for tests.
 
         Returns:
             The history: one entry for each epoch.
 
         Raises:
-            TrainingError: The loss is not finite; the state before stays in `out`.
+            TrainingError: The loss is not finite; the last state before stays in `out`.
         """
         self.accelerator.init_trackers("logs")
         while self.epoch < min(self.recipe.epochs, until or self.recipe.epochs):
-            entry = self._one_epoch(follow)
+            # Train for one epoch and evaluate.
+            entry = self._one_epoch(on_progress)
             logits, classes = predict(self.result, self.valid, self.recipe.size(self.epoch), self.workers)
             measured = measure(logits, classes, self.result.config.labels)
             entry |= {name: getattr(measured, name) for name in ("accuracy", "balanced_accuracy", "ece")}
+            # Save the weights if they are the best so far, and report.
             self.history.append(entry)
-            self._keep_if_best()
+            self._save_if_best()
             self.accelerator.log({k: v for k, v in entry.items() if isinstance(v, float)}, step=self.epoch)
             if self.accelerator.is_main_process:
-                told(_line(entry, self.recipe.epochs))
+                report(_summary(entry, self.recipe.epochs))
+            # Save the state at the start of the next epoch.
             self.epoch, self.step = self.epoch + 1, 0
             self.sums.clear()
             self._save()
@@ -151,24 +157,28 @@ class Training:
             tracker.finish()
         return self.history
 
-    def _one_epoch(self, follow: Follow) -> dict[str, Any]:
+    def _one_epoch(self, on_progress: OnProgress) -> dict[str, Any]:
+        """Train for the rest of the current epoch; the entry for the history without the validation metrics."""
+        # The batches of this process; those before the current step are done.
         state, recipe = self.accelerator.state, self.recipe
         part, parts, size = state.process_index, state.num_processes, recipe.size(self.epoch)
         order = training_order(
             self.train.faces, recipe.sampling, recipe.batch_size, recipe.seed, self.epoch, part, parts
         )
         if self.step == 0 and self.epoch and size != recipe.size(self.epoch - 1):
-            self.average.n_averaged.zero_()  # another input size, other statistics: the average begins anew
+            self.average.n_averaged.zero_()  # with another input size the statistics change: restart the average
         start, first, before = time.perf_counter(), self.step, self.seconds
         self.objective.train()
         for pixels, targets in self.train.batches(order[first:], self.workers):
+            # Learning rate and augmentation, by the position in the training.
             rate = recipe.rate(self.epoch + self.step / len(order))
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
             generator = torch.Generator().manual_seed(hash((recipe.seed, self.epoch, self.step, part)) % 2**63)
             config = self.model.config.preprocess
             device = self.accelerator.device
-            x = recipe.augmentation(pixels.to(device), size, config, generator)
+            x = recipe.augmentation(pixels.to(device), size, config, generator)  # (B, 3, size, size)
+            # One step of the optimizer, and of the average of the weights.
             loss, terms = self.objective(x.contiguous(memory_format=torch.channels_last), targets.to(device))
             self.accelerator.backward(loss)
             if recipe.clip:
@@ -177,16 +187,18 @@ class Training:
             self.optimizer.zero_grad()
             if recipe.ema:
                 self.average.update_parameters(self.model)
+            # Bookkeeping: sums of the terms, checks, the saved state.
             self.step += 1
             self.seconds = before + time.perf_counter() - start
             for name, term in {"loss": loss.detach(), **terms}.items():
                 self.sums[name] += term
             if self.step % CHECK_EVERY == 0 or self.step == len(order):
-                self._check("loss", self.accelerator.reduce(self.sums["loss"].clone()))
+                self._check_finite("loss", self.accelerator.reduce(self.sums["loss"].clone()))
             if self.step % SAVE_EVERY == 0 and self.step < len(order):
                 self._save()
-            follow(self.epoch + 1, self.step, len(order))
-        self._agree()
+            on_progress(self.epoch + 1, self.step, len(order))
+        # The epoch is done: the mean of each term over all steps and processes.
+        self._synchronise_buffers()
         return {
             "epoch": self.epoch + 1,
             "size": size,
@@ -195,33 +207,34 @@ class Training:
             "images_per_second": (len(order) - first) * recipe.batch_size / (self.seconds - before),
         }
 
-    def _check(self, what: str, total: Tensor) -> None:
+    def _check_finite(self, name: str, total: Tensor) -> None:
         if not math.isfinite(float(total)):
             raise TrainingError(
-                f"The {what} is not finite in epoch {self.epoch + 1}, step {self.step}.",
-                f"The last good state is in {self.out / STATE}. Start again from it with a lower rate, or clip.",
+                f"The {name} is not finite in epoch {self.epoch + 1}, step {self.step}.",
+                f"The last valid state is in {self.out / STATE}. Resume from it with a lower rate, or clip.",
             )
 
-    def _agree(self) -> None:
-        """Give all processes the main one's statistics of normalisation: one network is measured and saved."""
+    def _synchronise_buffers(self) -> None:
+        """Copy the main process's normalisation statistics to all processes, so that all evaluate the same network."""
         if self.accelerator.num_processes > 1:
             for buffer in (*self.model.buffers(), *self.average.buffers()):
                 buffer.copy_(broadcast(buffer))
 
-    def _keep_if_best(self) -> None:
-        last_phase = self.recipe.epochs - self.recipe.phases[-1].epochs
-        rivals = [entry["accuracy"] for entry in self.history[last_phase:-1]]
+    def _save_if_best(self) -> None:
+        """Save the weights if this epoch has the highest validation accuracy of the last phase so far."""
+        last_phase = self.recipe.epochs - self.recipe.phases[-1].epochs  # its first epoch
+        earlier = [entry["accuracy"] for entry in self.history[last_phase:-1]]
         if self.epoch < last_phase or not self.accelerator.is_main_process:
             return
-        if not rivals or self.history[-1]["accuracy"] > max(rivals):
+        if not earlier or self.history[-1]["accuracy"] > max(earlier):
             self.result.save_pretrained(self.out / BEST)
             if self.recipe.affinity:
                 centres = self.accelerator.unwrap_model(self.objective).centres.detach().cpu()
                 save_file({CENTRES: centres.contiguous()}, self.out / BEST / REFERENCE_FILE)
 
     def _save(self) -> None:
-        """Write the state aside and put it in place at once: a kill leaves the old one or the new one."""
-        self._check("network", torch.stack([p.detach().float().sum() for p in self.model.parameters()]).sum())
+        """Save the state to a temporary file and rename it: a killed process leaves either the old or the new state."""
+        self._check_finite("network", torch.stack([p.detach().float().sum() for p in self.model.parameters()]).sum())
         self.accelerator.wait_for_everyone()
         if not self.accelerator.is_main_process:
             return
@@ -239,12 +252,17 @@ class Training:
             "scaler": self.accelerator.scaler.state_dict() if self.accelerator.scaler else None,
         }
         self.out.mkdir(parents=True, exist_ok=True)
-        aside = self.out / f"{STATE}.part"
-        torch.save(state, aside)
-        aside.replace(self.out / STATE)
+        temporary = self.out / f"{STATE}.part"
+        torch.save(state, temporary)
+        temporary.replace(self.out / STATE)
         (self.out / HISTORY).write_text(json.dumps(self.history, indent=1), encoding="utf-8")
 
     def _load(self) -> None:
+        """Resume from the saved state.
+
+        Raises:
+            ArgumentError: It belongs to a training with another recipe, network or training set.
+        """
         state = torch.load(self.out / STATE, map_location="cpu", weights_only=True)
         if state["recipe"] != asdict(self.recipe):
             raise ArgumentError(f"{self.out} holds a training with another recipe.", "Give another folder.")
@@ -263,7 +281,7 @@ class Training:
             self.accelerator.scaler.load_state_dict(state["scaler"])
 
     def _subject(self) -> str:
-        """What is trained on what, in words."""
+        """The network and the training set in words, to recognise the state of another training."""
         config, faces = self.model.config, self.train.faces
         return f"{config.num_heads} heads and {', '.join(config.labels)} on {len(faces):,} images of {faces.name}"
 
@@ -277,7 +295,7 @@ def _optimizer(objective: torch.nn.Module, recipe: Recipe) -> torch.optim.Optimi
 
 
 def _growing_average(decay: float) -> Callable[[Any, Any, Any], None]:
-    """An exponential average whose memory grows to `decay`: the first weights do not weigh for ever."""
+    """An exponential moving average whose decay grows to `decay`, so that the first weights are soon forgotten."""
 
     @torch.no_grad()
     def update(averages: list[Tensor], current: list[Tensor], count: Tensor) -> None:
@@ -291,7 +309,8 @@ def _growing_average(decay: float) -> Callable[[Any, Any, Any], None]:
     return update
 
 
-def _line(entry: dict[str, Any], epochs: int) -> str:
+def _summary(entry: dict[str, Any], epochs: int) -> str:
+    """An epoch of the history as a line of text."""
     return (
         f"epoch {entry['epoch']}/{epochs} at {entry['size']} px: loss {entry['loss']:.3f}, validation accuracy "
         f"{entry['accuracy']:.4f}, balanced {entry['balanced_accuracy']:.4f}, {entry['images_per_second']:.0f} images/s"

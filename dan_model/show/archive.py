@@ -1,7 +1,7 @@
-"""Explanations of many images in one folder: what is done is known by content, so that a run can be killed and go on.
+"""Explanations of many images in one folder. Images that are done are known by content: a killed run can be resumed.
 
-Every process appends to a file of its own, one line for each image; `merge` puts them together as numbers.jsonl, after
-a run, and before the next one in case the last was killed.
+Every process appends to its own file, one line for each image. `merge` joins these files into numbers.jsonl after a
+run, and before the next one in case the last was killed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ NUMBERS = "numbers.jsonl"
 
 
 def fingerprint(model: DAN) -> str:
-    """What tells one network with its labels and preprocessing from another, 16 hexadecimal digits."""
+    """A hash of a network with its labels and preprocessing, 16 hexadecimal digits."""
     digest = sha256(json.dumps(model.config.to_dict() | {"provenance": None}, sort_keys=True).encode())
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(name.encode())
@@ -33,57 +33,57 @@ class Archive:
 
     Args:
         out: The folder.
-        asked: Whatever decides what an explanation looks like: weights, target, methods and so on, as JSON values.
-        part: Which process this is.
+        options: All that an explanation depends on besides the image: weights, target, methods …, as JSON values.
+        part: The number of this process.
     """
 
-    def __init__(self, out: Path, asked: dict[str, Any], part: int = 0) -> None:
+    def __init__(self, out: Path, options: dict[str, Any], part: int = 0) -> None:
         self.out = out
-        self._asked = sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]
+        self._options = sha256(json.dumps(options, sort_keys=True).encode()).hexdigest()[:16]
         self._own = out / f"numbers-{part}.jsonl"
-        alike = [entry for entry in _entries(out) if entry["asked"] == self._asked and "error" not in entry]
-        self._done = {entry["content"]: entry for entry in alike}
-        self._told = {entry["image"]: entry["content"] for entry in alike}
+        same = [entry for entry in _entries(out) if entry["options"] == self._options and "error" not in entry]
+        self._done = {entry["content"]: entry for entry in same}
+        self._contents = {entry["image"]: entry["content"] for entry in same}
 
     def before(self, content: str) -> dict[str, Any] | None:
-        """The entry of an image of this content (`content_of`) explained alike, if its files are as written."""
+        """The entry of an image with this content (`content_of`) and the same options, if its files are unchanged."""
         entry = self._done.get(content)
         if entry is None or entry.get("digest") != self._digest(entry["files"]):
             return None
         return entry
 
     def done_before(self, image: Path, content: str) -> bool:
-        """Whether an image was explained alike, itself or a copy of it; then it has a line of its own, too."""
+        """Whether an image, or a copy of it, was explained with the same options. A copy gets a line of its own."""
         entry = self.before(content)
-        if entry is not None and self._told.get(str(image)) != content:
+        if entry is not None and self._contents.get(str(image)) != content:
             self._append(entry | {"image": str(image)})
         return entry is not None
 
     def add(self, image: Path, content: str, files: list[Path], faces: list[dict[str, Any]]) -> None:
-        """Remember an image that was explained.
+        """Record an image that was explained.
 
         Args:
-            image: Where it lies.
-            content: `content_of` it.
-            files: What was written, all faces together.
+            image: Its path.
+            content: Its `content_of`.
+            files: The files that were written, of all faces.
             faces: The numbers of each face.
         """
         names = [str(path.relative_to(self.out)) for path in files]
-        told = {"image": str(image), "content": content, "asked": self._asked, "files": names}
-        entry = told | {"digest": self._digest(names), "faces": faces}
+        entry: dict[str, Any] = {"image": str(image), "content": content, "options": self._options, "files": names}
+        entry |= {"digest": self._digest(names), "faces": faces}
         self._done[content] = entry
         self._append(entry)
 
     def add_failure(self, image: Path, error: str) -> None:
-        """Remember why an image could not be explained; the next run tries again."""
-        self._append({"image": str(image), "content": "", "asked": self._asked, "files": [], "error": error})
+        """Record why an image could not be explained; the next run tries again."""
+        self._append({"image": str(image), "content": "", "options": self._options, "files": [], "error": error})
 
     def _append(self, entry: dict[str, Any]) -> None:
         with self._own.open("a", encoding="utf-8") as file:
             file.write(json.dumps(entry) + "\n")
 
     def _digest(self, names: list[str]) -> str:
-        """What some of its files hold, 16 hexadecimal digits; something else where one is missing."""
+        """A hash of the contents of some files, 16 hexadecimal digits; another one where a file is missing."""
         digest = sha256()
         for path in (self.out / name for name in names):
             digest.update(path.read_bytes() if path.is_file() else b"missing")
@@ -91,23 +91,26 @@ class Archive:
 
 
 def merge(out: Path) -> None:
-    """Put all processes' entries together: one line for each image, later runs count. The parts are removed.
+    """Join the files of all processes, one line for each image: that of the latest run. The joined files are removed.
 
-    An image whose files were written over for another one, or with other options, has no line any more.
+    An image has no line if its files were overwritten, for another image or with other options.
     """
     parts = _parts(out)
     if not parts:
         return
+    # The latest entry of each image, and for each file the entry that wrote it last.
     latest: dict[str, dict[str, Any]] = {}
     owner: dict[str, tuple[str, str]] = {}
     for entry in _entries(out):
         latest[entry["image"]] = entry
-        owner |= dict.fromkeys(entry["files"], (entry["content"], entry["asked"]))
+        owner |= dict.fromkeys(entry["files"], (entry["content"], entry["options"]))
+    # Entries whose files are still theirs.
     kept = [
         json.dumps(entry)
         for _, entry in sorted(latest.items())
-        if all(owner[name] == (entry["content"], entry["asked"]) for name in entry["files"])
+        if all(owner[name] == (entry["content"], entry["options"]) for name in entry["files"])
     ]
+    # Written in full before the old file is replaced.
     aside = out / f"{NUMBERS}.part"
     aside.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
     aside.replace(out / NUMBERS)
@@ -116,7 +119,7 @@ def merge(out: Path) -> None:
 
 
 def merge_together(out: Path, state: PartialState) -> None:
-    """`merge` by the main process while the others wait: one that ended with an error would take all with it."""
+    """`merge` in the main process while the others wait: a process that ends early would end them all."""
     state.wait_for_everyone()
     if state.is_main_process:
         merge(out)
@@ -124,7 +127,7 @@ def merge_together(out: Path, state: PartialState) -> None:
 
 
 def content_of(image: Path) -> str:
-    """What an image file holds, as 64 hexadecimal digits."""
+    """A hash of the content of an image file, 64 hexadecimal digits."""
     return sha256(image.read_bytes()).hexdigest()
 
 
@@ -133,7 +136,7 @@ def _parts(out: Path) -> list[Path]:
 
 
 def _entries(out: Path) -> Iterator[dict[str, Any]]:
-    """All entries, the merged ones first; a line that a kill cut short is passed over."""
+    """All entries, the merged ones first. A line that was cut short when its process was killed is skipped."""
     for path in (out / NUMBERS, *_parts(out)):
         if not path.is_file():
             continue

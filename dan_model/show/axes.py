@@ -1,4 +1,4 @@
-"""What all figures share: size, quiet axes, a legend that covers nothing."""
+"""What all figures share: size, plain axes, tables, and a legend that covers nothing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from dan_model.show.style import INK, SHADE
 
-WIDTH = 5.6  # inches of a view's figure
+WIDTH = 5.6  # inches; of the figure of a view
 LEGEND_COLUMNS = 5
 
 
@@ -38,7 +38,7 @@ def legend_rows(entries: int) -> int:
 
 
 def literal(names: Sequence[str]) -> list[str]:
-    """Names that matplotlib shall not take for formulas: a checkpoint may name its classes with dollars."""
+    """Escape dollar signs, which matplotlib reads as formulas: a checkpoint may have them in its class names."""
     return [name.replace("$", r"\$") for name in names]
 
 
@@ -59,7 +59,7 @@ def legend_above(axes: Axes, columns: int = LEGEND_COLUMNS, handles: Sequence[Ar
 
 
 def shaded_table(axes: Axes, values: Tensor, rows: Sequence[str], columns: Sequence[str], numbers: bool = True) -> None:
-    """Numbers in [0, 1] as a table, each cell shaded by its value and, if wanted, with it; values (rows, columns)."""
+    """A table of values (rows, columns) in [0, 1]: each cell is shaded by its value, and shows it if `numbers`."""
     for i, j in np.ndindex(len(rows), len(columns)):
         value = float(values[i, j])
         axes.add_patch(Rectangle((j, i), 1, 1, facecolor=SHADE, alpha=0.04 + 0.5 * value, linewidth=0))

@@ -1,4 +1,4 @@
-"""Figures of where a face lies among the classes."""
+"""Figures of the distance of a face to each class, and of its position among the reference faces."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from matplotlib import colormaps
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from dan_model.explain.reference import ClassPlace, Reference
+from dan_model.explain.reference import ClassDistances, Reference
 from dan_model.show.axes import WIDTH, legend_above, literal, plain
 from dan_model.show.style import CLASS_COLOURS, FAINT, INK
 
 
-def distances_figure(place: ClassPlace, labels: Sequence[str], target: int) -> Figure:
+def distances_figure(class_distances: ClassDistances, labels: Sequence[str], target: int) -> Figure:
     """The distance to each class centre, in index order; the explained class is bold."""
     figure = Figure(figsize=(WIDTH, 0.32 * len(labels) + 0.6), layout="constrained")
     axes = figure.subplots()
-    distances = place.distances.tolist()
+    distances = class_distances.distances.tolist()
     axes.barh(range(len(labels)), distances, color=[class_colour(k) for k in range(len(labels))], height=0.72)
     for k, distance in enumerate(distances):
         axes.annotate(
@@ -32,10 +32,13 @@ def distances_figure(place: ClassPlace, labels: Sequence[str], target: int) -> F
     return figure
 
 
-def projection_figure(place: ClassPlace, reference: Reference, labels: Sequence[str]) -> Figure | None:
-    """The reference faces along their two principal axes, the class centres as rings, and this face as a star."""
+def projection_figure(class_distances: ClassDistances, reference: Reference, labels: Sequence[str]) -> Figure | None:
+    """The reference faces along their two principal axes, the class centres as large dots, and this face as a star.
+
+    None where the reference has no such axes.
+    """
     points, classes, axes_of, mean = reference.points, reference.classes, reference.axes, reference.mean
-    if points is None or classes is None or axes_of is None or mean is None or place.point is None:
+    if points is None or classes is None or axes_of is None or mean is None or class_distances.point is None:
         return None
     figure = Figure(figsize=(WIDTH, 4.2), layout="constrained")
     axes = figure.subplots()
@@ -46,7 +49,7 @@ def projection_figure(place: ClassPlace, reference: Reference, labels: Sequence[
     for k, ((x, y), label) in enumerate(zip(centres.tolist(), literal(labels), strict=True)):
         axes.plot(x, y, "o", color=class_colour(k), markersize=8, markeredgecolor="white", label=label, linestyle="")
     legend_above(axes, 4)
-    axes.plot(*place.point.tolist(), "*", color=INK, markersize=15, markeredgecolor=FAINT)
+    axes.plot(*class_distances.point.tolist(), "*", color=INK, markersize=15, markeredgecolor=FAINT)
     parts = [0.0, 0.0] if reference.explained is None else reference.explained.tolist()
     axes.set_xlabel(f"first axis ({parts[0]:.0%} of the variance)")
     axes.set_ylabel(f"second axis ({parts[1]:.0%})")
@@ -55,6 +58,6 @@ def projection_figure(place: ClassPlace, reference: Reference, labels: Sequence[
 
 
 def class_colour(k: int) -> str:
-    """The colour of a class, as #rrggbb; heads have others."""
+    """The colour of a class, as #rrggbb; heads have colours of their own."""
     palette = colormaps[CLASS_COLOURS]
     return to_hex(palette(k % palette.N))

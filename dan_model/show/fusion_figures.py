@@ -9,58 +9,65 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from torch import Tensor
 
-from dan_model.explain.channels import NOBODY, TugOfWar
 from dan_model.explain.explanation import Explanation
-from dan_model.explain.interventions import ConsensusPath, for_each_head, mute, solo
-from dan_model.explain.shapley import Shapley
+from dan_model.explain.fusion import (
+    NO_WINNER,
+    ConsensusPath,
+    Shapley,
+    TugOfWar,
+    ablate,
+    ablate_all_but,
+    for_each_head,
+)
 from dan_model.network import SATURATED
 from dan_model.show.axes import WIDTH, legend_above, legend_rows, literal, new_figure, plain, shaded_table
+from dan_model.show.sentences import ABSENCE_NAMES
 from dan_model.show.style import FAINT, INK, head_colour
 from dan_model.show.tiles import number
 
-# What a class name takes on the consensus path, in α and probability; where there is none it is left out.
+# The size of a class name on the consensus path, in α and probability; a name without room is left out.
 ROOM = (0.4, 0.07)
 
 
 def ledger_figure(explanation: Explanation) -> Figure:
-    """For every class, the heads' ledger entries stacked away from the consensus: to the right for it, left against."""
+    """For every class, the contributions of the heads, stacked from 0: to the right for the class, left against it."""
     ledger, residual = explanation.fusion.ledger.numpy(), float(explanation.fusion.residual.abs().max())
     heads, classes = ledger.shape
     figure, axes = new_figure(0.34 * classes + 0.8 + 0.2 * legend_rows(heads + 1))
-    for h, entries in enumerate(ledger):
+    for h, contributions in enumerate(ledger):
         before = ledger[:h]
-        start = np.where(entries > 0, before.clip(min=0).sum(axis=0), before.clip(max=0).sum(axis=0))
-        axes.barh(range(classes), entries, left=start, color=head_colour(h), height=0.72, label=f"Head {h + 1}")
+        start = np.where(contributions > 0, before.clip(min=0).sum(axis=0), before.clip(max=0).sum(axis=0))
+        axes.barh(range(classes), contributions, left=start, color=head_colour(h), height=0.72, label=f"Head {h + 1}")
     axes.plot(ledger.sum(axis=0), range(classes), "D", color=INK, markersize=4.5, label="sum")
     axes.axvline(0, color=INK, linewidth=0.8)
     axes.set_yticks(range(classes), literal(explanation.labels))
     axes.get_yticklabels()[explanation.target].set_fontweight("bold")
     axes.invert_yaxis()
-    axes.set_xlabel(f"logit − consensus (largest residual {number(residual)})")
+    axes.set_xlabel(f"logit − baseline (largest residual {number(residual)})")
     plain(axes)
     legend_above(axes)
     return figure
 
 
 def tug_figure(tug: TugOfWar, label: str) -> Figure:
-    """All channels from the strongest pull for a class to the strongest against it, coloured by who wins them.
+    """All channels, from the largest contribution to a class to the lowest, coloured by the head that wins the channel.
 
-    Above, each channel's pull; below, the winner's share, with the fair share 1/H and the line of saturation.
+    Above, each channel's contribution; below, the winner's share, with lines at the fair share 1/H and at saturation.
     """
     pull, share, winner = (t[tug.order].numpy() for t in (tug.pull, tug.top_share, tug.winner))
     heads, x = len(tug.won), np.arange(1, len(pull) + 1)
-    colours = [FAINT if h == NOBODY else head_colour(h) for h in winner]
+    colours = [FAINT if h == NO_WINNER else head_colour(h) for h in winner]
     figure = Figure(figsize=(WIDTH, 3.4 + 0.2 * -(-heads // 4)), layout="constrained")
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1.1))
     top.vlines(x, 0, pull, colors=colours, linewidth=0.9)
     top.axhline(0, color=INK, linewidth=0.8)
-    top.set_ylabel(f"pull on {literal([label])[0]}, logits")
+    top.set_ylabel(f"contribution to {literal([label])[0]}, logits")
     bottom.vlines(x, 1 / heads, share, colors=colours, linewidth=0.9)
     for level, text in ((1 / heads, f"fair share 1/{heads}"), (SATURATED, f"saturated, {SATURATED}")):
         bottom.axhline(level, color=INK, linewidth=0.8, linestyle=":")
         bottom.annotate(text, (1.005, level), xycoords=("axes fraction", "data"), fontsize=7, va="center", color=INK)
     bottom.set(ylim=(0, 1.05), xlim=(0, len(pull) + 1))
-    bottom.set(ylabel="winner's share", xlabel="channels, sorted by their pull")
+    bottom.set(ylabel="winner's share", xlabel="channels, sorted by contribution")
     keys = [Patch(color=head_colour(h), label=f"Head {h + 1} wins {won:.0%}") for h, won in enumerate(tug.won.tolist())]
     legend_above(top, columns=4, handles=keys)
     for axes in (top, bottom):
@@ -69,34 +76,36 @@ def tug_figure(tug: TugOfWar, label: str) -> Figure:
 
 
 def path_figure(path: ConsensusPath, labels: Sequence[str], target: int) -> Figure:
-    """Every class's probability from the consensus to twice the disagreement; the explained class stands out."""
+    """The probability of every class from the baseline (α = 0) to α = 2; the explained class is drawn bold."""
     figure, axes = new_figure(2.8)
     alphas = path.alphas.numpy()
+    # Curves, each named at its peak where there is room: the explained class first, then by peak.
     taken: list[tuple[float, float]] = []
     for k in sorted(range(len(labels)), key=lambda k: (k != target, -float(path.probabilities[:, k].max()))):
         values = path.probabilities[:, k].numpy()
         bold = k == target
         axes.plot(alphas, values, zorder=3 if bold else 2, color=INK if bold else FAINT, linewidth=2.4 if bold else 1.1)
         peak = int(values.argmax())
-        place = (float(alphas[peak]), float(values[peak]))
-        if any(abs(place[0] - x) < ROOM[0] and abs(place[1] - y) < ROOM[1] for x, y in taken):
+        peak_at = (float(alphas[peak]), float(values[peak]))
+        if any(abs(peak_at[0] - x) < ROOM[0] and abs(peak_at[1] - y) < ROOM[1] for x, y in taken):
             continue
-        taken.append(place)
+        taken.append(peak_at)
         side = "left" if peak < len(alphas) / 2 else "right"
         axes.annotate(
-            literal(labels)[k], place, (0, 3), textcoords="offset points", ha=side, fontsize=8, color=INK,
+            literal(labels)[k], peak_at, (0, 3), textcoords="offset points", ha=side, fontsize=8, color=INK,
             fontweight="bold" if bold else "normal",
         )  # fmt: skip
+    # The line at this face, and the axes.
     axes.axvline(1, color=INK, linewidth=0.8, linestyle=":")
     axes.set(xlim=(0, 2), ylim=(-0.02, 1.1), ylabel="probability")
-    axes.set_xticks([0, 0.5, 1, 1.5, 2], ["0\nconsensus", "0.5", "1\nthis face", "1.5", "2"])
+    axes.set_xticks([0, 0.5, 1, 1.5, 2], ["0\nbaseline", "0.5", "1\nthis face", "1.5", "2"])
     axes.set_xlabel("α")
     plain(axes)
     return figure
 
 
 def shapley_figure(results: Sequence[Shapley], label: str, target: int) -> Figure:
-    """Each head's exact value for a class, side by side for each way to be absent, on one scale."""
+    """The Shapley values of the heads for a class, one panel for each way to be absent, all on one scale."""
     heads = len(results[0].values)
     figure = Figure(figsize=(WIDTH, 0.36 * heads + 1.4), layout="constrained")
     panels = figure.subplots(1, len(results), sharex=True, sharey=True, squeeze=False)[0]
@@ -110,7 +119,7 @@ def shapley_figure(results: Sequence[Shapley], label: str, target: int) -> Figur
                 va="center", fontsize=7.5, color=INK,
             )  # fmt: skip
         full, empty = float(result.full[target]), float(result.empty[target])
-        axes.set_title(f"absent = {result.absence}", fontsize=9, color=INK)
+        axes.set_title(ABSENCE_NAMES[result.absence], fontsize=9, color=INK)
         axes.set_xlabel(f"sum {full - empty:+.2f}\n= {full:.2f} − ({empty:.2f})".replace("-", "−"))
         axes.margins(x=0.28)
         plain(axes)
@@ -120,13 +129,14 @@ def shapley_figure(results: Sequence[Shapley], label: str, target: int) -> Figur
     return figure
 
 
-def mute_figure(explanation: Explanation) -> Figure:
-    """The explained class's probability without each head, and with each head alone; the line is the own answer."""
+def ablation_figure(explanation: Explanation) -> Figure:
+    """The explained class's probability without each head, and with each head only; the line is that of all heads."""
     figure = Figure(figsize=(WIDTH, 0.36 * len(explanation.heads.embeddings) + 1.1), layout="constrained")
     panels = figure.subplots(1, 2, sharex=True, sharey=True)
     heads = range(len(explanation.heads.embeddings))
     own = float(explanation.prediction.probabilities[explanation.target])
-    for axes, title, change in zip(panels, ("without this head", "this head alone"), (mute, solo), strict=True):
+    changes = {"without this head": ablate, "with this head only": ablate_all_but}
+    for axes, (title, change) in zip(panels, changes.items(), strict=True):
         logits = for_each_head(explanation.fusion.classifier, explanation.heads.embeddings, change)
         values = logits.softmax(dim=1)[:, explanation.target].tolist()
         axes.barh(heads, values, color=[head_colour(h) for h in heads], height=0.72)
@@ -141,10 +151,10 @@ def mute_figure(explanation: Explanation) -> Figure:
     return figure
 
 
-def transplant_figure(logits: Tensor, labels: Sequence[str], donor: str) -> Figure:
+def transplant_figure(logits: Tensor, labels: Sequence[str], other: str) -> Figure:
     """The probabilities of this face, and with one head at a time taken from the other face."""
     probabilities = logits.softmax(dim=1)  # (H + 1, K)
-    rows = ["this face", *(f"Head {h + 1} of {donor}" for h in range(len(probabilities) - 1))]
+    rows = ["this face", *(f"Head {h + 1} of {other}" for h in range(len(probabilities) - 1))]
     figure, axes = new_figure(0.32 * len(rows) + 0.5)
     shaded_table(axes, probabilities, literal(rows), literal(labels))
     return figure

@@ -11,18 +11,18 @@ from matplotlib.patches import Rectangle
 from PIL import Image
 from torch import Tensor
 
+from dan_model.explain.attended_vs_used import AttendedVsUsed
 from dan_model.explain.explanation import Explanation
 from dan_model.explain.heads import Overlap, strongest_channels
 from dan_model.explain.regions import REGIONS, SIDE, Regions
 from dan_model.explain.score import Score
-from dan_model.explain.use import Use
 from dan_model.show.axes import WIDTH, bare_table, legend_above, literal, new_figure, plain, shaded_table
 from dan_model.show.style import FAINT, INK, REGION_COLOURS, head_colour
 from dan_model.show.tiles import head_tiles
 
-MOST_NUMBERS = 6  # heads whose overlap is written into the cells, not shaded alone
-WIDEST = 4  # channels that are named for each head
-PAIRED = ("eyes", "cheeks")  # regions on both sides: the name stands on the left one
+MOST_NUMBERS = 6  # heads up to which the overlap is written into the cells; with more they are only shaded
+WIDEST = 4  # channels with the widest gates that are named for each head
+PAIRED = ("eyes", "cheeks")  # regions on both sides of the face: only the left one is named
 
 
 def regions_figure(explanation: Explanation, regions: Regions) -> Figure:
@@ -49,8 +49,8 @@ def regions_figure(explanation: Explanation, regions: Regions) -> Figure:
 
 
 def maps_figure(rows: Mapping[str, Sequence[Explanation]]) -> Figure:
-    """Every head's map on the same faces, under one network in each row; each map on its own scale."""
-    tiles = {name: [tile for e in told for tile in head_tiles(e, True, False)] for name, told in rows.items()}
+    """The map of every head on the same faces, one row for each network; each map has its own scale."""
+    tiles = {name: [tile for e in row for tile in head_tiles(e, True, False)] for name, row in rows.items()}
     columns = max(len(row) for row in tiles.values())
     figure = Figure(figsize=(1.15 * columns, 1.5 * len(rows)), facecolor="white", layout="constrained")
     for part, (name, row) in zip(figure.subfigures(len(rows), 1, squeeze=False)[:, 0], tiles.items(), strict=True):
@@ -65,7 +65,7 @@ def maps_figure(rows: Mapping[str, Sequence[Explanation]]) -> Figure:
 
 
 def region_map_figure(explanation: Explanation, regions: Regions) -> Figure:
-    """Where the regions lie: the network's input, tinted, with their names."""
+    """The regions, tinted and named, over the input of the network."""
     figure = Figure(figsize=(2.9, 2.9), layout="constrained")
     axes = figure.subplots()
     palette = np.array([to_rgb(colour) for colour in REGION_COLOURS])
@@ -117,24 +117,26 @@ def gates_figure(gates: Tensor) -> Figure:
     return figure
 
 
-def use_figure(explanation: Explanation, use: Use) -> Figure:
-    """Attention against evidence, cell by cell; and what filling the most attended cells changes."""
-    heads = len(use.measured)
+def attended_vs_used_figure(explanation: Explanation, found: AttendedVsUsed) -> Figure:
+    """Left, the evidence of each cell against its attention; right, the change when the attended cells are replaced."""
+    heads = len(found.measured)
     figure = Figure(figsize=(WIDTH, 2.5 + 0.1 * heads), layout="constrained")
+    # Left: every cell of every head.
     cells, bars = figure.subplots(1, 2, width_ratios=(1, 1.15))
     for h in range(heads):
         attention, evidence = explanation.heads.spatial[h].flatten(), explanation.fusion.evidence[h].flatten()
         peak = float(attention.max()) or 1.0
-        rank = f"{h + 1}: ρ {float(use.correlation[h]):+.2f}".replace("-", "−")
+        rank = f"{h + 1}: ρ {float(found.correlation[h]):+.2f}".replace("-", "−")
         dots = {"color": head_colour(h), "markersize": 3, "alpha": 0.8, "label": rank}
         cells.plot(attention.numpy() / peak, evidence.numpy(), "o", **dots)
     cells.axhline(0, color=INK, linewidth=0.8)
     cells.set(xticks=(0, 0.5, 1), xlabel="attention, part of the head's peak", ylabel="evidence of the cell, logits")
-    label = literal([Score(use.target, use.against).told(explanation.labels)])[0]
-    low, high = float(use.random.min()), float(use.random.max())
-    bars.axvspan(low, high, color=FAINT, alpha=0.35, linewidth=0, label=f"{len(use.random)} random fillings")
-    bars.barh(range(heads), use.measured.numpy(), color=[head_colour(h) for h in range(heads)], height=0.6)
-    bars.plot(use.predicted.numpy(), range(heads), "D", color=INK, markersize=4.5, label="fusion map's prediction")
+    # Right: the change for each head, over the range of random cells.
+    label = literal([Score(found.target, found.against).describe(explanation.labels)])[0]
+    low, high = float(found.random.min()), float(found.random.max())
+    bars.axvspan(low, high, color=FAINT, alpha=0.35, linewidth=0, label=f"{len(found.random)} × random cells")
+    bars.barh(range(heads), found.measured.numpy(), color=[head_colour(h) for h in range(heads)], height=0.6)
+    bars.plot(found.predicted.numpy(), range(heads), "D", color=INK, markersize=4.5, label="fusion map's prediction")
     bars.axvline(0, color=INK, linewidth=0.8)
     bars.set_yticks(range(heads), [f"Head {h + 1}" for h in range(heads)])
     bars.invert_yaxis()

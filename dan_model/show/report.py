@@ -11,27 +11,34 @@ from typing import Any
 
 import numpy as np
 
+from dan_model.explain.attended_vs_used import AttendedVsUsed
 from dan_model.explain.attributions import Attribution
-from dan_model.explain.channels import tug_of_war
 from dan_model.explain.explanation import Explanation
-from dan_model.explain.faithfulness import Faithfulness, MapFaithfulness
-from dan_model.explain.heads import read_overlap
-from dan_model.explain.interventions import for_each_head, mute, solo
+from dan_model.explain.faithfulness import Faithfulness, MapFaithfulness, ParameterRandomisation
+from dan_model.explain.fusion import (
+    ABSENCES,
+    MAX_HEADS,
+    ablate,
+    ablate_all_but,
+    for_each_head,
+    shapley_values,
+    tug_of_war,
+)
+from dan_model.explain.heads import compute_overlap
 from dan_model.explain.regions import REGIONS
-from dan_model.explain.sanity import Sanity
-from dan_model.explain.shapley import ABSENCES, MAX_HEADS, shapley_values
-from dan_model.explain.use import Use
-from dan_model.show.figures import panel
-from dan_model.show.trust import faithfulness_views, sanity_view
-from dan_model.show.views import all_views
+from dan_model.show.faithfulness_views import faithfulness_views, randomisation_view
+from dan_model.show.figure_views import all_views
+from dan_model.show.panel import panel
 
 PANEL_DPI = 130
 
 
 def numbers(
-    explanation: Explanation, faithfulness: Faithfulness | None = None, sanity: Sanity | None = None
+    explanation: Explanation,
+    faithfulness: Faithfulness | None = None,
+    randomisation: ParameterRandomisation | None = None,
 ) -> dict[str, Any]:
-    """The explanation in JSON values. Heads are listed in order; maps are rows of cells; classes go by name."""
+    """The explanation as JSON values. Heads are lists in order, maps are rows of cells, classes are keys by name."""
     labels, fusion, face = explanation.labels, explanation.fusion, explanation.crop.face
     return {
         "labels": list(labels),
@@ -41,7 +48,7 @@ def numbers(
             "logits": dict(zip(labels, explanation.prediction.logits.tolist(), strict=True)),
         },
         "target": labels[explanation.target],
-        "explained": explanation.told,
+        "explained": explanation.description,
         "face": {
             "box": face.box.tolist(),
             "score": face.score,
@@ -57,12 +64,14 @@ def numbers(
             "residual": dict(zip(labels, fusion.residual.tolist(), strict=True)),
             "evidence": fusion.evidence.tolist(),
             "unplaced": fusion.unplaced,
-            **_laboratory(explanation),
+            **_fusion_details(explanation),
         },
-        "use": None if explanation.use is None else _use(explanation.use),
+        "attended_vs_used": None
+        if explanation.attended_vs_used is None
+        else _attended_vs_used(explanation.attended_vs_used),
         "attributions": {name: _attribution(attribution) for name, attribution in explanation.attributions.items()},
         "faithfulness": None if faithfulness is None else _faithfulness(faithfulness),
-        "sanity": None if sanity is None else _sanity(sanity),
+        "randomisation": None if randomisation is None else _randomisation(randomisation),
     }
 
 
@@ -71,7 +80,7 @@ def _attribution(attribution: Attribution) -> dict[str, Any]:
     return {
         "explained": attribution.explained,
         "residual": attribution.residual,
-        "holds": attribution.holds,
+        "complete": attribution.complete,
         "baseline": attribution.baseline,
         "regions": None if regions is None else dict(zip(REGIONS, regions.tolist(), strict=True)),
         "forwards": attribution.forwards,
@@ -82,9 +91,9 @@ def _attribution(attribution: Attribution) -> dict[str, Any]:
 
 
 def _faithfulness(found: Faithfulness) -> dict[str, Any]:
-    """As `Faithfulness` documents it; a correlation that does not exist is null."""
+    """The fields of `Faithfulness`; an undefined correlation is null."""
 
-    def judged(one: MapFaithfulness) -> dict[str, Any]:
+    def measurements(one: MapFaithfulness) -> dict[str, Any]:
         return {
             "deletion": one.deletion.tolist(),
             "insertion": one.insertion.tolist(),
@@ -97,14 +106,15 @@ def _faithfulness(found: Faithfulness) -> dict[str, Any]:
     return {
         "unit": found.unit,
         "baseline": found.baseline,
-        "maps": {one.name.key: judged(one) for one in found.maps},
-        "random": [judged(one) for one in found.random],
-        "edges": judged(found.edges),
+        "maps": {one.name.key: measurements(one) for one in found.maps},
+        "random": [measurements(one) for one in found.random],
+        "edges": measurements(found.edges),
         "agreement": [_known(row) for row in found.agreement.tolist()],
     }
 
 
-def _sanity(found: Sanity) -> dict[str, Any]:
+def _randomisation(found: ParameterRandomisation) -> dict[str, Any]:
+    """The similarities of `ParameterRandomisation`; an undefined correlation is null."""
     return {
         "layers": list(found.layers),
         "maps": {
@@ -120,56 +130,56 @@ def _sanity(found: Sanity) -> dict[str, Any]:
 
 
 def _known(values: Sequence[float]) -> list[float | None]:
-    """What JSON has no number for as null."""
+    """NaN as None: JSON has no number for it."""
     return [None if math.isnan(value) else value for value in values]
 
 
 def _heads(explanation: Explanation) -> dict[str, Any]:
     spatial, regions = explanation.heads.spatial, explanation.regions
-    told: dict[str, Any] = {"spatial": spatial.tolist(), "regions": None, "overlap": None}
+    values: dict[str, Any] = {"spatial": spatial.tolist(), "regions": None, "overlap": None}
     if regions is not None:
-        told["regions"] = [dict(zip(REGIONS, regions.shares(cells).tolist(), strict=True)) for cells in spatial]
+        values["regions"] = [dict(zip(REGIONS, regions.shares(cells).tolist(), strict=True)) for cells in spatial]
     if len(spatial) > 1:
-        overlap = read_overlap(explanation.heads)
-        told["overlap"] = {
+        overlap = compute_overlap(explanation.heads)
+        values["overlap"] = {
             "cosine": overlap.cosine.tolist(),
             "iou": overlap.iou.tolist(),
             "cells": overlap.cells,
             "gates": overlap.gates.tolist(),
             "partition_loss": overlap.partition_loss,
         }
-    return told
+    return values
 
 
-def _laboratory(explanation: Explanation) -> dict[str, Any]:
-    """Saturation and channels won, probabilities without and with each head alone, Shapley values; for `target`."""
+def _fusion_details(explanation: Explanation) -> dict[str, Any]:
+    """For `target`: probabilities without each head and with it only, saturation, channels won, Shapley values."""
     classifier, embeddings, k = explanation.fusion.classifier, explanation.heads.embeddings, explanation.target
-    told: dict[str, Any] = {
+    values: dict[str, Any] = {
         name: for_each_head(classifier, embeddings, change).softmax(dim=1)[:, k].tolist()
-        for name, change in (("probability_without", mute), ("probability_alone", solo))
+        for name, change in (("probability_without", ablate), ("probability_alone", ablate_all_but))
     }
     if len(embeddings) > 1:
         tug = tug_of_war(classifier, embeddings, k)
-        told |= {"saturation": tug.saturation, "channels_won": tug.won.tolist()}
+        values |= {"saturation": tug.saturation, "channels_won": tug.won.tolist()}
     if 1 < len(embeddings) <= MAX_HEADS:
         results = {name: shapley_values(classifier, embeddings, name) for name in ABSENCES}
-        told["shapley"] = {name: result.values[:, k].tolist() for name, result in results.items()}
-    return told
+        values["shapley"] = {name: result.values[:, k].tolist() for name, result in results.items()}
+    return values
 
 
-def _use(use: Use) -> dict[str, Any]:
-    """As `Use` documents it; a correlation that does not exist is null."""
+def _attended_vs_used(found: AttendedVsUsed) -> dict[str, Any]:
+    """The fields of `AttendedVsUsed`; an undefined correlation is null."""
     return {
-        "cells": use.cells.tolist(),
-        "predicted": use.predicted.tolist(),
-        "measured": use.measured.tolist(),
-        "random": use.random.tolist(),
-        "correlation": _known(use.correlation.tolist()),
+        "cells": found.cells.tolist(),
+        "predicted": found.predicted.tolist(),
+        "measured": found.measured.tolist(),
+        "random": found.random.tolist(),
+        "correlation": _known(found.correlation.tolist()),
     }
 
 
 def arrays(explanation: Explanation) -> dict[str, np.ndarray]:
-    """The explanation's arrays by name: what `Explanation` documents, plus one map for each attribution."""
+    """The arrays of the explanation by name; see `Explanation` for their shapes. One map for each attribution."""
     return {
         "crop": explanation.crop.pixels,
         "input": explanation.input_pixels,
@@ -191,7 +201,7 @@ def arrays(explanation: Explanation) -> dict[str, np.ndarray]:
 
 
 def panel_png(explanation: Explanation, smooth: bool = True) -> bytes:
-    """The panel as a PNG file's bytes."""
+    """The panel as the bytes of a PNG file."""
     buffer = io.BytesIO()
     panel(explanation, smooth).savefig(buffer, format="png", dpi=PANEL_DPI)
     return buffer.getvalue()
@@ -204,7 +214,7 @@ def write(
     views: bool = False,
     panel: bool = True,
     faithfulness: Faithfulness | None = None,
-    sanity: Sanity | None = None,
+    randomisation: ParameterRandomisation | None = None,
 ) -> list[Path]:
     """Write `stem`.npz, `stem`.json and `stem`.png; existing ones are replaced.
 
@@ -212,23 +222,25 @@ def write(
         explanation: What to write.
         stem: Folder and beginning of the names.
         smooth: Draw maps smoothly instead of in their native cells or pixels.
-        views: Write the laboratory's figures as well: `stem`-regions.png, `stem`-ledger.png and so on.
+        views: Write the figures of the views as well: `stem`-regions.png, `stem`-contributions.png and so on.
         panel: Write the panel, `stem`.png.
         faithfulness: Write its numbers and figures as well.
-        sanity: Write its numbers and figure as well.
+        randomisation: Write its numbers and figure as well.
 
     Returns:
         The paths.
     """
+    # Arrays, numbers, panel.
     stem.parent.mkdir(parents=True, exist_ok=True)
     paths = [stem.with_name(f"{stem.name}.{suffix}") for suffix in ("npz", "json", "png")[: 3 if panel else 2]]
     np.savez_compressed(paths[0], allow_pickle=False, **arrays(explanation))
-    paths[1].write_text(json.dumps(numbers(explanation, faithfulness, sanity), indent=1), encoding="utf-8")
+    paths[1].write_text(json.dumps(numbers(explanation, faithfulness, randomisation), indent=1), encoding="utf-8")
     if panel:
         paths[2].write_bytes(panel_png(explanation, smooth))
+    # The figures of the views.
     drawn = all_views(explanation) if views else []
     drawn += [] if faithfulness is None else faithfulness_views(faithfulness)
-    drawn += [] if sanity is None else [sanity_view(sanity)]
+    drawn += [] if randomisation is None else [randomisation_view(randomisation)]
     for view in drawn:
         if view.figure is not None:
             paths.append(stem.with_name(f"{stem.name}-{view.name}.png"))

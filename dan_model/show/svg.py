@@ -13,22 +13,22 @@ from matplotlib.figure import Figure
 from dan_model.show.style import INK
 
 _settings = threading.Lock()  # matplotlib's settings are shared by all threads
-# What would reach beyond the figure, or be there twice: its style sheet, its groups' names, its own font.
-_ELSEWHERE = re.compile(r"<metadata>.*?</metadata>|<style.*?</style>|font-family: [^;]*; ", re.DOTALL)
+# Removed, since it would affect the rest of the page or clash with other figures: style sheet, ids, fonts.
+_GLOBAL = re.compile(r"<metadata>.*?</metadata>|<style.*?</style>|font-family: [^;]*; ", re.DOTALL)
 
 
 def inline_svg(figure: Figure, alt: str) -> str:
-    """The figure as an `<svg>` element without a background; its `--width` says how wide it was drawn.
+    """The figure as an `<svg>` element without a background; its `--width` is the width at which it was drawn.
 
     Args:
         figure: Drawn in `INK` and colours that read on dark and light.
-        alt: What it says, for those who do not see it.
+        alt: The text alternative, for screen readers.
     """
     buffer = io.StringIO()
     with _settings, matplotlib.rc_context({"svg.fonttype": "none"}):
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     drawn = buffer.getvalue()
-    drawn = _ELSEWHERE.sub("", drawn[drawn.index("<svg") :]).replace(INK.lower(), "currentColor")
+    drawn = _GLOBAL.sub("", drawn[drawn.index("<svg") :]).replace(INK.lower(), "currentColor")
     drawn = re.sub(r'<g id="[^"]*"', "<g", drawn)
     width = f"--width: {figure.get_figwidth():g}in"
     named = f'<svg role="img" aria-label="{escape(alt, quote=True)}" class="dan-figure" style="{width}"'

@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 from torchvision.transforms.v2.functional import gaussian_blur
 
-from dan_model.explain.attributions import METHODS, Attribution, Request
+from dan_model.explain.attributions import METHODS, Attribution, AttributionRequest
 from dan_model.explain.explanation import Explanation
 from dan_model.faces import FaceCrop
 from dan_model.show.style import DIVERGING, SEQUENTIAL, TILE_SIDE, head_colour
@@ -41,7 +41,7 @@ class Scale:
 
 @dataclass(frozen=True, eq=False)
 class Tile:
-    """A picture of one map on the face, with what is needed to read it.
+    """A picture of one map on the face, and what is needed to read it.
 
     Attributes:
         title: What it is ("Head 1", "AFN fusion", "Occlusion").
@@ -49,9 +49,9 @@ class Tile:
         pixels: (TILE_SIDE, TILE_SIDE, 3) uint8 RGB.
         scale: What the colours span; None for the face itself.
         unit: Of the scale.
-        values: What the map says per cell, (7, 7), to read off; None for the face itself.
+        values: The map per cell, (7, 7), to read off; None for the face itself.
         cell_unit: Of `values`.
-        group: Tiles of one group share a scale and are told so.
+        group: The label of the tiles that share one scale; empty for a tile with a scale of its own.
         colour: The head's colour, or None.
     """
 
@@ -90,7 +90,7 @@ def face_tile(explanation: Explanation) -> Tile:
 
 
 def head_tiles(explanation: Explanation, smooth: bool, shared: bool) -> list[Tile]:
-    """Where each head looks."""
+    """The map of each head."""
     spatial = explanation.heads.spatial  # (H, 7, 7)
     highest = float(spatial.max())
     tiles = []
@@ -114,7 +114,7 @@ def head_tiles(explanation: Explanation, smooth: bool, shared: bool) -> list[Til
 
 
 def fusion_tile(explanation: Explanation, smooth: bool) -> Tile:
-    """The AFN fusion map: where the heads' disagreement found its evidence for the target class."""
+    """The AFN fusion map: the contributions of the heads to the explained score, spread over the cells."""
     score = explanation.score
     cells = score.evidence(explanation.fusion)  # (7, 7)
     scale = _signed_scale(cells)
@@ -130,9 +130,10 @@ def fusion_tile(explanation: Explanation, smooth: bool) -> Tile:
 
 
 def attribution_tile(explanation: Explanation, attribution: Attribution, smooth: bool) -> Tile:
-    """One of Captum's attributions; a warning sign where it does not keep its method's promise."""
-    method, title = METHODS[attribution.method], Request.parse(attribution.request).title
+    """One of Captum's attributions; a warning sign where its completeness does not hold."""
+    method, title = METHODS[attribution.method], AttributionRequest.parse(attribution.request).title
     side = explanation.heads.spatial.shape[-1]
+    # What is drawn, and the values to read off: of regions, of pixels, or of cells.
     if attribution.by_region is not None:
         drawn = attribution.map
         scale = _signed_scale(drawn)
@@ -145,8 +146,9 @@ def attribution_tile(explanation: Explanation, attribution: Attribution, smooth:
     else:
         drawn = per_cell = attribution.cells
         scale = _signed_scale(drawn)
+    # The note: the sum where the method has completeness, else the peak.
     if attribution.by_region is None and attribution.explained is not None and attribution.residual is not None:
-        per_cell = per_cell * (attribution.map.numel() / side**2)  # completeness: sums, not means
+        per_cell = per_cell * (attribution.map.numel() / side**2)  # sums, not means
         cell_unit = "logit"
         note = f"sum {attribution.explained + attribution.residual:+.2f} of {attribution.explained:+.2f} logit"
     else:
@@ -157,7 +159,7 @@ def attribution_tile(explanation: Explanation, attribution: Attribution, smooth:
         note = _sign_note(attribution.map, note)
     return Tile(
         title=title,
-        note=note if attribution.holds else f"⚠ {note}",
+        note=note if attribution.complete else f"⚠ {note}",
         pixels=overlay(explanation.crop, drawn, scale, smooth and attribution.by_region is None),
         scale=scale,
         unit=method.unit,
@@ -190,7 +192,7 @@ def colour_bar(scale: Scale, width: int = 128, height: int = 8) -> np.ndarray:
 
 
 def number(value: float) -> str:
-    """A number as people read it: three digits, thousands in full, a true minus; tiny ones as 7.4e−4."""
+    """A number as text: three digits, thousands in full, a true minus; tiny ones as 7.4e−4."""
     if 0 < abs(value) < 0.001:
         mantissa, exponent = f"{value:.1e}".split("e")
         return f"{mantissa}e{int(exponent)}".replace("-", "−")
@@ -209,7 +211,7 @@ def _blend(face: np.ndarray, values: np.ndarray, scale: Scale) -> np.ndarray:
 
 
 def _enlarge(values: Tensor, side: int, smooth: bool) -> np.ndarray:
-    """(h, w) -> (side, side): smooth without leaving the map's own range, or in its own cells."""
+    """(h, w) -> (side, side): smooth within the range of the map, or in its own cells."""
     source = values.detach().float()[None, None]
     if not smooth:
         return F.interpolate(source, size=(side, side), mode="nearest-exact")[0, 0].numpy()

@@ -1,4 +1,4 @@
-"""How the page looks, and how it is launched: nothing is fetched from elsewhere, nothing is kept."""
+"""How the page looks and how it is launched: nothing is fetched from another host, nothing is stored."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ import gradio as gr
 
 ASSETS = Path(__file__).parent / "assets"
 UPLOAD_LIMIT = "40mb"
-KEEP_FILES = (60, 600)  # seconds: how often temporary files are looked through, and how old they may grow
+KEEP_FILES = (60, 600)  # seconds: how often temporary files are checked, and how old they may become
 
 
 def launch_settings() -> dict[str, Any]:
     """Keyword arguments for `Blocks.launch`."""
+    panels = sorted(path for path in ASSETS.glob("*.css") if path.name != "page.css")
     return {
         "theme": _theme(),
-        "css_paths": [ASSETS / "page.css"],
+        "css_paths": [ASSETS / "page.css", *panels],
         "max_file_size": UPLOAD_LIMIT,
         "run_history": False,
         "enable_monitoring": False,
@@ -26,14 +27,14 @@ def launch_settings() -> dict[str, Any]:
     }
 
 
+def asset(name: str) -> str:
+    """The text of one of the page's own files."""
+    return (ASSETS / name).read_text(encoding="utf-8")
+
+
 def _theme() -> gr.themes.Base:
-    """Gradio's own theme with fonts of the visitor's machine, and secondary text dark enough to read (WCAG AA)."""
+    """Gradio's default theme with local fonts, and secondary text dark enough to read (WCAG AA)."""
     theme = gr.themes.Default(
         primary_hue="blue", font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
     )
     return theme.set(body_text_color_subdued="*neutral_600", body_text_color_subdued_dark="*neutral_300")
-
-
-def asset(name: str) -> str:
-    """The text of one of the page's own files."""
-    return (ASSETS / name).read_text(encoding="utf-8")

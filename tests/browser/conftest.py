@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 
 import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.conftest import EXAMPLES
+from tests.fixtures.examples import EXAMPLES
 
 QUIET = (  # no sandbox for root in containers; no calls home
     "--no-sandbox",
@@ -55,6 +56,19 @@ def browser(camera) -> Iterator[Browser]:
 
 
 @pytest.fixture
+def wait_until_idle(blocks) -> Callable[..., None]:
+    """Waits until the server runs no event of any page, none is waiting, and a condition of the test holds."""
+
+    def wait(condition: Callable[[], object] = lambda: True) -> None:
+        deadline = time.monotonic() + SLOW / 1000
+        while len(blocks._queue) or any(blocks._queue.active_jobs) or not condition():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+    return wait
+
+
+@pytest.fixture
 def page(browser, server) -> Iterator[Page]:
     """The page at 1440 px, with every request and every script error on record."""
     context = browser.new_context(viewport={"width": 1440, "height": 900}, permissions=["camera"])
@@ -62,8 +76,17 @@ def page(browser, server) -> Iterator[Page]:
     page.requested, page.failures = [], []
     page.on("request", lambda request: page.requested.append(request.url))
     page.on("pageerror", lambda error: page.failures.append(str(error)))
-    page.goto(server)
-    page.wait_for_selector("#dan-upload input[type=file]", state="attached")
+    open_page(page, server)
     yield page
     assert page.failures == []
     context.close()
+
+
+def open_page(page: Page, address: str) -> None:
+    """Open the page and wait until its first event, which opens the first tab, has ended: it may undo clicks."""
+    ended: list[str] = []
+    for outcome in ("requestfinished", "requestfailed"):  # Gradio's client aborts the stream that it no longer needs
+        page.on(outcome, lambda request: ended.append(request.url))
+    page.goto(address)
+    while not any("/queue/data" in url for url in ended):
+        page.wait_for_timeout(20)

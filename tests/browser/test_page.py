@@ -9,10 +9,12 @@ import pytest
 from PIL import Image, ImageOps
 from playwright.sync_api import Page, expect
 
+from dan_model.explain import Explainer
 from dan_model.explain.attributions import METHODS
-from dan_model.explain.explainer import Explainer
 from dan_model.show.sentences import summary
-from tests.conftest import EXAMPLES, random_dan
+from tests.browser.conftest import open_page
+from tests.fixtures.examples import EXAMPLES
+from tests.fixtures.models import random_dan
 
 pytestmark = pytest.mark.browser
 
@@ -22,17 +24,15 @@ def upload(page: Page, name: str) -> None:
 
 
 def methods(page: Page, *titles: str) -> None:
-    """Leave just these methods checked. A click on a page that is still starting up may be undone: look again."""
-    labels = page.locator("#dan-methods label")
-    expect(labels).to_have_count(len(METHODS))
-    boxes = [(label.inner_text().strip(), label.locator("input")) for label in labels.all()]
-    steady = 0
-    while steady < 10:
-        wrong = [box for title, box in boxes if box.is_checked() != (title in titles)]
-        for box in wrong:
-            box.click()
-        steady = 0 if wrong else steady + 1
-        page.wait_for_timeout(150)
+    """Leave only these methods checked."""
+    expect(page.locator("#dan-methods label")).to_have_count(len(METHODS))
+    for label in page.locator("#dan-methods label").all():
+        label.locator("input").set_checked(label.inner_text().strip() in titles)
+
+
+def drawn(page: Page) -> None:
+    """Wait for the next frame: what was changed is drawn by then."""
+    page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
 def titles(page: Page) -> list[str]:
@@ -59,11 +59,11 @@ def test_an_upload_shows_heads_and_fusion_before_attributions_and_contacts_no_ot
     assert hosts == {urlsplit(server).netloc}
 
 
-def test_the_numbers_on_the_page_are_the_librarys(page, explainer):
+def test_the_numbers_on_the_page_are_the_librarys(page, small_explainer):
     methods(page)
     upload(page, "hopper.jpg")
     expect(page.locator("#dan-tiles .dan-tile")).to_have_count(6)
-    e = explainer.explain(EXAMPLES / "hopper.jpg")
+    e = small_explainer.explain(EXAMPLES / "hopper.jpg")
     shown = [float(text) for text in page.locator(".dan-class > :last-child").all_inner_texts()]
     assert shown == pytest.approx(e.prediction.probabilities.tolist(), abs=0.0006)
     page.get_by_role("tab", name="Fusion").click()
@@ -75,7 +75,7 @@ def test_the_numbers_on_the_page_are_the_librarys(page, explainer):
     assert [float(v) for row in values for v in row] == pytest.approx(e.heads.spatial[1].flatten().tolist(), rel=1e-3)
 
 
-def test_changing_the_target_class_explains_that_class(page, explainer):
+def test_changing_the_target_class_explains_that_class(page, small_explainer):
     methods(page)
     upload(page, "astronaut.jpg")
     expect(page.locator(".dan-class.dan-explained")).to_contain_text("happiness")
@@ -83,7 +83,9 @@ def test_changing_the_target_class_explains_that_class(page, explainer):
     page.get_by_role("option", name="anger", exact=True).click()
     expect(page.locator(".dan-class.dan-explained")).to_contain_text("anger")
     expect(page.locator(".dan-best")).to_contain_text("happiness")
-    expect(page.locator("#dan-sentence")).to_have_text(summary(explainer.explain(EXAMPLES / "astronaut.jpg", "anger")))
+    expect(page.locator("#dan-sentence")).to_have_text(
+        summary(small_explainer.explain(EXAMPLES / "astronaut.jpg", "anger"))
+    )
 
 
 def test_tiles_enlarge_by_click_and_keyboard_and_values_are_read_by_pointing(page):
@@ -113,10 +115,34 @@ def test_tiles_enlarge_by_click_and_keyboard_and_values_are_read_by_pointing(pag
     expect(dialog).not_to_be_visible()
 
 
+def test_a_tile_enlarged_right_after_another_one_was_closed_is_complete(page):
+    """The dialog's close event comes after it was opened again: it must not empty the new tile."""
+    methods(page)
+    upload(page, "astronaut.jpg")
+    tiles = page.locator("#dan-tiles .dan-tile")
+    expect(tiles).to_have_count(6)
+    dialog = page.locator("#dan-enlarged")
+    tiles.nth(1).locator(".dan-zoom").click()
+    expect(dialog).to_contain_text("Head 1")
+    page.evaluate(
+        """() => new Promise((done) => {
+          const dialog = document.getElementById("dan-enlarged");
+          dialog.addEventListener("close", () => setTimeout(done), { once: true });
+          dialog.close();
+          document.querySelectorAll("#dan-tiles .dan-zoom")[2].click();
+        })"""
+    )
+    expect(dialog).to_contain_text("Head 2")
+    expect(dialog.get_by_role("button", name="Close")).to_be_visible()
+    for head in ("Head 3", "Head 4"):  # the dialog keeps the focus, so the arrow keys go on
+        page.keyboard.press("ArrowRight")
+        expect(dialog).to_contain_text(head)
+
+
 def test_several_faces_are_numbered_and_can_be_chosen(page):
     methods(page)
     upload(page, "two_faces.jpg")
-    expect(page.locator("#dan-news")).to_contain_text("2 faces found")
+    expect(page.locator("#dan-status")).to_contain_text("2 faces found")
     expect(page.locator("#dan-overview img")).to_be_visible()
     expect(page.locator(".dan-best")).to_contain_text("neutral")
     page.locator("#dan-face label", has_text="2").click()
@@ -126,11 +152,11 @@ def test_several_faces_are_numbered_and_can_be_chosen(page):
 def test_without_a_face_nothing_is_guessed_until_the_whole_image_is_chosen(page):
     methods(page)
     upload(page, "no_face.jpg")
-    expect(page.locator("#dan-news")).to_contain_text("No face was found")
+    expect(page.locator("#dan-status")).to_contain_text("No face was found")
     expect(page.locator("#dan-tiles .dan-tile")).to_have_count(0)
     page.locator("#dan-face label", has_text="whole image").click()
     expect(page.locator("#dan-tiles .dan-tile")).to_have_count(6)
-    expect(page.locator("#dan-news")).to_contain_text("whole image is explained")
+    expect(page.locator("#dan-status")).to_contain_text("whole image is explained")
 
 
 def test_an_example_is_explained_by_one_click(page):
@@ -154,10 +180,10 @@ def test_native_cells_and_own_scales_redraw_at_once_and_last_while_methods_arriv
     assert titles(page) == [*HEADS, "Grad-CAM", "Occlusion"]
 
 
-def test_stop_ends_the_computation_and_keeps_what_is_there(page, explainer):
+def test_stop_ends_the_computation_and_keeps_what_is_there(page, small_explainer, wait_until_idle):
     methods(page, "Integrated gradients", "Occlusion")
     passes = []
-    hook = explainer.model.fc.register_forward_hook(lambda *_: passes.append(1))
+    hook = small_explainer.model.fc.register_forward_hook(lambda *_: passes.append(1))
     try:
         upload(page, "astronaut.jpg")
         expect(page.locator(".dan-waiting")).to_have_count(2)
@@ -165,7 +191,7 @@ def test_stop_ends_the_computation_and_keeps_what_is_there(page, explainer):
         finished(page)
         assert titles(page) == HEADS
         before = len(passes)
-        page.wait_for_timeout(1500)
+        wait_until_idle()
         assert len(passes) == before
     finally:
         hook.remove()
@@ -179,13 +205,13 @@ def test_a_bad_file_is_a_toast_that_says_what_is_wrong(page, tmp_path):
     assert "/tmp" not in toast.inner_text()
 
 
-def test_a_new_photo_replaces_one_that_is_still_being_explained(page, explainer, tmp_path):
+def test_a_new_photo_replaces_one_that_is_still_being_explained(page, small_explainer, tmp_path):
     """Counted in passes of the network: the first photo's occlusion would take far more than lie between."""
     methods(page, "Occlusion")
     new = tmp_path / "mirrored.png"  # no other test has left results of it
     ImageOps.mirror(Image.open(EXAMPLES / "astronaut.jpg")).save(new)
     passes = []
-    hook = explainer.model.fc.register_forward_hook(lambda *_: passes.append(1))
+    hook = small_explainer.model.fc.register_forward_hook(lambda *_: passes.append(1))
     try:
         page.set_input_files("#dan-upload input[type=file]", new)
         expect(page.locator(".dan-best")).to_contain_text("happiness")
@@ -197,22 +223,34 @@ def test_a_new_photo_replaces_one_that_is_still_being_explained(page, explainer,
         finished(page)
         expect(page.locator(".dan-best")).to_contain_text("neutral")
         passes.clear()
-        fresh = Explainer(explainer.model, explainer.detector, explainer.reference)
+        fresh = Explainer(small_explainer.model, small_explainer.detector, small_explainer.reference)
         fresh.explain(new, attributions=("occlusion",))
     finally:
         hook.remove()
     assert between < len(passes) / 2
 
 
-def test_stop_right_after_another_face_was_chosen_does_not_bring_the_first_one_back(page):
+def test_stop_right_after_another_face_was_chosen_does_not_bring_the_first_one_back(page, wait_until_idle):
     upload(page, "two_faces.jpg")
     expect(page.locator(".dan-best")).to_contain_text("neutral")
     page.locator("#dan-face label", has_text="2").click()
     expect(page.locator(".dan-best")).to_contain_text("happiness")
     page.locator("#dan-stop").click()
     finished(page)
-    page.wait_for_timeout(1500)
+    wait_until_idle()
     expect(page.locator(".dan-best")).to_contain_text("happiness")
+
+
+def test_a_removed_photo_does_not_come_back_while_it_is_explained(page, wait_until_idle):
+    methods(page, "Grad-CAM", "Occlusion")
+    upload(page, "astronaut.jpg")
+    expect(page.locator("#dan-tiles .dan-tile").first).to_be_visible()
+    page.locator("#dan-upload button[aria-label='Remove Image']").click()
+    expect(page.locator("#dan-tiles .dan-tile")).to_have_count(0)
+    wait_until_idle()
+    drawn(page)
+    expect(page.locator("#dan-status")).to_contain_text("Choose a photo")
+    assert page.locator("#dan-tiles .dan-tile").count() == 0
 
 
 def test_weights_are_switched_without_a_restart_and_a_wrong_name_changes_nothing(page, tmp_path):
@@ -220,12 +258,12 @@ def test_weights_are_switched_without_a_restart_and_a_wrong_name_changes_nothing
     methods(page)
     upload(page, "astronaut.jpg")
     expect(page.locator("#dan-tiles .dan-tile")).to_have_count(6)
-    page.locator("#dan-weights button").first.click()
-    page.locator("#dan-weights textarea, #dan-weights input[type=text]").first.fill("./no/such")
+    page.locator("#dan-model button").first.click()
+    page.locator("#dan-model textarea, #dan-model input[type=text]").first.fill("./no/such")
     page.locator("#dan-load").click()
     expect(page.locator(".toast-body")).to_contain_text("There are no weights at './no/such'")
     expect(page.locator("#dan-head")).to_contain_text("FER+ (embedded)")
-    page.locator("#dan-weights textarea, #dan-weights input[type=text]").first.fill(str(tmp_path / "three"))
+    page.locator("#dan-model textarea, #dan-model input[type=text]").first.fill(str(tmp_path / "three"))
     page.locator("#dan-load").click()
     expect(page.locator("#dan-head")).to_contain_text("2 heads")
     expect(page.locator("#dan-tiles .dan-tile")).to_have_count(4)
@@ -240,7 +278,7 @@ def test_a_refused_photo_takes_the_one_before_away(page, tmp_path):
     page.locator("#dan-upload button[aria-label='Remove Image']").click()
     expect(page.locator("#dan-tiles .dan-tile")).to_have_count(0)
     page.set_input_files("#dan-upload input[type=file]", tmp_path / "text.png")
-    expect(page.locator("#dan-news")).to_contain_text("text.png is not an image")
+    expect(page.locator("#dan-status")).to_contain_text("text.png is not an image")
     page.locator("#dan-run").click()
     expect(page.locator("#dan-tiles .dan-tile")).to_have_count(0)
 
@@ -257,8 +295,7 @@ def test_a_snapshot_from_the_camera_is_explained(page):
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_nothing_overflows_and_at_desktop_width_all_tiles_stand_in_one_row(page, server, width, theme):
     page.set_viewport_size({"width": width, "height": 900})
-    page.goto(f"{server}/?__theme={theme}")
-    page.wait_for_selector("#dan-upload input[type=file]", state="attached")
+    open_page(page, f"{server}/?__theme={theme}")
     upload(page, "astronaut.jpg")
     expect(page.locator("#dan-tiles .dan-tile")).to_have_count(9)
     boxes = page.locator("#dan-tiles .dan-tile").evaluate_all(

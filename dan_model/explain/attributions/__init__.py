@@ -1,20 +1,14 @@
-"""What Captum's attribution methods say about one score.
+"""Attributions: Captum's methods, applied to one score of one face.
 
-`question`: what is asked, and the score as Captum calls it. `gradients`, `layers`, `perturbations`: the methods.
-`registry`: all of them by name, with what they answer and promise. `answer`: what comes out.
+Read in this order: `task` (what is explained, and the score as Captum calls it), `result` (what comes out),
+`gradients`, `layers`, `perturbations` (the methods), `registry` (all methods by name), `requests` (a method with its
+baseline and settings, read from text and run).
 """
 
-from dan_model.explain.attributions.answer import Answer, Attribution
-from dan_model.explain.attributions.question import BASELINES, MEAN, Question
-from dan_model.explain.attributions.registry import (
-    DEFAULT_BASELINE,
-    DEFAULT_METHODS,
-    METHODS,
-    Method,
-    Request,
-    attribute,
-    parse_all,
-)
+from dan_model.explain.attributions.registry import DEFAULT_METHODS, METHODS, Method, Setting
+from dan_model.explain.attributions.requests import DEFAULT_BASELINE, AttributionRequest, attribute, parse_requests
+from dan_model.explain.attributions.result import Attribution, AttributionResult
+from dan_model.explain.attributions.task import BASELINES, MEAN, AttributionTask, Cost
 
 __all__ = [
     "BASELINES",
@@ -22,11 +16,13 @@ __all__ = [
     "DEFAULT_METHODS",
     "MEAN",
     "METHODS",
-    "Answer",
     "Attribution",
+    "AttributionRequest",
+    "AttributionResult",
+    "AttributionTask",
+    "Cost",
     "Method",
-    "Question",
-    "Request",
+    "Setting",
     "attribute",
-    "parse_all",
+    "parse_requests",
 ]

@@ -1,4 +1,4 @@
-"""Methods that follow gradients to the pixels."""
+"""Gradient methods: maps per input pixel."""
 
 from __future__ import annotations
 
@@ -13,59 +13,59 @@ from captum.attr import DeepLift, GradientShap, InputXGradient, IntegratedGradie
 from torch import Tensor, nn
 
 from dan_model.errors import Stopped
-from dan_model.explain.attributions.answer import FLOOR, Answer
-from dan_model.explain.attributions.question import Question, Scored, hooks_untold
+from dan_model.explain.attributions.result import FLOOR, AttributionResult
+from dan_model.explain.attributions.task import AttributionTask, ScoreFunction, without_hook_warnings
 from dan_model.network import frozen
 
 NODES = 8  # Gauss-Legendre nodes on each piece of integrated gradients' path
-_DRAWING = RLock()
-PATH_TOLERANCE = 0.01  # of what is explained: pieces are halved until the residual is below
+_RANDOM_LOCK = RLock()  # Captum draws from global generators: one caller at a time
+PATH_TOLERANCE = 0.01  # of what is explained: pieces of the path are halved until the residual is smaller
 
 
-def saliency(question: Question) -> Answer:
-    """The score's gradient, signed."""
-    return Answer(plane(Saliency(Scored(question)).attribute(question.leaf(), abs=False)))
+def saliency(task: AttributionTask) -> AttributionResult:
+    """The gradient of the score, signed."""
+    return AttributionResult(plane(Saliency(ScoreFunction(task)).attribute(task.input_with_gradient(), abs=False)))
 
 
-def input_x_gradient(question: Question) -> Answer:
+def input_x_gradient(task: AttributionTask) -> AttributionResult:
     """The gradient times the input."""
-    return Answer(plane(InputXGradient(Scored(question)).attribute(question.leaf())))
+    return AttributionResult(plane(InputXGradient(ScoreFunction(task)).attribute(task.input_with_gradient())))
 
 
-def smooth_grad(question: Question, samples: int, noise: float) -> Answer:
-    """The gradient's mean over noisy copies; noise in parts of the input's range."""
-    spread = noise * float(question.x.max() - question.x.min())
-    method = NoiseTunnel(Saliency(Scored(question)))
+def smooth_grad(task: AttributionTask, samples: int, noise: float) -> AttributionResult:
+    """The mean gradient over noisy copies; `noise` is a standard deviation, as a part of the input's range."""
+    spread = noise * float(task.x.max() - task.x.min())
+    method = NoiseTunnel(Saliency(ScoreFunction(task)))
     values = _averaged(
-        question, samples, lambda n: method.attribute(question.leaf(), nt_samples=n, stdevs=spread, abs=False)
+        task, samples, lambda n: method.attribute(task.input_with_gradient(), nt_samples=n, stdevs=spread, abs=False)
     )
-    return Answer(plane(values))
+    return AttributionResult(plane(values))
 
 
-def gradient_shap(question: Question, baseline: Tensor, samples: int, noise: float) -> Answer:
-    """Gradients at random points between the baseline and noisy copies of the face, times the way."""
-    spread = noise * float(question.x.max() - question.x.min())
-    method = GradientShap(Scored(question))
+def gradient_shap(task: AttributionTask, baseline: Tensor, samples: int, noise: float) -> AttributionResult:
+    """The mean gradient at random points between the baseline and copies of the face, times their difference."""
+    spread = noise * float(task.x.max() - task.x.min())
+    method = GradientShap(ScoreFunction(task))
     values = _averaged(
-        question, samples, lambda n: method.attribute(question.leaf(), baseline, n_samples=n, stdevs=spread)
+        task, samples, lambda n: method.attribute(task.input_with_gradient(), baseline, n_samples=n, stdevs=spread)
     )
-    return complete(question, baseline, values)
+    return with_residual(task, baseline, values)
 
 
-def integrated_gradients(question: Question, baseline: Tensor, steps: int, most: int) -> Answer:
-    """Gradients along the straight path from the baseline, times the way.
+def integrated_gradients(task: AttributionTask, baseline: Tensor, steps: int, most: int) -> AttributionResult:
+    """The mean gradient on the straight path from the baseline to the face, times their difference.
 
-    The path is cut into pieces, each Captum's own sum with `NODES` Gauss-Legendre nodes; pieces add up exactly. Where a
-    piece's sum misses the score's rise over it by most, it is halved, until the whole residual is below
-    `PATH_TOLERANCE` or `most` images went back for a gradient.
+    The path is cut into pieces. Each piece is computed by Captum with `NODES` Gauss-Legendre nodes, and the pieces add
+    up exactly. The piece with the largest residual is halved until the residual of the whole path is below
+    `PATH_TOLERANCE`, or until `most` gradients were computed.
     """
-    method, x = IntegratedGradients(Scored(question)), question.x
+    method, x = IntegratedGradients(ScoreFunction(task)), task.x
 
     def points(places: Tensor) -> Tensor:
         return baseline + places.to(x).view(-1, 1, 1, 1) * (x - baseline)
 
     def pieces(edges: Tensor) -> list[Tensor]:
-        """The attribution over each piece between neighbouring edges (n + 1,)."""
+        """The attribution of each piece between neighbouring edges (n + 1,)."""
 
         def run(size: int) -> list[Tensor]:
             group = max(1, size // NODES)
@@ -77,12 +77,14 @@ def integrated_gradients(question: Question, baseline: Tensor, steps: int, most:
                 )
             ]
 
-        return question.bounded(run)
+        return task.run_in_memory(run)
 
+    # Start with even pieces.
     edges = torch.linspace(0, 1, math.ceil(steps / NODES) + 1, dtype=torch.float64)
-    scores = question.scores(points(edges)).double()
+    scores = task.scores(points(edges)).double()
     values = pieces(edges)
     spent = NODES * len(values)
+    # Halve the worst piece until the residual is small enough.
     while True:
         explained = float(scores[-1] - scores[0])
         missed = torch.stack([part.double().sum().cpu() for part in values]) - scores.diff()
@@ -94,35 +96,37 @@ def integrated_gradients(question: Question, baseline: Tensor, steps: int, most:
         halves = torch.cat([edges[i : i + 1], middle, edges[i + 1 : i + 2]])
         values[i : i + 1] = pieces(halves)
         spent += 2 * NODES
-        scores = torch.cat([scores[: i + 1], question.scores(points(middle)).double(), scores[i + 1 :]])
+        scores = torch.cat([scores[: i + 1], task.scores(points(middle)).double(), scores[i + 1 :]])
         edges = torch.cat([edges[: i + 1], middle, edges[i + 1 :]])
-    return Answer(plane(torch.stack(values).sum(dim=0)[None]), explained=explained, residual=float(missed.sum()))
+    return AttributionResult(
+        plane(torch.stack(values).sum(dim=0)[None]), explained=explained, residual=float(missed.sum())
+    )
 
 
-def deep_lift(question: Question, baseline: Tensor) -> Answer:
-    """Differences from the baseline, handed back layer by layer by DeepLift's rescale rule."""
-    if not question.proceed():
+def deep_lift(task: AttributionTask, baseline: Tensor) -> AttributionResult:
+    """The difference from the baseline, propagated back layer by layer by DeepLift's rescale rule."""
+    if not task.should_continue():
         raise Stopped
-    with question.lock, frozen(question.model), hooks_untold(), _without_traces(question.model):
-        values = DeepLift(Scored(question)).attribute(question.leaf(), baseline).detach()
-    return complete(question, baseline, values)
+    with task.lock, frozen(task.model), without_hook_warnings(), _stored_values_removed(task.model):
+        values = DeepLift(ScoreFunction(task)).attribute(task.input_with_gradient(), baseline).detach()
+    return with_residual(task, baseline, values)
 
 
-def complete(question: Question, baseline: Tensor, values: Tensor) -> Answer:
-    """Values (1, 3, S, S) of a method that promises to sum to score - baseline's score."""
-    low, high = question.scores(torch.cat([baseline, question.x])).tolist()
+def with_residual(task: AttributionTask, baseline: Tensor, values: Tensor) -> AttributionResult:
+    """The result of a method whose values (1, 3, S, S) should sum to score - score of the baseline."""
+    low, high = task.scores(torch.cat([baseline, task.x])).tolist()
     explained = high - low
-    return Answer(plane(values), explained=explained, residual=float(values.double().sum()) - explained)
+    return AttributionResult(plane(values), explained=explained, residual=float(values.double().sum()) - explained)
 
 
 def plane(values: Tensor) -> Tensor:
-    """(1, channels, h, w) -> (h, w) on the CPU, channels summed."""
+    """Sum over the channels: (1, channels, h, w) -> (h, w) on the CPU."""
     return values.detach().cpu()[0].sum(dim=0)
 
 
 @contextmanager
-def _without_traces(model: nn.Module) -> Iterator[None]:
-    """Captum's DeepLift notes inputs and outputs on the ReLUs; after an exception it leaves them there."""
+def _stored_values_removed(model: nn.Module) -> Iterator[None]:
+    """Remove the inputs and outputs that Captum's DeepLift stores on the ReLUs and leaves there after an exception."""
     try:
         yield
     finally:
@@ -132,9 +136,9 @@ def _without_traces(model: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def _same_draws(seed: int, devices: list[torch.device]) -> Iterator[None]:
-    """Captum draws from torch's and NumPy's global generators: from the same place each time, one caller at a time."""
-    with _DRAWING, torch.random.fork_rng(devices=devices):
+def _seeded(seed: int, devices: list[torch.device]) -> Iterator[None]:
+    """Seed torch's and NumPy's global generators, from which Captum draws, and restore them afterwards."""
+    with _RANDOM_LOCK, torch.random.fork_rng(devices=devices):
         before = np.random.get_state()
         torch.manual_seed(seed)
         np.random.seed(seed)
@@ -144,16 +148,16 @@ def _same_draws(seed: int, devices: list[torch.device]) -> Iterator[None]:
             np.random.set_state(before)
 
 
-def _averaged(question: Question, samples: int, draw: Callable[[int], Tensor]) -> Tensor:
-    """The mean of a method that draws noise, over parts that fit into memory; always the same noise."""
+def _averaged(task: AttributionTask, samples: int, draw: Callable[[int], Tensor]) -> Tensor:
+    """The mean of a method with noise, in parts that fit into memory; the noise is always the same."""
 
     def run(size: int) -> Tensor:
-        total = torch.zeros_like(question.x)
-        devices = [question.x.device] if question.x.device.type == "cuda" else []
+        total = torch.zeros_like(task.x)
+        devices = [task.x.device] if task.x.device.type == "cuda" else []
         for start in range(0, samples, size):
             n = min(size, samples - start)
-            with question.lock, _same_draws(start, devices):
+            with task.lock, _seeded(start, devices):
                 total += draw(n).detach() * (n / samples)
         return total
 
-    return question.bounded(run)
+    return task.run_in_memory(run)

@@ -1,4 +1,4 @@
-// The row of tiles: read values under the pointer, enlarge by click or Enter, go on with the arrow keys.
+// The row of tiles: values under the pointer, a click or Enter enlarges, the arrow keys show the next tile.
 const readout = () => element.querySelector(".dan-readout");
 const tiles = () => [...element.querySelectorAll(".dan-tile:not(.dan-waiting)")];
 
@@ -24,7 +24,7 @@ if (!dialog) {
 }
 let shown = 0;
 
-// All values of a tile as a table, for those who do not point.
+// All values of a tile as a table, for visitors without a pointer.
 const table = (tile) => {
   const details = document.createElement("details");
   details.innerHTML = "<summary></summary><table></table>";
@@ -48,6 +48,7 @@ const show = (index) => {
   close.addEventListener("click", () => dialog.close());
   dialog.replaceChildren(copy, ...(copy.dataset.values ? [table(copy)] : []), close);
   if (!dialog.open) dialog.showModal();
+  close.focus(); // what had the focus was replaced, and with it the arrow keys would be lost
 };
 
 element.addEventListener("click", (event) => {
@@ -57,7 +58,10 @@ element.addEventListener("click", (event) => {
 dialog.onclick = (event) => {
   if (event.target === dialog) dialog.close();
 };
-dialog.onclose = () => dialog.replaceChildren();
+// The close event comes later than the closing: the dialog may show another tile by then.
+dialog.onclose = () => {
+  if (!dialog.open) dialog.replaceChildren();
+};
 dialog.onkeydown = (event) => {
   if (event.key === "ArrowRight") show(shown + 1);
   if (event.key === "ArrowLeft") show(shown - 1);

@@ -1,0 +1,123 @@
+"""`align`, `averages` and `template`: prepare the faces of a dataset."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from PIL import Image
+from rich.progress import Progress, track
+
+from dan_model.commands.options import Dataset, Root, Split
+from dan_model.commands.terminal import errors, exit_on_error, make_folder
+from dan_model.config import PreprocessConfig
+from dan_model.devices import sharing_processes
+from dan_model.errors import ArgumentError, DanError, NoFaceError
+from dan_model.faces import FaceDetector, average_face, median_template, only_face, read_image
+from dan_model.learn.datasets import VOTES, copy_tables, load_faces
+from dan_model.weights import load_checkpoint
+
+JPEG_QUALITY = 95
+
+
+def align(
+    dataset: Dataset,
+    root: Root,
+    out: Annotated[Path, typer.Option(help="Folder for the aligned copy, in the same layout.")],
+    split: Split = "train",
+    weights: Annotated[
+        str | None, typer.Option(help="Weights with the landmark template; default: the embedded weights.")
+    ] = None,
+) -> None:
+    """Copy a dataset with every face aligned like an upload; an image without exactly one face is copied unchanged.
+
+    Files that exist are not made again. Several processes can share the work: torchrun -m dan_model align …
+    """
+    # Check everything before the first image.
+    with exit_on_error():
+        preprocess = load_checkpoint(weights).model.config.preprocess
+        if preprocess.landmark_template is None:
+            raise ArgumentError("These weights have no landmark template.", "Take others, or see `template`.")
+        if out.resolve().is_relative_to(root.resolve()):
+            raise ArgumentError(f"--out {out} lies in {root}, which is copied there.", "Give a folder outside.")
+        state = sharing_processes("cpu")
+        paths = load_faces(dataset, root, split, VOTES).paths
+        make_folder(out)
+        if state.is_main_process:
+            copy_tables(root, out)
+        # Align this process's part of the images.
+        own, detector, aligned, failed = paths[state.process_index :: state.num_processes], FaceDetector(), 0, 0
+        for path in track(own, description="Aligning", console=errors, disable=not errors.is_terminal):
+            copy = out / path.relative_to(root)
+            if copy.is_file():
+                continue
+            try:
+                aligned += _copy_aligned(path, copy, detector, preprocess)
+            except (DanError, OSError) as error:
+                failed += 1
+                errors.print(f"{path}: {error}", style="red", markup=False)
+        state.wait_for_everyone()  # a process that ends with an error would end the others
+    typer.echo(f"{out}: {aligned} of {len(own)} images aligned, the others copied or there before")
+    if failed:
+        errors.print(f"{failed} of {len(own)} images failed.", style="red")
+        raise typer.Exit(1)
+
+
+def averages(
+    dataset: Dataset,
+    root: Root,
+    out: Annotated[Path, typer.Option(help="Folder for one picture of each class.")],
+    split: Split = "train",
+    most: Annotated[int, typer.Option(min=2, help="Largest number of faces per class.")] = 400,
+) -> None:
+    """Average the aligned faces of each class, as the embedded weights see them: examples that show no real person."""
+    with exit_on_error():
+        preprocess = load_checkpoint().model.config.preprocess
+        faces, detector = load_faces(dataset, root, split), FaceDetector()
+        make_folder(out)
+        with Progress(console=errors, disable=not errors.is_terminal) as progress:
+            for k, label in enumerate(faces.labels):
+                paths = [path for path, c in zip(faces.paths, faces.classes.tolist(), strict=True) if c == k][:most]
+                photos = (read_image(path) for path in progress.track(paths, description=label))
+                try:
+                    average, count = average_face(photos, detector, preprocess)
+                except NoFaceError:
+                    typer.echo(f"{label}: no face was found in {len(paths)} images, so there is no average")
+                    continue
+                Image.fromarray(average).save(out / f"mean_{label}.png")
+                typer.echo(f"{out / f'mean_{label}.png'}: {count} faces")
+
+
+def template(
+    folder: Annotated[Path, typer.Argument(help="Folder with cropped training faces, at any depth.")],
+    every: Annotated[int, typer.Option(min=1, help="Take every n-th file only.")] = 1,
+) -> None:
+    """Derive a landmark template from the faces of a training set, for `preprocess` in config.json."""
+    with exit_on_error():
+        if not folder.is_dir():
+            raise ArgumentError(f"{folder} is no folder.", "Give a folder with cropped training faces.")
+        paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in {".png", ".jpg", ".jpeg"})[::every]
+        photos = (read_image(path) for path in track(paths, console=errors, disable=not errors.is_terminal))
+        found, count = median_template(photos, FaceDetector())
+        typer.echo(json.dumps({"landmark_template": asdict(found), "faces": count, "files": len(paths)}, indent=2))
+
+
+def _copy_aligned(path: Path, copy: Path, detector: FaceDetector, preprocess: PreprocessConfig) -> bool:
+    """Write an aligned copy of an image, or the image itself; a kill leaves the whole file or none.
+
+    Returns:
+        Whether it was aligned.
+    """
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    part = copy.with_name(f"{copy.stem}.part{copy.suffix}")
+    crop = only_face(read_image(path), detector, preprocess)
+    if crop is None:
+        shutil.copyfile(path, part)
+    else:
+        Image.fromarray(crop.pixels).save(part, quality=JPEG_QUALITY)
+    part.replace(copy)
+    return crop is not None

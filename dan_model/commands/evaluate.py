@@ -1,0 +1,66 @@
+"""`evaluate`: measure a network on a dataset."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from torch import Tensor
+
+from dan_model.commands.options import Dataset, Device, Preset, Root, Split, Weights
+from dan_model.commands.terminal import exit_on_error, make_folder
+from dan_model.devices import choose_device, sharing_processes
+from dan_model.explain.regions import face_cover
+from dan_model.learn.batches import Pixels
+from dan_model.learn.datasets import load_faces
+from dan_model.learn.evaluation import Evaluation, measure, predict
+from dan_model.learn.head_report import measure_heads
+from dan_model.show.evaluation_figures import confusion_figure, reliability_figure
+from dan_model.weights import load_checkpoint
+
+FIGURE_DPI = 130
+
+
+def evaluate(
+    dataset: Dataset,
+    root: Root,
+    out: Annotated[Path, typer.Option(help="JSON file for the metrics; figures are written beside it.")],
+    split: Split = "valid",
+    weights: Weights = None,
+    preset: Preset = None,
+    device: Device = "auto",
+    workers: Annotated[int, typer.Option(min=0, help="Processes that decode images, for datasets beyond memory.")] = 0,
+    heads: Annotated[bool, typer.Option("--heads", help="Also measure the heads: regions, ablation, overlap.")] = False,
+) -> None:
+    """Measure a network on a dataset: accuracy, balanced accuracy, per class, confusion, calibration.
+
+    Several processes can share the work: torchrun -m dan_model evaluate …
+    """
+    with exit_on_error():
+        state = sharing_processes(device)
+        checkpoint = load_checkpoint(weights, preset)
+        faces = load_faces(dataset, root, split).in_order_of(checkpoint.model.config.labels)
+        make_folder(out.parent)
+        model = checkpoint.model.to(state.device if state.num_processes > 1 else choose_device(device))
+        pixels = Pixels(faces, model.config.preprocess)
+        logits, classes = predict(model, pixels, workers=workers)
+        if not state.is_main_process:
+            return
+        measured = measure(logits, classes, model.config.labels)
+        more: dict[str, Any] = {"weights": checkpoint.name, "dataset": faces.name, "processes": state.num_processes}
+        if heads:
+            more["heads"] = measure_heads(model, pixels, face_cover(model.config.preprocess)).to_dict()
+        write_evaluation(measured, out, logits, classes, more)
+    typer.echo(
+        f"{faces.name}, {measured.count} faces: accuracy {measured.accuracy:.4f}, balanced "
+        f"{measured.balanced_accuracy:.4f}, ECE {measured.ece:.4f} -> {out}"
+    )
+
+
+def write_evaluation(measured: Evaluation, out: Path, logits: Tensor, classes: Tensor, more: dict[str, Any]) -> None:
+    """Write an evaluation as JSON, with further entries, and its figures beside it."""
+    out.write_text(json.dumps({**measured.to_dict(), **more}, indent=1), encoding="utf-8")
+    confusion_figure(measured).savefig(out.with_name(f"{out.stem}-confusion.png"), dpi=FIGURE_DPI)
+    reliability_figure(logits, classes, measured).savefig(out.with_name(f"{out.stem}-reliability.png"), dpi=FIGURE_DPI)

@@ -1,0 +1,39 @@
+"""What all commands share: errors in red, exit code 2 where nothing could start, output folders."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import typer
+from rich.console import Console
+
+from dan_model.errors import ArgumentError, DanError
+
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def exit_on_error() -> Iterator[None]:
+    """Turn a DanError into its message and exit code 2."""
+    try:
+        yield
+    except DanError as error:
+        errors.print(str(error), style="red", markup=False)
+        raise typer.Exit(2) from error
+
+
+def make_folder(out: Path) -> None:
+    """Make a folder, and check that files can be written in it.
+
+    Raises:
+        ArgumentError: They cannot.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out):
+            pass
+    except OSError as error:
+        raise ArgumentError(f"--out {out} cannot be written: {error.strerror}.", "Give another folder.") from error

@@ -1,0 +1,141 @@
+"""An attribution request: a method with its baseline and settings, read from text, and run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from dan_model.errors import ArgumentError, DeviceMemoryError
+from dan_model.explain.attributions.registry import METHODS, Setting
+from dan_model.explain.attributions.result import Attribution
+from dan_model.explain.attributions.task import BASELINES, AttributionTask, Cost
+
+DEFAULT_BASELINE = BASELINES[0]
+
+
+@dataclass(frozen=True)
+class AttributionRequest:
+    """A method with its baseline and settings. As text: method, method@baseline, method@baseline:name=value,name=value.
+
+    Attributes:
+        method: Name in `METHODS`.
+        baseline: Name in `BASELINES`; None for methods without a baseline.
+        settings: The name and value of every setting, in the method's order.
+    """
+
+    method: str
+    baseline: str | None
+    settings: tuple[tuple[str, float], ...]
+
+    @classmethod
+    def parse(cls, text: str) -> AttributionRequest:
+        """Read a request from text; what the text leaves out has its default.
+
+        Raises:
+            ArgumentError: There is no such method, baseline or setting, or a value is out of bounds.
+        """
+        # Split the text: method @ baseline : settings.
+        head, _, tail = str(text).partition(":")
+        name, _, baseline = head.partition("@")
+        if name not in METHODS:
+            raise ArgumentError(f"There is no attribution method {name!r}.", f"Choose from: {', '.join(METHODS)}.")
+        method = METHODS[name]
+        if baseline and not method.baselines:
+            raise ArgumentError(f"{text}: {method.title} has no baseline.", f"Ask for {name} alone.")
+        if baseline and baseline not in BASELINES:
+            raise ArgumentError(f"There is no baseline {baseline!r}.", f"Choose from: {', '.join(BASELINES)}.")
+        # Read the settings, each within its bounds.
+        given = dict(part.partition("=")[::2] for part in tail.split(",") if part)
+        settings = tuple(
+            (setting.name, _value(text, setting, given.pop(setting.name, None))) for setting in method.settings
+        )
+        if given:
+            known = ", ".join(setting.name for setting in method.settings) or "none"
+            raise ArgumentError(f"{text}: {method.title} has no setting {next(iter(given))!r}.", f"It has: {known}.")
+        # Refuse settings that contradict each other.
+        chosen = dict(settings)
+        if name == "integrated_gradients" and chosen["most"] < chosen["steps"]:
+            raise ArgumentError(f"{text}: most is less than steps.", "The path begins with that many points.")
+        if name == "occlusion" and chosen["stride"] > chosen["window"]:
+            raise ArgumentError(f"{text}: the stride is larger than the window.", "Some pixels would never be covered.")
+        return cls(name, (baseline or DEFAULT_BASELINE) if method.baselines else None, settings)
+
+    @property
+    def text(self) -> str:
+        """The shortest text that `parse` reads as this request."""
+        baseline = "" if self.baseline in (None, DEFAULT_BASELINE) else f"@{self.baseline}"
+        defaults = {setting.name: setting.default for setting in METHODS[self.method].settings}
+        changed = ",".join(f"{name}={value:g}" for name, value in self.settings if value != defaults[name])
+        return f"{self.method}{baseline}{':' if changed else ''}{changed}"
+
+    @property
+    def title(self) -> str:
+        """The title of the method, and the baseline where it is not the default."""
+        baseline = "" if self.baseline in (None, DEFAULT_BASELINE) else f", {self.baseline} baseline"
+        return f"{METHODS[self.method].title}{baseline}"
+
+
+def attribute(task: AttributionTask, request: AttributionRequest | str) -> Attribution:
+    """Run one method on a task. Model and input stay as they are, also after an exception.
+
+    Raises:
+        ArgumentError: There is no such method, or it does not apply to this face or these weights.
+        DeviceMemoryError: There is no room for a single pass.
+        Stopped: The task's `should_continue` returned False.
+    """
+    if isinstance(request, str):
+        request = AttributionRequest.parse(request)
+    method, start = METHODS[request.method], time.perf_counter()
+    before = Cost(task.cost.forwards, task.cost.backwards)
+    settings = dict(request.settings)
+    if request.baseline is not None:
+        settings["baseline"] = task.baseline(request.baseline)  # type: ignore[assignment]
+    try:
+        result = method.compute(task, **settings)
+    except torch.cuda.OutOfMemoryError as error:
+        raise DeviceMemoryError(f"There is no memory for {method.title}.", "Take another device.") from error
+    return Attribution(
+        **vars(result),
+        method=request.method,
+        request=request.text,
+        score=task.score,
+        baseline=request.baseline,
+        tolerance=method.tolerance,
+        forwards=task.cost.forwards - before.forwards,
+        backwards=task.cost.backwards - before.backwards,
+        seconds=time.perf_counter() - start,
+        device=str(task.x.device),
+    )
+
+
+def parse_requests(texts: Sequence[str]) -> list[AttributionRequest]:
+    """Read requests from text, each kept once; "all" stands for every method, "none" for no method.
+
+    Raises:
+        ArgumentError: See `AttributionRequest.parse`.
+    """
+    groups = {"all": tuple(METHODS), "none": ()}
+    return list(dict.fromkeys(AttributionRequest.parse(each) for text in texts for each in groups.get(text, (text,))))
+
+
+def _value(text: str, setting: Setting, given: str | None) -> float:
+    """The value of a setting as given in a request's text, or its default."""
+    if given is None:
+        return setting.default
+    whole = isinstance(setting.default, int)
+    try:
+        value = int(given) if whole else float(given)
+    except ValueError as error:
+        kind = "a whole number" if whole else "a number"
+        raise ArgumentError(
+            f"{text}: {setting.name} must be {kind}, got {given!r}.", f"It is: {setting.meaning}."
+        ) from error
+    if not setting.low <= value <= setting.high:
+        raise ArgumentError(
+            f"{text}: {setting.name} must lie in [{setting.low:g}, {setting.high:g}], got {given}.",
+            f"It is: {setting.meaning}.",
+        )
+    return value

@@ -1,0 +1,37 @@
+"""From an image file to the input of the network: read the image, find the faces, align and crop them, preprocess.
+
+Read in this order: `images` (any file or array -> upright RGB), `detection` (photo -> faces), `alignment` (face ->
+square crop, with the way back), `preprocessing` (crop -> network input).
+"""
+
+from dan_model.faces.alignment import (
+    FaceCrop,
+    average_face,
+    crop_face,
+    median_template,
+    only_face,
+    template_face,
+)
+from dan_model.faces.detection import Face, FaceDetector, whole_image
+from dan_model.faces.images import ImageLike, read_image
+from dan_model.faces.preprocessing import black, normalised, to_detail, to_input, to_pixels, to_tensor
+
+__all__ = [
+    "Face",
+    "FaceCrop",
+    "FaceDetector",
+    "ImageLike",
+    "average_face",
+    "black",
+    "crop_face",
+    "median_template",
+    "normalised",
+    "only_face",
+    "read_image",
+    "template_face",
+    "to_detail",
+    "to_input",
+    "to_pixels",
+    "to_tensor",
+    "whole_image",
+]

@@ -1,0 +1,149 @@
+"""Figures of the faithfulness of maps: a result in, a matplotlib Figure out."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+
+from dan_model.explain.faithfulness import (
+    CURVES,
+    Faithfulness,
+    MapFaithfulness,
+    MapName,
+    ParameterRandomisation,
+)
+from dan_model.show.axes import WIDTH, bare_table, plain
+from dan_model.show.style import DIVERGING, FAINT, INK, METHOD_COLOURS, head_colour
+
+ROW = 0.27  # inches; the height of a map in a list
+
+
+def areas_figure(found: Faithfulness) -> Figure:
+    """The areas under both curves of every map; the band is the range of the random maps, the dotted line edges."""
+    maps = found.maps
+    figure = Figure(figsize=(WIDTH, ROW * len(maps) + 1.1), layout="constrained")
+    panels = figure.subplots(1, 2, sharey=True)
+    for axes, curve, better in zip(panels, CURVES, ("lower", "higher"), strict=True):
+        areas = found.random_areas(curve)
+        axes.axvspan(min(areas), max(areas), color=FAINT, alpha=0.3, linewidth=0)
+        axes.axvline(float(np.mean(areas)), color=FAINT, linewidth=1)
+        axes.axvline(getattr(found.edges, f"{curve}_auc"), color=INK, linewidth=0.9, linestyle=":")
+        for i, one in enumerate(maps):
+            mark = "o" if one.name.request is None else "s"
+            axes.plot(getattr(one, f"{curve}_auc"), i, mark, color=map_colour(found.maps, i), markersize=6)
+        axes.set_title(f"{curve}: {better} is better", fontsize=9, color=INK)
+        axes.set_xlabel(f"mean {found.unit} along the curve")
+        plain(axes)
+    panels[0].set_yticks(range(len(maps)), [one.name.title for one in maps])
+    panels[0].set_ylim(len(maps) - 0.4, -0.6)
+    return figure
+
+
+def curves_figure(found: Faithfulness) -> Figure:
+    """The deletion and the insertion curve of every map; grey: random maps, dotted: edges."""
+    figure = Figure(figsize=(WIDTH, 2.6), layout="constrained")
+    panels = figure.subplots(1, 2, sharey=True)
+    for axes, curve in zip(panels, CURVES, strict=True):
+        for one in found.random:
+            _curve(axes, one, curve, FAINT, 0.8, "-")
+        for i, one in enumerate(found.maps):
+            _curve(axes, one, curve, map_colour(found.maps, i), 1.3, "-" if one.name.request is None else "--")
+        _curve(axes, found.edges, curve, INK, 1.1, ":")
+        verb = "taken away" if curve == "deletion" else "put back"
+        axes.set_xlabel(f"part of the face {verb}")
+        axes.set_xlim(0, 1)
+        plain(axes)
+    panels[0].set_ylabel(found.unit)
+    return figure
+
+
+def numbers_figure(found: Faithfulness) -> Figure:
+    """Infidelity and sensitivity of every map as a table."""
+    rows = [
+        (one.name.title, f"{one.infidelity:.2f}", "" if one.sensitivity is None else f"{one.sensitivity:.2f}")
+        for one in (*found.maps, found.edges)
+    ]
+    rows[-1] = ("picture's edges", *rows[-1][1:])
+    columns = ["infidelity ↓", "sensitivity ↓"]
+    figure = Figure(figsize=(WIDTH, ROW * len(rows) + 0.5), layout="constrained")
+    axes = figure.subplots()
+    for i, (_, *cells) in enumerate(rows):
+        for j, text in enumerate(cells):
+            axes.text(j + 0.5, i + 0.5, text or "–", ha="center", va="center", fontsize=8, color=INK)
+    axes.set(xlim=(0, len(columns)), ylim=(len(rows), 0))
+    bare_table(axes, [row[0] for row in rows], columns)
+    return figure
+
+
+def agreement_figure(found: Faithfulness) -> Figure:
+    """Rank correlation between all maps, edges last; red for alike, blue for opposite."""
+    names = [*(one.name.title for one in found.maps), "picture's edges"]
+    values = found.agreement.numpy()
+    side = max(3.4, 0.34 * len(names) + 2.2)
+    figure = Figure(figsize=(max(WIDTH, side), side * 0.86), layout="constrained")
+    axes = figure.subplots()
+    axes.imshow(values, cmap=DIVERGING, vmin=-1, vmax=1)
+    for i, j in np.ndindex(*values.shape):
+        value = float(values[i, j])
+        if np.isfinite(value):
+            ink = "white" if abs(value) > 0.6 else "#222222"
+            text = f"{round(value, 1) + 0.0:.1f}".replace("-", "−")  # no −0.0
+            axes.text(j, i, text, ha="center", va="center", fontsize=6.5, color=ink)
+    axes.set_xticks(range(len(names)), names, rotation=60, ha="left", rotation_mode="anchor")
+    axes.set_yticks(range(len(names)), names)
+    axes.xaxis.tick_top()
+    plain(axes)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    return figure
+
+
+def randomisation_figure(found: ParameterRandomisation) -> Figure:
+    """How similar every map stays to the true one while the network is randomised from the top."""
+    steps = ["nothing", *found.layers]
+    figure = Figure(figsize=(WIDTH, 3.3 + 0.16 * len(found.names)), layout="constrained")
+    axes = figure.subplots()
+    for i, name in enumerate(found.names):
+        axes.plot(
+            range(len(steps)), found.similarity(name.key), "-o" if name.request is None else "--s", markersize=3,
+            linewidth=1.3, color=name_colour(found.names, i), label=name.title,
+        )  # fmt: skip
+    axes.axhline(0, color=INK, linewidth=0.8)
+    axes.set(ylim=(-1.05, 1.05), ylabel="rank correlation with the true map")
+    axes.set_xticks(range(len(steps)), steps, rotation=25, ha="right")
+    axes.set_xlabel("random from the top down to …")
+    plain(axes)
+    figure.legend(
+        *axes.get_legend_handles_labels(),
+        fontsize=7.5,
+        frameon=False,
+        labelcolor=INK,
+        ncols=3,
+        loc="outside upper left",
+    )
+    return figure
+
+
+def map_colour(maps: tuple[MapFaithfulness, ...], index: int) -> str:
+    """The `name_colour` of a measured map."""
+    return name_colour(tuple(one.name for one in maps), index)
+
+
+def name_colour(names: tuple[MapName, ...], index: int) -> str:
+    """The colour of the head; ink for the fusion map; for attributions, the colours of a palette in turn."""
+    name = names[index]
+    if name.head is not None:
+        return head_colour(name.head)
+    if name.request is None:
+        return INK
+    before = sum(other.request is not None for other in names[:index])
+    palette = colormaps[METHOD_COLOURS]
+    return to_hex(palette(before % palette.N))
+
+
+def _curve(axes: Axes, one: MapFaithfulness, curve: str, colour: str, width: float, style: str) -> None:
+    values = getattr(one, curve).numpy()
+    axes.plot(np.linspace(0, 1, len(values)), values, style, color=colour, linewidth=width)

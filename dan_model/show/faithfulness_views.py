@@ -1,0 +1,137 @@
+"""The views and sentences of faithfulness: completeness, curves, infidelity, sensitivity, parameter randomisation."""
+
+from __future__ import annotations
+
+import math
+
+from dan_model.explain.attributions import Attribution
+from dan_model.explain.faithfulness import PATCHES, Faithfulness, ParameterRandomisation
+from dan_model.show.faithfulness_figures import (
+    agreement_figure,
+    areas_figure,
+    curves_figure,
+    numbers_figure,
+    randomisation_figure,
+)
+from dan_model.show.figure_views import FigureView
+from dan_model.show.sentences import signed
+from dan_model.show.tiles import number
+
+
+def faithfulness_views(found: Faithfulness) -> list[FigureView]:
+    """The views of the measurements that are ready; none before the first map is measured."""
+    if not found.maps:
+        return []
+    return [
+        FigureView(
+            "faithfulness",
+            "Deletion and insertion: areas",
+            areas_sentence(found),
+            areas_figure(found),
+            f"{PATCHES}×{PATCHES} patches are replaced by the {found.baseline} baseline, the map's highest first "
+            "(deletion), or put back onto it (insertion). Grey: range and mean of "
+            f"{len(found.random)} random maps as coarse as the heads'. Dotted: the picture's edges, which do not "
+            "depend on the network.",
+        ),
+        FigureView(
+            "curves",
+            "Deletion and insertion: curves",
+            f"How the {found.unit} of {found.description} falls and comes back.",
+            curves_figure(found),
+            "One line for each map, coloured as on the left; grey: random maps, dotted: edges.",
+        ),
+        FigureView(
+            "infidelity",
+            "Does a map predict what a removal does, and is it stable under noise?",
+            infidelity_sentence(found),
+            numbers_figure(found),
+            "Infidelity: how badly the sum of a map over random patches predicts the fall when they are removed; the "
+            "error of the map at its best scale, over that of a constant map. 0 is perfect, 1 is no better than a "
+            "constant map. Sensitivity: how far the map moves at most, relative to its size, under invisible noise of "
+            "up to 4 grey levels.",
+        ),
+        FigureView(
+            "agreement",
+            "Do the maps agree?",
+            agreement_sentence(found),
+            agreement_figure(found),
+            "Spearman's rank correlation over the patches: 1 the same order, 0 none, −1 reversed.",
+        ),
+    ]
+
+
+def randomisation_view(found: ParameterRandomisation) -> FigureView:
+    """The view of the parameter randomisation test."""
+    return FigureView(
+        "randomisation",
+        "Parameter randomisation test",
+        randomisation_sentence(found),
+        randomisation_figure(found),
+        "Every layer from the classifier down to the named one has random weights. A map that hardly changes shows the "
+        "picture, not the network. The maps of the heads are computed before channel attention and classifier, so they "
+        "cannot depend on these. Opposite maps (−1) come from a random classifier that happens to turn the sign.",
+        warning=any(found.insensitive(name.key) or found.detail_stays(name.key) for name in found.names),
+    )
+
+
+def attribution_sentence(attribution: Attribution) -> str:
+    """The sum of an attribution, and whether its completeness holds."""
+    if attribution.explained is None or attribution.residual is None:
+        return "It has no completeness property."
+    total = attribution.explained + attribution.residual
+    sums = f"It sums to {signed(total)}; {signed(attribution.explained)} are to be explained"
+    if attribution.complete:
+        return f"{sums}: completeness holds (residual {number(attribution.residual)})."
+    part = abs(attribution.residual) / max(abs(attribution.explained), 1e-12)
+    return f"{sums}: it is off by {signed(attribution.residual)} logits ({part:.0%}). Do not read its values as shares."
+
+
+def areas_sentence(found: Faithfulness) -> str:
+    """Which maps are better than every random map on both curves, and which on neither."""
+    beaten = {
+        one.name.title: [found.beats_random(one, curve) for curve in ("deletion", "insertion")] for one in found.maps
+    }
+    both = [title for title, curves in beaten.items() if all(curves)]
+    neither = [title for title, curves in beaten.items() if not any(curves)]
+    better = f"Better than each of {len(found.random)} random maps on both curves: {', '.join(both) or 'none'}."
+    return f"{better} On neither: {', '.join(neither) or 'none'}."
+
+
+def infidelity_sentence(found: Faithfulness) -> str:
+    """The map with the lowest infidelity, or that no map is better than a constant one."""
+    best = min(found.maps, key=lambda one: one.infidelity)
+    if best.infidelity >= 1:
+        return "No map predicts what a removal does better than a constant map."
+    return f"{best.name.title} predicts best what a removal does ({best.infidelity:.2f} of a constant map's error)."
+
+
+def agreement_sentence(found: Faithfulness) -> str:
+    """The two maps that agree most, and the two that agree least."""
+    matrix, names = found.agreement, [one.name.title for one in found.maps]
+    pairs = [
+        (float(matrix[i, j]), names[i], names[j])
+        for i in range(len(names))
+        for j in range(i)
+        if not math.isnan(float(matrix[i, j]))
+    ]
+    if not pairs:
+        return "There are no two maps to compare."
+    (high, a, b), (low, c, d) = max(pairs), min(pairs)
+    return f"Most alike: {b} and {a} ({signed(high)}). Most at odds: {d} and {c} ({signed(low)})."
+
+
+def randomisation_sentence(found: ParameterRandomisation) -> str:
+    """Which maps stay similar, or keep their fine detail, although the network is random."""
+    if found.pending:
+        return f"{len(found.layers)} of {len(found.layers) + found.pending} layers are random so far."
+    same = [name.title for name in found.names if found.insensitive(name.key)]
+    detail = [(name.title, found.detail_stays(name.key)) for name in found.names if found.detail_stays(name.key)]
+    parts = []
+    if same:
+        parts.append(f"{', '.join(same)}: hardly changed though the whole network is random. Do not trust it here.")
+    for title, layer in detail:
+        parts.append(
+            f"{title}: the fine detail stays though everything from the classifier down to {layer} is random: it shows "
+            "the picture's edges, not what the network has learned."
+        )
+    return " ".join(parts) or "Every map changes as the network is randomised: none of them merely repeats the picture."

@@ -1,0 +1,99 @@
+"""The panel of an explanation: prediction, tiles and contributions in one figure."""
+
+from __future__ import annotations
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from dan_model.explain.explanation import Explanation
+from dan_model.show.axes import literal, plain
+from dan_model.show.style import head_colour
+from dan_model.show.tiles import Tile, all_tiles, colour_bar, number
+
+TILE_INCHES = 1.55
+TILES_IN_A_ROW = 9
+
+
+def panel(explanation: Explanation, smooth: bool = True, shared: bool = True) -> Figure:
+    """Prediction, tiles in rows with their colour bars, and the contributions of the heads to the target class.
+
+    Args:
+        explanation: What to show.
+        smooth: Draw maps smoothly instead of in their native cells or pixels.
+        shared: One colour scale for all heads instead of one for each.
+    """
+    tiles = all_tiles(explanation, smooth, shared)
+    rows = [tiles[i : i + TILES_IN_A_ROW] for i in range(0, len(tiles), TILES_IN_A_ROW)]
+    size = (TILE_INCHES * len(rows[0]) + 0.4, 2.35 * len(rows) + 2.35)
+    figure = Figure(figsize=size, facecolor="white", layout="constrained")
+    parts = figure.subfigures(len(rows) + 1, 1, height_ratios=[*(2.35 for _ in rows), 2.3])
+    top, *others, bottom = parts  # type: ignore[misc]
+    for part, row in zip((top, *others), rows, strict=True):
+        _draw_tiles(part, row, len(rows[0]))
+    left, right = bottom.subplots(1, 2)
+    _draw_probabilities(left, explanation)
+    _draw_ledger(right, explanation)
+    target = literal([explanation.description])[0]
+    prediction = explanation.prediction
+    predicted = literal([prediction.label])[0]
+    confidence = float(prediction.probabilities[prediction.index])
+    top.suptitle(f"Prediction: {predicted} {confidence:.2f}    Explained: {target}", fontsize=11, x=0.01, ha="left")
+    return figure
+
+
+def _draw_tiles(figure: matplotlib.figure.SubFigure, tiles: list[Tile], places: int) -> None:
+    grid = figure.subplots(2, places, height_ratios=(20, 1), squeeze=False)
+    for axes in grid[:, len(tiles) :].flat:
+        axes.set_axis_off()
+    for (picture, bar), tile in zip(grid.T, tiles, strict=False):
+        picture.imshow(tile.pixels)
+        picture.set_title(f"{tile.title}\n{tile.note}", fontsize=8)
+        picture.set_xticks([])
+        picture.set_yticks([])
+        for spine in picture.spines.values():
+            spine.set(color=tile.colour or "#888888", linewidth=2.5 if tile.colour else 0.8)
+        if tile.scale is None:
+            bar.set_axis_off()
+            continue
+        bar.imshow(colour_bar(tile.scale), aspect="auto", extent=(tile.scale.low, tile.scale.limit, 0, 1))
+        ticks = [tile.scale.low, 0.0, tile.scale.limit] if tile.scale.signed else [0.0, tile.scale.limit]
+        bar.set_xticks(ticks, [number(tick) for tick in ticks], fontsize=6.5)
+        bar.set_yticks([])
+        bar.set_xlabel(tile.group or tile.unit, fontsize=6.5)
+
+
+def _draw_probabilities(axes: Axes, explanation: Explanation) -> None:
+    values = explanation.prediction.probabilities.numpy()
+    colours = ["#333333" if k == explanation.prediction.index else "#AAAAAA" for k in range(len(values))]
+    axes.barh(literal(explanation.labels), values, color=colours)
+    for k, value in enumerate(values):
+        axes.text(value + 0.01, k, f"{value:.3f}", va="center", fontsize=7)
+    axes.invert_yaxis()
+    axes.set(xlim=(0, 1.12), xlabel="probability")
+    plain(axes)
+
+
+def _draw_ledger(axes: Axes, explanation: Explanation) -> None:
+    """For the target class: the baseline (consensus), the contribution of each head, and their sum, the logit."""
+    fusion, k = explanation.fusion, explanation.target
+    contributions = fusion.ledger[:, k].tolist()
+    rows = ["baseline", *(f"Head {h + 1}" for h in range(len(contributions))), "logit"]
+    values = [float(fusion.consensus[k]), *contributions, float(explanation.prediction.logits[k])]
+    starts = [0.0]
+    for value in values[:-2]:
+        starts.append(starts[-1] + value)
+    starts.append(0.0)
+    colours = ["#888888", *(head_colour(h) for h in range(len(contributions))), "#333333"]
+    axes.barh(rows, values, left=starts, color=colours)
+    axes.axvline(0, color="#333333", linewidth=0.8)
+    low, high = axes.get_xlim()
+    for i, (value, start) in enumerate(zip(values, starts, strict=True)):
+        axes.text(max(start, start + value) + 0.01 * (high - low), i, f"{value:+.2f}", va="center", fontsize=7)
+    axes.set_xlim(low, high + 0.08 * (high - low))
+    axes.invert_yaxis()
+    axes.set_xlabel(
+        f"contributions to {literal(explanation.labels)[k]}, logits "
+        f"(residual {number(float(fusion.residual[k].abs()))})"
+    )
+    plain(axes)

@@ -1,0 +1,51 @@
+"""What every panel of the page needs: the sessions, the weights, and how its events run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from dan_model.ui.session import Session, SessionStore
+from dan_model.ui.weights_cache import WeightsCache
+
+REQUESTS_AT_ONCE = (
+    4  # they take turns pass by pass, so that first results never wait for another visitor's attributions
+)
+
+UNQUEUED: dict[str, Any] = {
+    "queue": False, "api_visibility": "private", "show_progress": "hidden", "trigger_mode": "multiple",
+}  # fmt: skip
+"""Settings of events that only take a note."""
+
+QUEUED: dict[str, Any] = {**UNQUEUED, "queue": True, "concurrency_id": "page", "concurrency_limit": REQUESTS_AT_ONCE}
+"""Settings of events that compute or draw."""
+
+
+@dataclass(frozen=True)
+class PageContext:
+    """What every panel needs.
+
+    Attributes:
+        weights: The weights to explain with.
+        examples: Folder with example images, or None.
+        gpu: Decorates what computes, where a GPU is lent for each call (`spaces.GPU`). It may run the call in another
+            process, where Stop acts only between two results.
+        sessions: The sessions of all visitors.
+    """
+
+    weights: WeightsCache
+    examples: Path | None = None
+    gpu: Callable[[Any], Any] | None = None
+    sessions: SessionStore = field(default_factory=SessionStore)
+
+    def session(self, request: gr.Request) -> Session:
+        """The session of the visitor who sent a request."""
+        return self.sessions.get(request.session_hash)
+
+    def begin_request(self, request: gr.Request) -> None:
+        """End the request before at once, not only when the new one leaves the queue."""
+        self.session(request).begin_request()

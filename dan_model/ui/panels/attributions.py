@@ -1,0 +1,91 @@
+"""The tab Attributions: what each one asks, whether it is complete, what it cost, and which regions it names."""
+
+from __future__ import annotations
+
+from html import escape
+
+import gradio as gr
+
+from dan_model.explain.attributions import METHODS, Attribution, AttributionRequest
+from dan_model.explain.explanation import Explanation
+from dan_model.explain.regions import REGIONS
+from dan_model.show.faithfulness_views import attribution_sentence
+from dan_model.show.style import head_colour
+from dan_model.show.tiles import Scale, number
+from dan_model.ui.html import notice, small_map
+from dan_model.ui.results import Tab
+
+NAME = "Attributions"
+NO_ATTRIBUTIONS = "Choose attributions on the left and press Explain."
+
+
+def tab() -> Tab:
+    """Add the panel to the tab that is being built."""
+    return Tab(
+        NAME,
+        gr.HTML(elem_id="dan-attributions"),
+        cards,
+        depends_on=lambda explanation: len(explanation.attributions),
+    )
+
+
+def cards(explanation: Explanation) -> str:
+    """One card for each attribution."""
+    ready = explanation.attributions.values()
+    if not ready:
+        return notice(NO_ATTRIBUTIONS)
+    explained = f"<p>All explain <b>{escape(explanation.description)}</b>.</p>"
+    return f'{explained}<div class="dan-cards">{"".join(_card(explanation, one) for one in ready)}</div>'
+
+
+def _card(explanation: Explanation, attribution: Attribution) -> str:
+    method, request = METHODS[attribution.method], AttributionRequest.parse(attribution.request)
+    # Completeness: what the values should sum to, and what they do sum to.
+    kind = "dan-sentence" if attribution.complete else "dan-notice dan-warning"
+    completeness = (
+        f"Completeness: {escape(method.completeness)}." if method.completeness else "No completeness property."
+    )
+    sentence = attribution_sentence(attribution) if method.completeness else ""
+    verdict = f'<p class="{kind}">{escape(sentence)}</p>' if sentence else ""
+    # Facts: unit, baseline, settings, cost, regions.
+    settings = ", ".join(f"{name} {value:g}" for name, value in request.settings)
+    passes = f"{attribution.forwards} forward, {attribution.backwards} backward"
+    facts = [
+        ("Unit", method.unit),
+        ("Baseline", attribution.baseline or "none"),
+        ("Settings", settings or "none"),
+        ("Passes", f"{passes} images, {attribution.seconds:.1f} s on {attribution.device}"),
+        ("On the face", _on_the_face(explanation, attribution)),
+    ]
+    rows = "".join(f"<dt>{name}</dt><dd>{escape(value)}</dd>" for name, value in facts)
+    return (
+        f'<section class="dan-card" data-request="{escape(attribution.request, quote=True)}">'
+        f"<h3>{escape(request.title)}</h3><p>{escape(method.asks)}</p><p>{completeness}</p>{verdict}"
+        f"<dl>{rows}</dl>{_per_head(explanation, attribution)}</section>"
+    )
+
+
+def _on_the_face(explanation: Explanation, attribution: Attribution) -> str:
+    """The three regions of the face that count most."""
+    if attribution.by_region is not None:
+        order = attribution.by_region.abs().argsort(descending=True)[:3].tolist()
+        return ", ".join(f"{REGIONS[r]} {float(attribution.by_region[r]):+.2f}".replace("-", "−") for r in order)
+    if explanation.regions is None:
+        return "not known: no landmarks"
+    shares = explanation.regions.shares(attribution.map if attribution.cells is None else attribution.cells)
+    return ", ".join(f"{REGIONS[r]} {float(shares[r]):.0%}" for r in shares.argsort(descending=True)[:3].tolist())
+
+
+def _per_head(explanation: Explanation, attribution: Attribution) -> str:
+    """Small maps of every head, on one scale."""
+    if attribution.per_head is None:
+        return ""
+    scale = Scale(float(attribution.per_head.abs().max()) or 1.0, signed=True)
+    title = METHODS[attribution.method].title
+    pictures = "".join(
+        f'<figure style="border-color:{head_colour(h)}">'
+        f"{small_map(explanation.crop, cells, scale, f'{title} of Head {h + 1}')}"
+        f"<figcaption>Head {h + 1}: sum {number(float(cells.sum()))}</figcaption></figure>"
+        for h, cells in enumerate(attribution.per_head)
+    )
+    return f'<div class="dan-small-row">{pictures}</div>'

@@ -1,0 +1,181 @@
+"""The tab Faithfulness: on request, every map that is shown is measured, and computed again with random weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import gradio as gr
+
+from dan_model.errors import DanError
+from dan_model.explain.explanation import Explanation
+from dan_model.explain.faithfulness import Faithfulness, MapName, ParameterRandomisation
+from dan_model.faces import FaceCrop
+from dan_model.show.faithfulness_views import faithfulness_views, randomisation_view
+from dan_model.show.tiles import Scale, number
+from dan_model.ui.context import QUEUED, UNQUEUED, PageContext
+from dan_model.ui.html import figure_views, notice, small_map
+from dan_model.ui.photo_input import shown_as_error
+from dan_model.ui.results import TILES, Part, Results
+from dan_model.ui.session import RequestToken, Session
+from dan_model.ui.state import Weights
+from dan_model.ui.status import INVITATION
+from dan_model.ui.theme import asset
+
+NAME = "Faithfulness"
+NOT_MEASURED = "Not measured for this face yet. Measuring takes the network a few hundred passes."
+NOT_RANDOMISED = "Not run for this face yet. Every map is computed again for each of eight layers."
+
+
+@dataclass(frozen=True)
+class Components:
+    """The components of the tab."""
+
+    measure: gr.Button
+    sensitivity: gr.Checkbox
+    randomise: gr.Button
+    faithfulness: Part
+    randomisation: Part
+
+
+def components() -> Components:
+    """Add the panel to the tab that is being built."""
+    with gr.Row():
+        measure = gr.Button("Measure these maps", size="sm", elem_id="dan-measure", min_width=180)
+        sensitivity = gr.Checkbox(True, label="with sensitivity to noise (slow)", elem_id="dan-sensitivity")
+        randomise = gr.Button("Randomise the network", size="sm", elem_id="dan-randomise", min_width=180)
+    faithfulness = gr.HTML(elem_id="dan-faithfulness")
+    randomisation = gr.HTML(elem_id="dan-randomisation", js_on_load=asset("faithfulness.js"))
+    return Components(
+        measure,
+        sensitivity,
+        randomise,
+        Part("faithfulness", faithfulness, lambda session, state: notice(NOT_MEASURED)),
+        Part("randomisation", randomisation, lambda session, state: notice(NOT_RANDOMISED)),
+    )
+
+
+def measured_html(found: Faithfulness) -> str:
+    """The measurements that are ready, and how many are still to come."""
+    waiting = notice(f"Measuring … {found.pending} still to come.") if found.pending else ""
+    return waiting + figure_views(faithfulness_views(found))
+
+
+def randomised_html(found: ParameterRandomisation, crop: FaceCrop) -> str:
+    """Every map with more and more random weights, by a slider, and its similarity to the true map."""
+    waiting = notice(f"Randomising … {found.pending} layers still to come.") if found.pending else ""
+    steps = ["nothing", *found.layers]
+    chips = "".join(
+        f'<span class="dan-step" data-step="{i}"{"" if i == 0 else " hidden"}>'
+        f"Random: <b>{'nothing' if i == 0 else escape(f'classifier … {name}' if i > 1 else name)}</b></span>"
+        for i, name in enumerate(steps)
+    )
+    slider = (
+        '<label class="dan-alpha-row"><span>Randomise from the top</span><input type="range" class="dan-depth" '
+        f'min="0" max="{len(steps) - 1}" step="1" value="0"><span aria-live="polite">{chips}</span></label>'
+    )
+    tiles = "".join(_stack(found, name, crop) for name in found.names)
+    row = f'<div class="dan-randomisation">{slider}<div class="dan-small-row">{tiles}</div></div>'
+    return waiting + row + figure_views([randomisation_view(found)])
+
+
+def _stack(found: ParameterRandomisation, name: MapName, crop: FaceCrop) -> str:
+    """The pictures of a map, one for each step, of which the slider shows one; each in its own colours."""
+    similarity = found.similarity(name.key)
+    pictures = ""
+    for i, values in enumerate(found.maps[name.key]):
+        scale = Scale(float(values.abs().max()) or 1.0, signed=name.signed and name.head is None)
+        caption = "the true map" if i == 0 else f"ρ {number(round(similarity[i], 2))}"
+        hidden = "" if i == 0 else " hidden"
+        pictures += (
+            f'<div class="dan-step" data-step="{i}"{hidden}>'
+            f"{small_map(crop, values, scale, f'{name.title}, {caption}')}"
+            f"<figcaption>{escape(name.title)}<br>{caption}</figcaption></div>"
+        )
+    return f"<figure>{pictures}</figure>"
+
+
+def wire(panel: Components, tiles: Part, results: Results, context: PageContext) -> None:
+    """Connect the panel: each button starts its measurement, which ends the request before it."""
+
+    # What computes, where a GPU is lent for each call.
+    def measure(weights: Weights, explanation: Explanation, sensitivity: bool) -> Iterator[Faithfulness]:
+        return context.weights.get(*weights).explainer.faithfulness(explanation, sensitivity)
+
+    def randomise(weights: Weights, explanation: Explanation) -> Iterator[ParameterRandomisation]:
+        return context.weights.get(*weights).explainer.randomisation(explanation)
+
+    gpu_measure, gpu_randomise = (context.gpu(measure), context.gpu(randomise)) if context.gpu else (None, None)
+
+    # What the buttons do.
+    @shown_as_error
+    def on_measure(sensitivity: bool, request: gr.Request) -> Iterator[list[Any]]:
+        def found(weights: Weights, e: Explanation, token: RequestToken) -> Iterator[Faithfulness]:
+            if gpu_measure:
+                return gpu_measure(weights, e, sensitivity)
+            explainer = context.weights.get(*weights).explainer
+            return explainer.faithfulness(e, sensitivity, should_continue=lambda: token.active)
+
+        session = context.session(request)
+        yield from _run(session, panel.faithfulness, tiles, results, found, lambda one, e: measured_html(one))
+
+    @shown_as_error
+    def on_randomise(request: gr.Request) -> Iterator[list[Any]]:
+        def found(weights: Weights, e: Explanation, token: RequestToken) -> Iterator[ParameterRandomisation]:
+            if gpu_randomise:
+                return gpu_randomise(weights, e)
+            return context.weights.get(*weights).explainer.randomisation(e, lambda: token.active)
+
+        session = context.session(request)
+        yield from _run(
+            session, panel.randomisation, tiles, results, found, lambda one, e: randomised_html(one, e.crop)
+        )
+
+    def on_begin(request: gr.Request) -> None:
+        context.begin_request(request)
+
+    panel.measure.click(on_begin, **UNQUEUED).then(on_measure, panel.sensitivity, results.components, **QUEUED)
+    panel.randomise.click(on_begin, **UNQUEUED).then(on_randomise, None, results.components, **QUEUED)
+
+
+def _run(
+    session: Session,
+    part: Part,
+    tiles: Part,
+    results: Results,
+    measurements: Callable[[Weights, Explanation, RequestToken], Iterator[Any]],
+    draw: Callable[[Any, Explanation], str],
+) -> Iterator[list[Any]]:
+    """Stream a measurement of what is shown into one part of the page, until it ends, is stopped, or is superseded."""
+    # Begin, unless Stop was pressed while this request was in the queue, or nothing is shown.
+    if session.stopped:
+        yield results.update({part.name: notice("Stopped.")})
+        return
+    token, state, photo = session.begin_request(), session.state, session.photo
+    if state is None or photo is None:
+        yield results.update({part.name: notice(INVITATION)})
+        return
+    # Attributions that were still being computed have ended: their tiles go.
+    state = state.finished()
+    if session.show(state, token):
+        yield results.update({TILES: tiles.render(session, state), part.name: notice("Computing …")})
+    # Show each result as it is ready, unless a newer request began while it was drawn.
+    drawn = ""
+    try:
+        for found in measurements(photo.weights, state.explanation, token):
+            if not token.active:
+                break
+            drawn = draw(found, state.explanation)
+            if token.superseded:
+                break
+            yield results.update({part.name: drawn})
+    except DanError as error:
+        yield results.update({part.name: notice(str(error), "warning")})
+        raise
+    # After a newer request Gradio would repeat the last values of this one: send none instead.
+    if token.superseded:
+        yield results.update()
+    elif not token.active:
+        yield results.update({part.name: notice("Stopped.") + drawn})

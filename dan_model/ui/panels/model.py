@@ -1,0 +1,130 @@
+"""The model: which weights the page uses, what their configuration is, and how to load others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from dan_model.errors import DanError
+from dan_model.ui import html
+from dan_model.ui.context import QUEUED, PageContext
+from dan_model.ui.photo_input import shown_as_error
+from dan_model.weights import PRESETS, Checkpoint
+
+NO_PRESET = "none"
+LOADING = {"concurrency_id": "weights", "concurrency_limit": 1}
+
+
+@dataclass(frozen=True)
+class Header:
+    """The top of the page: which model is in use."""
+
+    title: gr.Markdown
+    theme: gr.Button
+    notice: gr.HTML
+
+
+@dataclass(frozen=True)
+class Components:
+    """The components that load another model."""
+
+    source: gr.Textbox
+    preset: gr.Dropdown
+    load: gr.Button
+    configuration: gr.JSON
+
+
+def header(first: Checkpoint) -> Header:
+    """Add the top of the page to the page that is being built."""
+    with gr.Row():
+        title = gr.Markdown(header_text(first), elem_id="dan-head")
+        theme = gr.Button("Light / dark", size="sm", elem_id="dan-theme", min_width=120)
+    notice = gr.HTML(html.notice(first.notice or "", "warning"), visible=bool(first.notice), elem_id="dan-model-notice")
+    return Header(title, theme, notice)
+
+
+def components(first: Checkpoint) -> Components:
+    """Add the panel to the page that is being built."""
+    with gr.Accordion("Model", open=False, elem_id="dan-model"):
+        source = gr.Textbox(
+            label="Hugging Face id", placeholder="user/name, user/name@revision; empty: the first model"
+        )
+        preset = gr.Dropdown([NO_PRESET, *PRESETS], value=NO_PRESET, label="Preset (for a bare published file)")
+        load = gr.Button("Load model", elem_id="dan-load")
+        configuration = gr.JSON(
+            configuration_of(first), label="Configuration", max_height=300, elem_id="dan-configuration"
+        )
+    return Components(source, preset, load, configuration)
+
+
+def header_text(checkpoint: Checkpoint) -> str:
+    """The title of the page with the name, the heads, the classes and the accuracy of a model, in Markdown."""
+    config = checkpoint.model.config
+    measured = config.provenance.get("validation")
+    accuracy = measured.get("accuracy") if isinstance(measured, Mapping) else None
+    measured_text = f" · accuracy {accuracy:.1%} on its validation faces" if isinstance(accuracy, float) else ""
+    revision = f" at {checkpoint.revision}" if checkpoint.revision else ""
+    return (
+        "# DAN Explorer\n"
+        "See what each attention head of *Distract Your Attention* attends to, how their fusion decides, and what "
+        "Captum's attributions show on the same face.\n\n"
+        f"Model: **{checkpoint.name}**{revision} · {config.num_heads} heads · "
+        f"classes: {', '.join(config.labels)}{measured_text}"
+    )
+
+
+def configuration_of(checkpoint: Checkpoint) -> dict[str, Any]:
+    """The configuration of a model, as the page shows it."""
+    revision = {"revision": checkpoint.revision} if checkpoint.revision else {}
+    return {"model": checkpoint.name, **revision, **checkpoint.model.config.to_dict()}
+
+
+def wire(
+    panel: Components,
+    top: Header,
+    request_components: list[Any],
+    request_choices: Any,
+    load_photo: dict[str, Any],
+    explain: dict[str, Any],
+    context: PageContext,
+) -> None:
+    """Connect the panel: another model is loaded, and the photo is explained with it.
+
+    Args:
+        panel: This panel.
+        top: The top of the page.
+        request_components: Components whose choices depend on the model.
+        request_choices: Gives their choices and values for an explainer, in the same order.
+        load_photo: The event that loads the photo again.
+        explain: The event that explains it.
+        context: Of the page.
+    """
+
+    @shown_as_error
+    def on_weights(source: str, preset: str, request: gr.Request) -> Iterator[list[Any]]:
+        session = context.session(request)
+        weights = (source, None if preset == NO_PRESET else preset)
+        unchanged = [gr.skip() for _ in outputs[2:]]
+        yield [gr.skip(), gr.HTML(html.notice("Loading the model …"), visible=True), *unchanged]
+        try:
+            loaded = context.weights.get(*weights)
+        except DanError as error:
+            yield [gr.skip(), gr.HTML(html.notice(f"The model stays as it is. {error}", "warning")), *unchanged]
+            raise
+        session.weights = weights
+        checkpoint = loaded.checkpoint
+        new_choices = zip(request_components, request_choices(loaded.explainer), strict=True)
+        yield [
+            header_text(checkpoint),
+            gr.HTML(html.notice(checkpoint.notice or "", "warning"), visible=bool(checkpoint.notice)),
+            configuration_of(checkpoint),
+            *(type(component)(**values) for component, values in new_choices),
+        ]
+
+    outputs: list[Any] = [top.title, top.notice, panel.configuration, *request_components]
+    switched = panel.load.click(on_weights, [panel.source, panel.preset], outputs, **{**QUEUED, **LOADING})
+    switched.success(**load_photo).success(**explain)
+    top.theme.click(None, js="() => { document.body.classList.toggle('dark') }", api_visibility="private")

@@ -1,0 +1,50 @@
+"""The prediction: the status of the photo, the probability of every class, and one sentence about the heads."""
+
+from __future__ import annotations
+
+from html import escape
+
+import gradio as gr
+
+from dan_model.explain.explanation import Explanation
+from dan_model.show.sentences import summary
+from dan_model.ui.html import notice, sentence
+from dan_model.ui.results import STATUS, Part
+from dan_model.ui.session import Session
+from dan_model.ui.state import PageState
+from dan_model.ui.status import INVITATION, photo_status
+
+
+def parts() -> list[Part]:
+    """Add the panel to the page that is being built."""
+    return [
+        Part(STATUS, gr.HTML(notice(INVITATION), elem_id="dan-status"), _status),
+        Part(
+            "probabilities",
+            gr.HTML(elem_id="dan-probabilities"),
+            lambda session, state: probability_bars(state.explanation),
+        ),
+        Part(
+            "sentence",
+            gr.HTML(elem_id="dan-sentence"),
+            lambda session, state: sentence(summary(state.explanation)),
+        ),
+    ]
+
+
+def probability_bars(explanation: Explanation) -> str:
+    """Every class with its probability; the prediction and the explained class are marked."""
+    rows = []
+    for k, label in enumerate(explanation.labels):
+        p = float(explanation.prediction.probabilities[k])
+        best = " dan-best" if k == explanation.prediction.index else ""
+        explained = " dan-explained" if k == explanation.target else ""
+        rows.append(
+            f'<div class="dan-class{best}{explained}"><span>{escape(label)}</span>'
+            f'<span class="dan-track"><span style="width:{100 * p:.2f}%"></span></span><span>{p:.3f}</span></div>'
+        )
+    return f'<div class="dan-classes" role="group" aria-label="Class probabilities">{"".join(rows)}</div>'
+
+
+def _status(session: Session, state: PageState) -> str:
+    return "" if session.photo is None else photo_status(session.photo, state.explanation)

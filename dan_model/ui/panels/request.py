@@ -1,0 +1,162 @@
+"""The request: which class is explained, compared with which, for which head, and by which attribution methods."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from dan_model.errors import DanError
+from dan_model.explain import Explainer
+from dan_model.explain.attributions import DEFAULT_METHODS, METHODS
+from dan_model.explain.explanation import Explanation
+from dan_model.faces import FaceCrop
+from dan_model.ui.context import QUEUED, UNQUEUED, PageContext
+from dan_model.ui.explain_request import ExplainRequest, choices, explain
+from dan_model.ui.html import notice
+from dan_model.ui.photo_input import shown_as_error
+from dan_model.ui.results import STATUS, Results
+from dan_model.ui.state import PageState, Weights
+from dan_model.ui.status import INVITATION, photo_status
+
+
+@dataclass(frozen=True)
+class Components:
+    """The components of the panel."""
+
+    target: gr.Dropdown
+    against: gr.Dropdown
+    contribution: gr.Dropdown
+    methods: gr.CheckboxGroup
+    baselines: gr.CheckboxGroup
+    run: gr.Button
+    stop: gr.Button
+
+
+def components(explainer: Explainer) -> Components:
+    """Add the panel to the page that is being built, with the choices that an explainer offers."""
+    targets, againsts, contributions, baseline_choice = choices(explainer)
+    target = gr.Dropdown(**targets, label="Class to explain", elem_id="dan-target")
+    against = gr.Dropdown(**againsts, label="rather than", elem_id="dan-against")
+    contribution = gr.Dropdown(
+        **contributions,
+        label="for",
+        info="A head: only its contribution is explained.",
+        elem_id="dan-contribution",
+    )
+    methods = gr.CheckboxGroup(
+        [(method.title, name) for name, method in METHODS.items()],
+        value=list(DEFAULT_METHODS),
+        label="Attributions (Captum)",
+        elem_id="dan-methods",
+    )
+    baselines = gr.CheckboxGroup(**baseline_choice, label="Baselines (reference inputs)", elem_id="dan-baselines")
+    with gr.Row():
+        run = gr.Button("Explain", variant="primary", elem_id="dan-run", min_width=100)
+        stop = gr.Button("Stop", elem_id="dan-stop", min_width=100)
+    return Components(target, against, contribution, methods, baselines, run, stop)
+
+
+def depends_on_model(panel: Components) -> list[Any]:
+    """The components whose choices depend on the model, in the order of `choices`."""
+    return [panel.target, panel.against, panel.contribution, panel.baselines]
+
+
+def explain_event(
+    panel: Components, face: gr.Radio, drawing: list[Any], results: Results, context: PageContext
+) -> dict[str, Any]:
+    """The event that explains the chosen face, as arguments for Gradio's listeners.
+
+    Args:
+        panel: This panel.
+        face: The choice of a face.
+        drawing: The components that say how maps are drawn: smoothly or not, with a shared scale or not.
+        results: Where it is shown.
+        context: Of the page.
+    """
+
+    def compute(
+        weights: Weights, crop: FaceCrop, target: str | None, texts: list[str], against: str | None, head: int | None
+    ) -> Iterator[Explanation]:
+        return context.weights.get(*weights).explainer.stream_crop(
+            crop, target, texts, True, against=against, head=head
+        )
+
+    on_gpu = context.gpu(compute) if context.gpu else None
+
+    @shown_as_error
+    def on_explain(
+        chosen: str | None,
+        target: str,
+        against: str,
+        contribution: str,
+        methods: list[str],
+        baselines: list[str],
+        smooth: str,
+        shared: bool,
+        request: gr.Request,
+    ) -> Iterator[list[Any]]:
+        # Begin, unless Stop was pressed while this request was in the queue.
+        session = context.session(request)
+        session.set_drawing(smooth, shared)
+        if session.stopped:
+            yield results.update({STATUS: notice("Stopped.")})
+            return
+        token, photo = session.begin_request(), session.photo
+        if photo is None or chosen is None:
+            yield results.blank(notice(INVITATION) if photo is None else photo_status(photo))
+            return
+
+        def stream(
+            crop: FaceCrop, target: str | None, texts: list[str], against: str | None, head: int | None
+        ) -> Iterator[Explanation]:
+            if on_gpu:
+                return on_gpu(photo.weights, crop, target, texts, against, head)
+            return context.weights.get(*photo.weights).explainer.stream_crop(
+                crop, target, texts, True, lambda: token.active, against, head, session.cache
+            )
+
+        # Show each part as it is ready.
+        wanted = ExplainRequest(chosen, target, against, contribution, tuple(methods), tuple(baselines))
+        state: PageState | None = None
+        show = results.first
+        try:
+            for state in explain(stream, photo, wanted):
+                if not token.active:
+                    break
+                values = show(session, state, token)
+                if values is None:
+                    break
+                yield values
+                show = results.later
+        except DanError:  # what is ready stays, and no tile waits for what will not come
+            if state is not None and token.active and (values := results.later(session, state.finished(), token)):
+                yield values
+            raise
+        # After a newer request Gradio would repeat the last values of this one: send none instead. After Stop, what is
+        # ready stays.
+        if token.superseded:
+            yield results.update()
+        elif state is not None and not token.active:
+            for draw in (results.first, results.later) if show == results.first else (results.later,):
+                if values := draw(session, state.finished(), token):
+                    yield values
+
+    inputs = [face, panel.target, panel.against, panel.contribution, panel.methods, panel.baselines, *drawing]
+    return {"fn": on_explain, "inputs": inputs, "outputs": results.components, **QUEUED}
+
+
+def wire(panel: Components, explain: dict[str, Any], context: PageContext) -> None:
+    """Connect the panel: Explain and every other class or head explain again, Stop stops."""
+
+    def on_begin(request: gr.Request) -> None:
+        context.begin_request(request)
+
+    def on_stop(request: gr.Request) -> None:
+        context.session(request).stop()
+
+    changes = [panel.run.click, panel.target.input, panel.against.input, panel.contribution.input]
+    gr.on(changes, on_begin, **UNQUEUED).then(**explain)
+    panel.stop.click(on_stop, **UNQUEUED)

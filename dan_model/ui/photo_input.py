@@ -1,0 +1,66 @@
+"""Uploads in, errors out: an image component that hands over files untouched, and DanErrors as Gradio's errors."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.data_classes import ImageData
+from gradio.utils import get_upload_folder
+
+from dan_model.errors import DanError
+
+
+def photo_input(examples: Path | None, **settings: Any) -> gr.Image:
+    """An image component whose handlers get the path of the uploaded file.
+
+    Gradio decodes an image before it hands it over, and the message where it cannot shows a path of the server. Here
+    only `read_image` decodes, with its own messages.
+
+    Args:
+        examples: Folder whose files may be chosen as well, or None.
+        settings: Arguments of `gr.Image`.
+    """
+    image = gr.Image(type="filepath", **settings)
+    allowed = [Path(image.GRADIO_CACHE).resolve(), Path(get_upload_folder()).resolve()]
+    if examples is not None:
+        allowed.append(examples.resolve())
+
+    def uploaded_file(payload: ImageData | None) -> str | None:
+        if payload is None:
+            return None
+        path = Path(payload.path or "").resolve()
+        if not payload.path or not any(path.is_relative_to(folder) for folder in allowed):
+            raise gr.Error("The image did not arrive as an upload. Send the file itself.", print_exception=False)
+        return str(path)
+
+    image.preprocess = uploaded_file  # type: ignore[method-assign]
+    return image
+
+
+def shown_as_error(handler: Callable[..., Any]) -> Callable[..., Any]:
+    """A handler whose DanErrors become Gradio's errors: a toast on the page, a message for API clients."""
+    if inspect.isgeneratorfunction(handler):
+
+        @functools.wraps(handler)
+        def stream(*args: Any, **kwargs: Any) -> Any:
+            try:
+                yield from handler(*args, **kwargs)
+            except DanError as error:
+                raise gr.Error(escape(str(error), quote=False), print_exception=False) from error
+
+        return stream
+
+    @functools.wraps(handler)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return handler(*args, **kwargs)
+        except DanError as error:
+            raise gr.Error(escape(str(error), quote=False), print_exception=False) from error
+
+    return call

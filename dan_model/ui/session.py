@@ -1,0 +1,131 @@
+"""What the page stores of each visitor, in memory only, and which of a visitor's requests may still run."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from dan_model.explain.attributions import Attribution
+from dan_model.explain.cache import Cache
+from dan_model.ui.state import FIRST_WEIGHTS, SMOOTH, KeptFace, PageState, UploadedPhoto, Weights
+
+CACHE_BYTES = 24_000_000  # of attributions, for each session: about 100
+IDLE_SECONDS = 900.0  # after which a session is deleted
+
+
+@dataclass(eq=False)
+class Session:
+    """The state of one visitor. A new request, or Stop, ends the request before it.
+
+    Attributes:
+        weights: The weights for the next photo.
+        photo: The visitor's photo, or None.
+        state: What is shown, or None.
+        smooth: Whether maps are drawn smoothly rather than in their native cells.
+        shared: Whether all heads have one colour scale.
+        tab: The open tab.
+        stale_tabs: Tabs whose figures are not drawn yet for `state`; they are drawn when the tab is opened.
+        kept_face: The face kept for transplants, or None.
+        cache: The attributions computed for this visitor; deleted with the session.
+        requests: The number of requests so far.
+        stopped: Whether Stop was pressed after the last request.
+        last_seen: When the visitor was last active, in seconds of a steady clock.
+    """
+
+    weights: Weights = FIRST_WEIGHTS
+    photo: UploadedPhoto | None = None
+    state: PageState | None = None
+    smooth: bool = True
+    shared: bool = True
+    tab: str = ""
+    stale_tabs: frozenset[str] = frozenset()
+    kept_face: KeptFace | None = None
+    cache: Cache[Attribution] = field(default_factory=lambda: Cache(CACHE_BYTES))
+    requests: int = 0
+    stopped: bool = False
+    last_seen: float = 0.0
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def begin_request(self) -> RequestToken:
+        """Begin a request; it ends the one before."""
+        with self._lock:
+            self.requests += 1
+            self.stopped = False
+            return RequestToken(self, self.requests)
+
+    def begin_photo(self) -> RequestToken:
+        """Begin the request for another photo, or for none: what was shown of the last one is deleted."""
+        token = self.begin_request()
+        self.photo = self.state = None
+        return token
+
+    def show(self, state: PageState, token: RequestToken) -> bool:
+        """Set what is shown, unless a newer request has begun.
+
+        Returns:
+            Whether it was set.
+        """
+        with self._lock:
+            if token.superseded:
+                return False
+            self.state = state
+            return True
+
+    def set_drawing(self, drawing: str, shared: bool) -> None:
+        """Choose how maps are drawn, `SMOOTH` or `NATIVE`, and whether all heads have one colour scale."""
+        self.smooth, self.shared = drawing == SMOOTH, shared
+
+    def stop(self) -> None:
+        """Stop all requests."""
+        self.stopped = True
+
+
+@dataclass(frozen=True, eq=False)
+class RequestToken:
+    """Says whether one request may still run."""
+
+    session: Session
+    number: int
+
+    @property
+    def superseded(self) -> bool:
+        """Whether a newer request has begun."""
+        return self.number != self.session.requests
+
+    @property
+    def active(self) -> bool:
+        """Whether the request may run on: it is the newest, and was not stopped."""
+        return not self.superseded and not self.session.stopped
+
+
+class SessionStore:
+    """All sessions, in memory only. A session ends when the visitor leaves, or after `IDLE_SECONDS` of inactivity.
+
+    Args:
+        clock: Returns the seconds of a steady clock.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._sessions: dict[str, Session] = {}
+        self._clock = clock
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def get(self, session_hash: str | None) -> Session:
+        """The session with this hash; a new one if there is none."""
+        now = self._clock()
+        for other, session in list(self._sessions.items()):
+            if now - session.last_seen > IDLE_SECONDS:
+                self.end(other)
+        session = self._sessions.setdefault(session_hash or "", Session())
+        session.last_seen = now
+        return session
+
+    def end(self, session_hash: str | None) -> None:
+        """Delete a session and stop its requests."""
+        session = self._sessions.pop(session_hash or "", None)
+        if session is not None:
+            session.stop()

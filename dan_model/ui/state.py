@@ -1,0 +1,89 @@
+"""What the page stores of one visitor: the photo in reduced form, what is shown, and a face kept for transplants."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from torch import Tensor
+
+from dan_model.explain.explanation import Explanation
+from dan_model.faces import FaceCrop
+from dan_model.show.photos import numbered
+
+MAX_FACES = 24  # of one photo
+WHOLE = "whole image"  # instead of the number of a face
+SMOOTH, NATIVE = "smooth", "native cells"  # how maps are drawn
+
+Weights = tuple[str, str | None]
+"""Source and preset, as `load_checkpoint` takes them; an empty source means the weights that the page started with."""
+
+FIRST_WEIGHTS: Weights = ("", None)
+
+
+@dataclass(frozen=True, eq=False)
+class UploadedPhoto:
+    """What the page stores of a photo until the next one: reduced pictures, never the photo itself.
+
+    Attributes:
+        crops: The faces, cropped, largest first.
+        whole: The whole image as one face, which a visitor may choose explicitly.
+        reduced: The photo, its longer side reduced to `OVERVIEW_SIDE` pixels.
+        boxes: The boxes of the faces in `reduced`.
+        weights: The weights that the crops were made for.
+    """
+
+    crops: tuple[FaceCrop, ...]
+    whole: FaceCrop
+    reduced: np.ndarray
+    boxes: tuple[np.ndarray, ...]
+    weights: Weights
+
+    @property
+    def numbers(self) -> list[str]:
+        """The numbers of the faces, from 1, as the page shows them."""
+        return [str(i + 1) for i in range(len(self.crops))]
+
+    def crop(self, choice: str) -> FaceCrop | None:
+        """The crop of a face by its number, or of the whole image; None where there is no such face."""
+        if choice == WHOLE:
+            return self.whole
+        return self.crops[self.numbers.index(choice)] if choice in self.numbers else None
+
+    def overview(self, chosen: str | None) -> np.ndarray:
+        """The reduced photo with its faces numbered and the chosen one marked."""
+        return numbered(self.reduced, self.boxes, self.numbers.index(chosen) if chosen in self.numbers else None)
+
+
+@dataclass(frozen=True, eq=False)
+class PageState:
+    """What the results column shows.
+
+    Attributes:
+        explanation: The explanation, as far as it is ready.
+        pending: Attribution requests, as text, that are still to come.
+    """
+
+    explanation: Explanation
+    pending: tuple[str, ...] = ()
+
+    def finished(self) -> PageState:
+        """The same state with nothing still to come."""
+        return replace(self, pending=())
+
+
+@dataclass(frozen=True, eq=False)
+class KeptFace:
+    """A face whose heads can be transplanted into others.
+
+    Attributes:
+        embeddings: v, (H, C).
+        weights: The weights that it was explained with.
+        label: The predicted class.
+        pixels: The face as the network sees it, (224, 224, 3) uint8.
+    """
+
+    embeddings: Tensor
+    weights: Weights
+    label: str
+    pixels: np.ndarray

@@ -1,0 +1,32 @@
+"""The status line: what a visitor should know about the photo and its faces."""
+
+from __future__ import annotations
+
+from dan_model.explain.explanation import Explanation
+from dan_model.ui.html import notice
+from dan_model.ui.state import MAX_FACES, WHOLE, UploadedPhoto
+
+INVITATION = "Choose a photo, take one with the camera, or click an example."
+
+
+def photo_status(photo: UploadedPhoto, explanation: Explanation | None = None) -> str:
+    """What a visitor should know about the faces of a photo, and about the one that is explained, as a notice."""
+    count = len(photo.crops)
+    if explanation is None:
+        return notice(
+            f"No face was found in this photo. Take another one, or choose “{WHOLE}” to explain all of it as a face.",
+            "warning",
+        )
+    most = "The largest" if count == MAX_FACES else ""
+    texts = ["One face found." if count == 1 else f"{most} {count} faces found, numbered by size.".strip()]
+    if explanation.crop.face.score is None:
+        texts = [
+            "The whole image is explained as if it were a face. Where its parts lie is not known: attributions by "
+            "region are left out."
+        ]
+    if explanation.crop.small:
+        texts.append(
+            f"The crop has only {explanation.crop.side:.1f} pixels a side in the photo, fewer than the network's "
+            "training images: read its maps with care."
+        )
+    return notice(" ".join(texts), "warning" if explanation.crop.small else "info")

@@ -1,0 +1,72 @@
+"""The weights that visitors chose: a few sets, each loaded completely or not at all, shared by all visitors."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from dan_model.errors import ArgumentError
+from dan_model.explain import Explainer
+from dan_model.weights import Checkpoint, HubAddress, load_checkpoint
+
+MAX_SETS = 3  # besides the first; about 80 MB each
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedWeights:
+    """A checkpoint and its explainer."""
+
+    checkpoint: Checkpoint
+    explainer: Explainer
+
+
+class WeightsCache:
+    """Loads weights for visitors and stores the latest sets.
+
+    Args:
+        first: The weights that the page starts with.
+        paths_allowed: Whether visitors may name folders and files of this machine; not on a public server.
+        load: Loads a checkpoint by source and preset.
+    """
+
+    def __init__(
+        self,
+        first: LoadedWeights,
+        paths_allowed: bool,
+        load: Callable[[str, str | None], Checkpoint] = load_checkpoint,
+    ) -> None:
+        self.first = first
+        self._paths_allowed = paths_allowed
+        self._load = load
+        self._sets: OrderedDict[tuple[str, str | None], LoadedWeights] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, source: str, preset: str | None) -> LoadedWeights:
+        """The weights with this source; the first ones for an empty source.
+
+        Raises:
+            ArgumentError: The source is a path, and paths are not allowed.
+            CheckpointError: The weights cannot be loaded; see `load_checkpoint`.
+        """
+        source = source.strip()
+        if not source:
+            return self.first
+        if not self._paths_allowed and HubAddress.parse(source) is None:
+            raise ArgumentError(f"{source!r} is no repository on the Hub.", "Write user/name or user/name@revision.")
+        key = (source, preset)
+        with self._lock:
+            loaded = self._sets.get(key)
+        if loaded is None:  # outside the lock, so that others are served meanwhile
+            checkpoint = self._load(source, preset)
+            explainer = Explainer.from_checkpoint(
+                checkpoint, self.first.explainer.device, self.first.explainer.detector, cache_bytes=0
+            )
+            loaded = LoadedWeights(checkpoint, explainer)
+        with self._lock:
+            loaded = self._sets.setdefault(key, loaded)
+            self._sets.move_to_end(key)
+            while len(self._sets) > MAX_SETS:
+                self._sets.popitem(last=False)
+        return loaded

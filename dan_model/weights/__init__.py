@@ -1,0 +1,40 @@
+"""Weights from any source: the embedded ones, a folder, a published file, the Hugging Face Hub.
+
+Read in this order: `checkpoints` (any source -> DAN), `published` (files in the published layout), `hub` (the only
+module that connects to the Hub), `model_cards` (the README.md of a checkpoint).
+"""
+
+from dan_model.weights.checkpoints import (
+    CHECKPOINT_FILES,
+    CONFIG_FILE,
+    EMBEDDED,
+    REFERENCE_FILE,
+    WEIGHTS_FILE,
+    Checkpoint,
+    import_published,
+    load_backbone,
+    load_checkpoint,
+    load_or_embedded,
+)
+from dan_model.weights.hub import HubAddress, UnreachableError, hub_endpoint, push_folder
+from dan_model.weights.model_cards import model_card
+from dan_model.weights.published import PRESETS
+
+__all__ = [
+    "CHECKPOINT_FILES",
+    "CONFIG_FILE",
+    "EMBEDDED",
+    "PRESETS",
+    "REFERENCE_FILE",
+    "WEIGHTS_FILE",
+    "Checkpoint",
+    "HubAddress",
+    "UnreachableError",
+    "hub_endpoint",
+    "import_published",
+    "load_backbone",
+    "load_checkpoint",
+    "load_or_embedded",
+    "model_card",
+    "push_folder",
+]

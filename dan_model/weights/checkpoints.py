@@ -1,0 +1,293 @@
+"""Weights from any source -> DAN. Only this file knows where weights are stored and which files a checkpoint has."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dan_model.config import ModelConfig
+from dan_model.errors import CheckpointError, ConfigError, DanError
+from dan_model.network import DAN
+from dan_model.weights.hub import HubAddress, HubFolder
+from dan_model.weights.published import (
+    PRESETS,
+    count_classes,
+    published_config,
+    read_backbone,
+    read_published,
+    read_tensors,
+)
+
+EMBEDDED = Path(__file__).parent.parent / "pretrained" / "ferplus"
+EMBEDDED_SHA256 = "68416d397af03020a58104fc023405a3f8fbd1ef9cfe835f8c445f49521301ae"
+CONFIG_FILE = "config.json"
+WEIGHTS_FILE = "model.safetensors"
+REFERENCE_FILE = "reference.safetensors"
+CHECKPOINT_FILES = (CONFIG_FILE, WEIGHTS_FILE, REFERENCE_FILE, "README.md")
+"""The files of a checkpoint folder; no other file is ever published."""
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """A network with its weights, and where they came from.
+
+    Attributes:
+        model: The network, in eval mode, on the CPU.
+        name: A short name to display ("FER+ (embedded)", the name of a folder or file, `user/name`).
+        path: The folder or file that was read.
+        revision: For the Hub: the first eight hex digits of the commit.
+        notice: What users must know about these weights, such as why they are not the requested ones; or None.
+        reference: The file with statistics over many faces (see `explain.reference`), or None.
+    """
+
+    model: DAN
+    name: str
+    path: Path
+    revision: str | None = None
+    notice: str | None = None
+    reference: Path | None = None
+
+
+def load_checkpoint(source: str | Path | None = None, preset: str | None = None) -> Checkpoint:
+    """Load DAN with weights.
+
+    Args:
+        source: None or "" for the embedded weights; a folder with `config.json` and `model.safetensors`; a file in the
+            published layout (`.pth`, `.bin` or `.safetensors`), which needs a `preset`; or on the Hub `user/name`,
+            `user/name@revision`, and either with `:file` for a file in the published layout.
+        preset: One of `PRESETS`, for a published file: its labels and preprocessing.
+
+    Returns:
+        The checkpoint. If the Hub does not answer and an earlier download is used, its `notice` says so.
+
+    Raises:
+        CheckpointError: There are no weights, or they are unreadable, unsafe, or not those of this network; the message
+            names the tensors that do not fit.
+        UnreachableError: The Hub does not answer, and there is no earlier download.
+        ConfigError: `config.json` is malformed.
+    """
+    # The embedded weights.
+    if source is None or source == "":
+        if preset is not None:
+            raise CheckpointError(f"Preset {preset!r} needs a published file.", "Give the file as weights.")
+        _check_sha256(EMBEDDED / WEIGHTS_FILE, EMBEDDED_SHA256)
+        return Checkpoint(_load_folder(EMBEDDED), "FER+ (embedded)", EMBEDDED, reference=_reference(EMBEDDED))
+    # A folder or a file on disk.
+    path = Path(source)
+    try:
+        path = path.expanduser()
+        is_folder, is_file = path.is_dir(), path.is_file()
+    except (OSError, RuntimeError) as error:
+        raise CheckpointError(f"{str(source)[:200]!r} is no path: {error}.", "Give a folder or a file.") from error
+    if preset is not None and (is_folder or preset not in PRESETS):
+        raise CheckpointError(
+            f"Preset {preset!r} does not apply to {source}.",
+            f"A preset is for a published file, and one of: {', '.join(PRESETS)}.",
+        )
+    if is_folder:
+        return Checkpoint(_load_folder(path), path.resolve().name, path, reference=_reference(path))
+    if is_file:
+        return Checkpoint(import_published(path, preset), path.name, path)
+    # A repository on the Hub.
+    address = HubAddress.parse(str(source))
+    if address is not None:
+        return _load_hub(address, preset)
+    raise CheckpointError(
+        f"There are no weights at {str(source)!r}.",
+        f"Give a folder with {CONFIG_FILE} and {WEIGHTS_FILE}, a published file, user/name, or nothing (embedded).",
+    )
+
+
+def load_backbone(model: DAN, source: str | Path) -> None:
+    """Replace the backbone of a network by that of other weights. All other parameters stay as they are.
+
+    Args:
+        model: The network; changed in place.
+        source: As for `load_checkpoint`; or a file with a ResNet-18 under torchvision's names, such as the one trained
+            on MS-Celeb-1M from which the paper starts.
+
+    Raises:
+        CheckpointError: There are no weights, or they are unreadable, unsafe, or not those of a ResNet-18.
+    """
+    path = Path(source).expanduser()
+    given = read_backbone(path) if path.is_file() else load_checkpoint(source).model.features.state_dict()
+    own = model.features.state_dict()
+    counters = {key: value for key, value in own.items() if key.endswith("num_batches_tracked")}  # old files have none
+    state = {**counters, **_as_float32(given, str(source))}
+    _check_tensors(state, own, f"{source} holds no ResNet-18", "Give one of DAN or of torchvision.")
+    model.features.load_state_dict(state)
+
+
+def load_or_embedded(source: str | Path | None = None, preset: str | None = None) -> Checkpoint:
+    """Like `load_checkpoint`, but fall back to the embedded weights; the notice then gives the reason."""
+    try:
+        return load_checkpoint(source, preset)
+    except DanError as error:
+        embedded = load_checkpoint()
+        return replace(embedded, notice=f"These are the embedded weights, not {source}: {error}")
+
+
+def import_published(
+    path: Path,
+    preset: str | None,
+    labels: Sequence[str] | None = None,
+    changes: Mapping[str, Any] | None = None,
+    where: str | None = None,
+) -> DAN:
+    """Load DAN from a file in the published layout.
+
+    Args:
+        path: `.pth`, `.bin` or `.safetensors`.
+        preset: One of `PRESETS`, or None if labels are given.
+        labels: Class names in index order, instead of the preset's.
+        changes: Entries of `PreprocessConfig` that differ from the preset's.
+        where: The source of the file, for messages. None: the path.
+
+    Raises:
+        CheckpointError: The file is unreadable, unsafe, or not DAN's; or labels and preset do not fit it.
+        ConfigError: The changes do not give a valid preprocessing.
+    """
+    where = where or str(path)
+    state = read_published(path)
+    config = published_config(state, where, preset, labels)
+    preprocess = replace(config.preprocess, **(changes or {}))
+    return build(replace(config, preprocess=preprocess), state, where)
+
+
+def build(config: ModelConfig, state: Mapping[str, Tensor], where: str) -> DAN:
+    """Build DAN with given parameters, in eval mode.
+
+    Args:
+        config: Labels, heads, preprocessing.
+        state: Parameters and buffers under the published names, of any float type.
+        where: The source of the parameters, for messages.
+
+    Raises:
+        CheckpointError: A tensor is missing, unknown, of another shape or not finite.
+    """
+    state = _as_float32(state, where)
+    if "fc.weight" in state and count_classes(state) != len(config.labels):
+        raise CheckpointError(
+            f"{where} has {count_classes(state)} classes, its config {len(config.labels)} labels.",
+            "Give the config that belongs to these weights.",
+        )
+    model = DAN(config.labels, config.num_heads, config.preprocess, config.provenance)
+    _check_tensors(
+        state, model.state_dict(), f"{where} does not fit the network", "Give the weights that belong to its config."
+    )
+    model.load_state_dict(state, strict=True)
+    return model.eval()
+
+
+def _load_folder(folder: Path) -> DAN:
+    for name in (CONFIG_FILE, WEIGHTS_FILE):
+        if not (folder / name).is_file():
+            raise CheckpointError(
+                f"{folder} has no {name}.", "A checkpoint folder holds both, as save_pretrained writes."
+            )
+    return _load_files(_read_config(folder / CONFIG_FILE, str(folder)), folder / WEIGHTS_FILE, str(folder))
+
+
+def _load_hub(address: HubAddress, preset: str | None) -> Checkpoint:
+    """Load a checkpoint from the Hub; whatever can be checked is checked before the large files are downloaded."""
+    folder = HubFolder.open(address, address.file or CONFIG_FILE)
+    # Configuration and tensors, from one published file or from a checkpoint's two files.
+    if address.file is not None:
+        if preset not in PRESETS:
+            published_config({}, str(address), preset)  # raises the error that explains the preset
+        path, commit = folder.fetch(address.file)
+        model = import_published(path, preset, where=str(address))
+    else:
+        config_path, commit = folder.fetch(CONFIG_FILE)
+        config = _read_config(config_path, str(address))
+        path, _ = folder.fetch(WEIGHTS_FILE)
+        model = _load_files(config, path, str(address))
+    # Reference statistics, which most repositories do not have.
+    reference = None
+    if address.file is None:
+        with suppress(CheckpointError):
+            reference, _ = folder.fetch(REFERENCE_FILE)
+    notice = f"An earlier download of {address} is used: {folder.unreachable}." if folder.unreachable else None
+    return Checkpoint(model, str(address), path, commit[:8], notice, reference)
+
+
+def _load_files(config: ModelConfig, weights: Path, where: str) -> DAN:
+    return build(config, read_tensors(weights), f"{where}: {WEIGHTS_FILE}")
+
+
+def _reference(folder: Path) -> Path | None:
+    path = folder / REFERENCE_FILE
+    return path if path.is_file() else None
+
+
+def _read_config(path: Path, where: str) -> ModelConfig:
+    try:
+        return ModelConfig.from_dict(json.loads(path.read_text(encoding="utf-8")))
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {CONFIG_FILE} is not one of DAN: {error.what}", error.remedy) from error
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(
+            f"{where}: {CONFIG_FILE} is not valid JSON: {error}.", "Correct it or download it again."
+        ) from error
+
+
+def _as_float32(state: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
+    """The tensors with all float types as float32; integers stay. Sparse, complex and meta tensors are refused."""
+    refused = [
+        key for key, value in state.items() if value.layout != torch.strided or value.is_meta or value.is_complex()
+    ]
+    if refused:
+        raise CheckpointError(
+            f"{where} holds tensors that are not plain numbers: {_shortened(refused)}.", "Save them as dense tensors."
+        )
+    return {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
+
+
+def _check_tensors(state: Mapping[str, Tensor], expected: Mapping[str, Tensor], complaint: str, remedy: str) -> None:
+    """Raise a CheckpointError that lists all tensors of `state` that do not fit `expected`."""
+    missing = sorted(set(expected) - set(state))
+    unknown = sorted(set(state) - set(expected))
+    shared = sorted(set(expected) & set(state))
+    shapes = [
+        f"{key} {tuple(state[key].shape)} instead of {tuple(expected[key].shape)}"
+        for key in shared
+        if state[key].shape != expected[key].shape
+    ]
+    not_finite = [key for key in shared if not torch.isfinite(state[key]).all()]
+    negative = [key for key in shared if key.endswith("running_var") and (state[key] < 0).any()]
+    problems = {
+        "missing": missing,
+        "unknown": unknown,
+        "of another shape": shapes,
+        "not finite": not_finite,
+        "negative": negative,
+    }
+    if any(problems.values()):
+        details = "; ".join(f"{problem}: {_shortened(names)}" for problem, names in problems.items() if names)
+        raise CheckpointError(f"{complaint} ({details}).", remedy)
+
+
+def _check_sha256(path: Path, expected: str) -> None:
+    try:
+        found = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise CheckpointError(f"The embedded weights {path} cannot be read: {error}.", "Install again.") from error
+    if found != expected:
+        raise CheckpointError(
+            f"The embedded weights {path} were changed (sha256 {found[:12]}… instead of {expected[:12]}…).",
+            "Restore them (git checkout, or install again).",
+        )
+
+
+def _shortened(names: list[str], count: int = 4) -> str:
+    """The first names of a list, and how many more there are."""
+    more = f" and {len(names) - count} more" if len(names) > count else ""
+    return ", ".join(names[:count]) + more

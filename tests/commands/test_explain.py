@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from dan_model.commands.app import app
+from tests.fixtures.examples import EXAMPLES
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, [str(a) for a in arguments])
+
+
+def test_every_face_gets_its_three_files_and_bad_images_do_not_stop_the_rest(tmp_path):
+    (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff nothing")
+    result = run(
+        "explain", EXAMPLES / "two_faces.jpg", tmp_path / "broken.jpg", EXAMPLES / "no_face.jpg",
+        tmp_path / "missing.png", EXAMPLES / "hopper.jpg", "--out", tmp_path / "a" / "b", "--method", "layer_grad_cam",
+    )  # fmt: skip
+    assert result.exit_code == 1
+    names = sorted(path.name for path in (tmp_path / "a" / "b").iterdir() if path.name != "numbers.jsonl")
+    stems = ["hopper-face1", "two_faces-face1", "two_faces-face2"]
+    assert names == sorted(f"{stem}.{suffix}" for stem in stems for suffix in ("png", "npz", "json"))
+    for text in (
+        "broken.jpg is not an image",
+        "No face was found",
+        "missing.png does not exist",
+        "3 of 5 images failed",
+    ):
+        assert text in result.stderr
+    assert "two_faces.jpg: face 2: happiness" in result.stdout
+    with np.load(tmp_path / "a" / "b" / "hopper-face1.npz") as stored:
+        assert stored["spatial"].shape == (4, 7, 7)
+        assert stored["attribution_layer_grad_cam"].shape == (224, 224)
+
+
+def test_target_whole_image_and_equal_names(tmp_path):
+    (tmp_path / "other").mkdir()
+    Image.open(EXAMPLES / "hopper.jpg").save(tmp_path / "other" / "no_face.png")
+    result = run(
+        "explain", EXAMPLES / "no_face.jpg", tmp_path / "other" / "no_face.png", "--whole-image", "--native",
+        "--target", "fear", "--method", "none", "--out", tmp_path / "out",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.stderr
+    assert sorted(p.name for p in (tmp_path / "out").glob("*.json")) == ["no_face-2-face1.json", "no_face-face1.json"]
+    found = json.loads((tmp_path / "out" / "no_face-face1.json").read_text())
+    assert found["target"] == "fear"
+    assert found["attributions"] == {}
+    assert found["face"]["landmarks"] is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--target", "joy"), "no class 'joy'"),
+        (("--method", "magic"), "no attribution method 'magic'"),
+        (("--weights", "./no/such"), "no weights at './no/such'"),
+        (("--preset", "rafdb"), "needs a published file"),
+        (("--head", "9"), "no head 9"),
+        (("--target", "fear", "--against", "fear"), "compared with itself"),
+        (("--method", "all", "--method", "magic"), "no attribution method 'magic'"),
+        (("--whole-image", "--method", "region_ablation"), "needs a face that was found"),
+    ],
+)
+def test_wrong_arguments_stop_before_any_image_with_exit_code_2(tmp_path, arguments, message):
+    result = run("explain", EXAMPLES / "hopper.jpg", "--out", tmp_path / "out", *arguments)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_output_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    result = run("explain", EXAMPLES / "hopper.jpg", "--out", tmp_path / "file")
+    assert result.exit_code == 2
+    assert "cannot be written" in result.stderr
+
+
+def test_template_prints_the_median_of_a_folder(tmp_path):
+    Image.open(EXAMPLES / "astronaut.jpg").save(tmp_path / "one.png")
+    (tmp_path / "deep").mkdir()
+    Image.open(EXAMPLES / "hopper.jpg").save(tmp_path / "deep" / "two.png")
+    result = run("template", tmp_path)
+    assert result.exit_code == 0, result.stderr
+    found = json.loads(result.stdout)
+    assert (found["faces"], found["files"]) == (2, 2)
+    assert 0.3 < found["landmark_template"]["nose"][0] < 0.7
+
+
+def test_it_runs_as_a_module():
+    done = subprocess.run([sys.executable, "-m", "dan_model", "--help"], capture_output=True, text=True, check=True)
+    assert "explain" in done.stdout
+
+
+def test_views_are_written_as_figures_and_measured(tmp_path):
+    result = run("explain", EXAMPLES / "hopper.jpg", "--out", tmp_path, "--method", "none", "--views")
+    assert result.exit_code == 0
+    names = {path.name.removeprefix("hopper-face1-").removesuffix(".png") for path in tmp_path.glob("*-face1-*.png")}
+    assert names == {
+        "regions", "region-map", "overlap", "gates", "attended-vs-used", "contributions", "ablation", "tug-of-war",
+        "shapley", "path", "distances", "projection",
+    }  # fmt: skip
+    found = json.loads((tmp_path / "hopper-face1.json").read_text())
+    assert len(found["attended_vs_used"]["measured"]) == 4
+    assert len(found["fusion"]["shapley"]["removed"]) == 4
+
+
+def test_faithfulness_and_randomisation_are_written_as_numbers_and_figures(tmp_path, few_controls):
+    result = run(
+        "explain", EXAMPLES / "astronaut.jpg", "--out", tmp_path, "--method", "layer_grad_cam", "--against", "fear",
+        "--faithfulness", "--randomisation", "--no-panel",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    found = json.loads((tmp_path / "astronaut-face1.json").read_text())
+    assert found["explained"] == "happiness rather than fear"
+    maps = ["head 1", "head 2", "head 3", "head 4", "fusion", "layer_grad_cam"]
+    assert list(found["faithfulness"]["maps"]) == maps == list(found["randomisation"]["maps"])
+    assert len(found["randomisation"]["maps"]["fusion"]["similarity"]) == 1 + len(found["randomisation"]["layers"])
+    for name in ("faithfulness", "curves", "infidelity", "agreement", "randomisation"):
+        assert (tmp_path / f"astronaut-face1-{name}.png").stat().st_size > 5000

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+
+from dan_model.explain import Explainer
+from dan_model.explain.attributions import attribute
+from dan_model.explain.attributions.gradients import NODES
+from dan_model.explain.fusion import Classifier, fusion_shifts
+from dan_model.faces import black
+from tests.fixtures.examples import EXAMPLES
+
+
+@pytest.mark.parametrize(
+    "example",
+    ["astronaut.jpg", "hopper.jpg", *(f"mean_{name}.png" for name in (
+        "neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt"
+    ))],
+)  # fmt: skip
+def test_integrated_gradients_explains_all_but_one_per_cent_on_ten_faces(explainer, example):
+    """With the default steps, against the logits of the face and of a black image, computed without the method."""
+    whole = "whole" if example.startswith("mean") else 0
+    e = explainer.explain(EXAMPLES / example, attributions=("integrated_gradients",), face=whole)
+    result = e.attributions["integrated_gradients"]
+    with torch.no_grad():
+        start = explainer.model(black(explainer.model.config.preprocess))[0, e.target]
+    rise = float(e.prediction.logits[e.target] - start)
+    assert result.explained == pytest.approx(rise, abs=1e-3)
+    assert abs(float(result.map.double().sum()) - rise) <= 0.01 * max(abs(rise), 0.5) + 1e-3
+    assert result.complete
+    assert result.backwards <= 480
+
+
+def test_a_path_cut_into_pieces_adds_up_to_captums_own_sum_over_it(small_explainer, small_smiling):
+    """With steps that need no refinement, each piece is Captum's rule on that piece: here by plain autograd.
+
+    In float64, where no ReLU changes its sign because the images were in another batch.
+    """
+    exact = Explainer(copy.deepcopy(small_explainer.model).double(), small_explainer.detector)
+    task = exact.task(small_smiling)
+    result = attribute(task, f"integrated_gradients:steps={2 * NODES},most={2 * NODES}")
+    base = task.baseline("black")
+    nodes, weights = np.polynomial.legendre.leggauss(NODES)
+    total = torch.zeros_like(task.x)
+    for low in (0.0, 0.5):
+        for node, weight in zip(nodes, weights, strict=True):
+            point = (base + (low + 0.25 * (node + 1)) * (task.x - base)).requires_grad_()
+            (gradient,) = torch.autograd.grad(exact.model(point)[0, 1], point)
+            total += 0.25 * weight * gradient * (task.x - base)
+    torch.testing.assert_close(result.map, total[0].sum(dim=0), rtol=1e-6, atol=1e-8)  # Captum weighs in float32
+
+
+def test_integrated_gradients_of_a_ledger_entry_sums_to_the_rise_of_the_entry(explainer, astronaut):
+    e = explainer.explain(astronaut, attributions=("integrated_gradients",), head=0)
+    result = e.attributions["integrated_gradients"]
+    with torch.no_grad():
+        blank = explainer.model.eval().stages(black(explainer.model.config.preprocess))
+    weight = Classifier.from_model(explainer.model).weight[e.target]
+    before = float(fusion_shifts(blank.embeddings[0].double())[0] @ weight)
+    rise = float(e.fusion.ledger[0, e.target]) - before
+    assert float(result.map.double().sum()) == pytest.approx(rise, abs=0.01 * abs(rise) + 1e-3)
+    assert e.description == "the contribution of Head 1 to happiness"
+    assert float(e.score.evidence(e.fusion).sum()) == pytest.approx(float(e.fusion.ledger[0, e.target]))
+
+
+def test_deep_lift_is_not_complete_on_dan_and_reports_the_residual(task):
+    result = attribute(task, "deep_lift")
+    assert float(result.map.double().sum()) == pytest.approx(result.explained + result.residual, abs=1e-3)
+    assert not result.complete
+
+
+def test_noise_is_always_the_same_and_leaves_the_global_generators_alone(task, small_task):
+    torch.manual_seed(7)
+    before = torch.random.get_rng_state()
+    numpy_before = np.random.get_state()[1].copy()
+    for text in ("smooth_grad:samples=3", "gradient_shap:samples=3", "gradient_shap:samples=3,noise=0.1"):
+        first, second = (attribute(small_task, text).map for _ in range(2))
+        assert torch.equal(first, second), text
+    assert np.array_equal(np.random.get_state()[1], numpy_before)
+    shapley = [attribute(task, "region_shapley:samples=2").by_region for _ in range(2)]
+    assert torch.equal(*shapley)
+    assert torch.equal(torch.random.get_rng_state(), before)

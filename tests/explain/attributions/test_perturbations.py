@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from dan_model.explain.attributions import attribute
+from dan_model.explain.regions import REGIONS
+
+
+def test_region_shapley_sums_to_the_full_score_less_the_ablated_one(task):
+    result = attribute(task, "region_shapley:samples=4")
+    with torch.no_grad():
+        scores = task.model.eval()(torch.cat([task.x, task.baseline("black")]))[:, 1]
+    assert float(result.by_region.sum()) == pytest.approx(float(scores[0] - scores[1]), abs=1e-3)
+    assert result.complete
+    assert result.map.untyped_storage().nbytes() == result.map.numel() * result.map.element_size()
+
+
+def test_region_ablation_is_the_fall_when_one_region_is_black(task):
+    result = attribute(task, "region_ablation")
+    mask, base = task.regions.map, task.baseline("black")
+    for r, name in enumerate(REGIONS):
+        covered = torch.where(mask == r, base, task.x)
+        with torch.no_grad():
+            scores = task.model.eval()(torch.cat([task.x, covered]))[:, 1]
+        assert float(result.by_region[r]) == pytest.approx(float(scores[0] - scores[1]), abs=1e-3), name
+        if bool((mask == r).any()):
+            assert float(result.map[mask == r].unique()) == pytest.approx(float(result.by_region[r]))
+
+
+def test_occlusion_is_the_fall_of_the_logit_when_a_square_is_covered(task):
+    """With squares that do not overlap, each must hold logit - logit of the covered face, computed one by one."""
+    result = attribute(task, "occlusion:window=112,stride=112")
+    baseline = task.baseline("black")
+    with torch.no_grad():
+        full_logit = task.model.eval()(task.x)[0, 1]
+        for rows in (slice(0, 112), slice(112, 224)):
+            for columns in (slice(0, 112), slice(112, 224)):
+                covered = task.x.clone()
+                covered[..., rows, columns] = baseline[..., rows, columns]
+                fall = full_logit - task.model(covered)[0, 1]
+                torch.testing.assert_close(result.map[rows, columns], fall.expand(112, 112), rtol=1e-3, atol=1e-3)

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+
+import pytest
+import torch
+from torchvision.models.resnet import BasicBlock
+
+from dan_model.errors import ArgumentError, DeviceMemoryError
+from dan_model.explain.attributions import BASELINES, attribute
+from dan_model.explain.attributions.task import BLUR, ScoreFunction
+from dan_model.faces import black, normalised
+from dan_model.network import Block
+
+
+def test_separate_relus_change_no_bit_and_let_deep_lift_and_guided_backpropagation_run(task):
+    """torchvision's block uses one in-place ReLU twice; the blocks of DAN have two ReLUs."""
+    torch.manual_seed(0)
+    tied, untied = BasicBlock(8, 8).eval(), Block(8, 8).eval()
+    untied.load_state_dict(tied.state_dict())
+    x = torch.randn(2, 8, 9, 9)
+    assert torch.equal(tied(x.clone()), untied(x.clone()))
+
+    plain = copy.deepcopy(task.model)
+    for module in plain.features.modules():
+        if isinstance(module, Block):
+            module.relu.inplace = module.relu2.inplace = True
+    with torch.no_grad():
+        assert torch.equal(plain.eval()(task.x), task.model.eval()(task.x))
+    for name in ("deep_lift", "guided_grad_cam"):
+        assert bool(attribute(task, name).map.isfinite().all())
+
+
+def test_baselines_are_a_black_image_the_blurred_face_and_the_mean_face(task, explainer):
+    assert torch.equal(task.baseline("black"), black(explainer.model.config.preprocess))
+    blurred = task.baseline("blur")
+    assert blurred.shape == task.x.shape
+    assert float(blurred.diff(dim=3).abs().max()) < 2 * float(task.x.max() - task.x.min()) / BLUR
+    mean = task.baseline("mean")
+    again = normalised(torch.nn.functional.interpolate(
+        explainer.reference.mean_face[None], (224, 224), mode="bilinear"), explainer.model.config.preprocess
+    )  # fmt: skip
+    torch.testing.assert_close(mean, again)
+    maps = [attribute(task, f"region_ablation@{name}") for name in BASELINES]
+    assert [one.baseline for one in maps] == list(BASELINES)
+    assert len({round(float(one.by_region.sum()), 3) for one in maps}) == len(BASELINES)
+    with pytest.raises(ArgumentError, match="no mean face"):
+        replace(task, mean_face=None).baseline("mean")
+
+
+def test_passes_are_counted_and_work_goes_in_batches(task):
+    sizes = []
+    hook = task.model.bn.register_forward_hook(lambda module, inputs, output: sizes.append(len(output)))
+    try:
+        for text, images, back in (
+            ("region_ablation", 9, 0),
+            ("occlusion:window=56,stride=56", 17, 0),
+            ("saliency", 1, 1),
+        ):
+            sizes.clear()
+            result = attribute(task, text)
+            assert (result.forwards, result.backwards) == (images, back)
+            assert sum(sizes) == images
+            assert max(sizes) <= 8
+    finally:
+        hook.remove()
+
+
+def test_a_batch_without_memory_is_halved_and_a_single_image_without_memory_is_refused(task, monkeypatch):
+    expected = attribute(task, "occlusion:window=56,stride=56").map
+    room, tried = 2, []
+    forward = ScoreFunction.forward
+
+    def short(self, x):
+        tried.append(len(x))
+        if len(x) > room:
+            raise torch.cuda.OutOfMemoryError("out of memory")
+        return forward(self, x)
+
+    monkeypatch.setattr(ScoreFunction, "forward", short)
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: None)
+    torch.testing.assert_close(attribute(task, "occlusion:window=56,stride=56").map, expected, rtol=1e-3, atol=1e-3)
+    assert {8, 4, 2} <= set(tried)
+    room = 0
+    with pytest.raises(DeviceMemoryError, match="single pass"):
+        attribute(task, "region_ablation")

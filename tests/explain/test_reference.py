@@ -1,0 +1,88 @@
+"""Reference statistics: percentiles, distances to the classes, the file, and the notes that use them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from dan_model.errors import CheckpointError
+from dan_model.explain import Explainer
+from dan_model.explain.reference import Reference, compute_class_distances
+from dan_model.explain.regions import REGIONS
+from dan_model.show.figure_views import class_views, head_views
+from dan_model.show.sentences import unusual_regions_note
+from dan_model.weights import load_checkpoint
+from tests.fixtures.models import random_dan
+
+
+def test_percentiles_by_hand():
+    reference = Reference(torch.zeros(2, 4), quantiles={"overlap": torch.linspace(0, 2, 101)})
+    for value, percent in ((-1, 0), (0, 0), (0.5, 25), (0.51, 25.5), (2, 100), (3, 100)):
+        assert reference.percentile("overlap", value) == pytest.approx(percent, abs=1e-4)
+    assert reference.percentile("saturation", 0.5) is None
+    table = torch.linspace(0, 1, 101)[:, None, None] * torch.tensor([[1.0, 2.0]])  # one head, two regions
+    regions = Reference(torch.zeros(2, 4), quantiles={"regions": table})
+    assert [regions.percentile("regions", 0.5, 0, r) for r in (0, 1)] == pytest.approx([50, 25], abs=1e-4)
+    flat = Reference(torch.zeros(2, 4), quantiles={"overlap": torch.zeros(101)})
+    assert flat.percentile("overlap", 0.0) == 50
+
+
+def test_a_face_of_the_set_has_the_position_and_distances_measured_for_it(reference, stages_one_by_one):
+    for i in (0, 5):
+        placed = compute_class_distances(stages_one_by_one[i].features[0], reference)
+        torch.testing.assert_close(placed.point, reference.points[i], rtol=1e-3, atol=1e-4)
+        pooled = stages_one_by_one[i].features[0].mean(dim=(1, 2))
+        torch.testing.assert_close(placed.distances, (reference.centres - pooled).norm(dim=1), rtol=1e-4, atol=1e-5)
+
+
+def test_a_saved_reference_loads_unchanged_and_is_refused_for_other_classes(reference, three_class_model, tmp_path):
+    path = tmp_path / "reference.safetensors"
+    reference.save(path)
+    again = Reference.load(path, three_class_model)
+    for name in ("centres", "mean", "axes", "points", "classes", "mean_face"):
+        assert torch.equal(getattr(again, name), getattr(reference, name))
+    assert all(torch.equal(again.quantiles[name], values) for name, values in reference.quantiles.items())
+    assert again.source == reference.source
+    with pytest.raises(CheckpointError, match="other classes"):
+        Reference.load(path, random_dan(classes=4))
+    path.write_bytes(b"nothing")
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        Reference.load(path, three_class_model)
+
+
+def test_centres_alone_give_distances_and_no_plane(reference, three_class_model, detector, astronaut):
+    e = Explainer(three_class_model, detector, Reference(reference.centres)).explain(astronaut)
+    (view,) = class_views(e)
+    assert "nearest to the centre of" in view.sentence
+    without = Explainer(three_class_model, detector).explain(astronaut)
+    assert "bring no reference statistics" in class_views(without)[0].sentence
+    assert "bring no reference statistics" in head_views(without)[-2].note
+
+
+def test_the_embedded_weights_have_reference_statistics(astronaut, detector):
+    checkpoint = load_checkpoint()
+    e = Explainer.from_checkpoint(checkpoint, torch.device("cpu"), detector).explain(astronaut)
+    assert e.labels[int(e.class_distances.distances.argmin())] == "happiness"
+    assert int(e.reference.source["count"]) > 2000
+    assert e.reference.mean_face.shape == (1, 48, 48)
+    views = class_views(e)
+    assert [view.name for view in views] == ["distances", "projection"]
+    note = next(view.note for view in head_views(e) if view.name == "overlap")
+    assert "reference faces: cosine higher than on" in note
+
+
+def test_regions_with_unusual_attention_are_named(explainer, astronaut):
+    e = explainer.explain(astronaut)
+    shares = torch.stack([e.regions.shares(a) for a in e.heads.spatial]).float()  # (H, R)
+    usual = torch.linspace(0.5, 1.5, 101)[:, None, None] * shares
+    usual[:, 1, 2] = shares[1, 2] / 2  # head 2 looks more at the third region than on any reference face
+    usual[:, 3, 4] = shares[3, 4] + 1
+    reference = replace(e.reference, quantiles={"regions": usual}, source={"count": "7"})
+    note = unusual_regions_note(replace(e, reference=reference))
+    less, more = f"Head 4 {REGIONS[4]} less than on 100 %", f"Head 2 {REGIONS[2]} more than on 100 %"
+    assert note == f"Unusual, of 7 reference faces: {less}; {more} of them."
+    plain = replace(e.reference, quantiles={"regions": torch.linspace(0.5, 1.5, 101)[:, None, None] * shares})
+    assert unusual_regions_note(replace(e, reference=plain)).startswith("No share is unusual")
+    assert unusual_regions_note(replace(e, reference=None)) == ""

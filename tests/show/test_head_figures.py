@@ -1,0 +1,36 @@
+"""Figures of the heads hold the values of the results."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dan_model.explain.heads import compute_overlap
+from dan_model.show.head_figures import attended_vs_used_figure, gates_figure, overlap_figure, regions_figure
+
+
+@pytest.fixture(scope="module")
+def explanation(explainer, astronaut):
+    return explainer.explain(astronaut, attended_vs_used=True)
+
+
+def test_tables_hold_the_shares_and_the_overlap(explanation):
+    texts = [text.get_text() for text in regions_figure(explanation, explanation.regions).axes[0].texts]
+    maps = [*explanation.heads.spatial, explanation.fusion.map]
+    shares = [*(explanation.regions.shares(cells) for cells in maps), explanation.regions.area]
+    assert texts == [f"{float(share):.0%}" for row in shares for share in row]
+    overlap = compute_overlap(explanation.heads)
+    matrices = (overlap.cosine, overlap.iou, overlap.gates)
+    for axes, matrix in zip(overlap_figure(overlap).axes, matrices, strict=True):
+        assert [text.get_text() for text in axes.texts] == [f"{float(value):.2f}" for value in matrix.flatten()]
+
+
+def test_gates_and_attended_vs_used_are_drawn_as_they_are(explanation):
+    lines = gates_figure(explanation.heads.gates).axes[0].lines[:4]
+    for line, row in zip(lines, explanation.heads.gates, strict=True):
+        np.testing.assert_array_equal(line.get_ydata(), row.sort(descending=True).values)
+    cells, bars = attended_vs_used_figure(explanation, explanation.attended_vs_used).axes
+    np.testing.assert_array_equal(cells.lines[2].get_ydata(), explanation.fusion.evidence[2].flatten())
+    assert [patch.get_width() for patch in bars.patches[1:]] == pytest.approx(
+        explanation.attended_vs_used.measured.tolist()
+    )

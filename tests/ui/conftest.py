@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from dan_model.explain import Explainer
+from dan_model.ui import page
+from dan_model.ui.explain_request import ExplainRequest, explain
+from dan_model.ui.panels.photo import load_photo
+from dan_model.ui.results import Results
+from dan_model.ui.state import SMOOTH, PageState, UploadedPhoto
+from dan_model.ui.weights_cache import LoadedWeights, WeightsCache
+from dan_model.weights import load_checkpoint
+from tests.fixtures.examples import EXAMPLES
+
+
+def request_values(*methods: str) -> tuple:
+    """What the controls of the page hold for the first face."""
+    wanted = ExplainRequest("1", methods=methods)
+    chosen = (wanted.face, wanted.target, wanted.against, wanted.contribution)
+    return (*chosen, list(wanted.methods), list(wanted.baselines), SMOOTH, True)
+
+
+@dataclass(frozen=True)
+class BuiltPage:
+    """A page without a server: its handlers by name, and the names of its parts, in the order of the results."""
+
+    handlers: dict[str, Callable[..., Any]]
+    names: tuple[str, ...]
+    visitor: SimpleNamespace
+
+    def upload(self, name: str) -> None:
+        list(self.handlers["on_photo"](str(EXAMPLES / name), self.visitor))
+
+    def explain(self, *methods: str):
+        """The values of every step, by the name of the part."""
+        for values in self.handlers["on_explain"](*request_values(*methods), self.visitor):
+            yield dict(zip(self.names, values, strict=True))
+
+
+@pytest.fixture
+def build_page(explainer, monkeypatch) -> Callable[..., BuiltPage]:
+    """Builds the page and notes what its handlers return values for."""
+
+    def make(gpu: Callable[[Any], Any] | None = None) -> BuiltPage:
+        made: list[Results] = []
+        monkeypatch.setattr(page, "Results", lambda *args: made.append(Results(*args)) or made[-1])
+        weights = WeightsCache(LoadedWeights(load_checkpoint(), explainer), paths_allowed=False)
+        built = page.build(weights, gpu=gpu)
+        handlers = {block.name: block.fn for block in built.fns.values()}
+        return BuiltPage(handlers, made[0].names, SimpleNamespace(session_hash="visitor"))
+
+    return make
+
+
+@pytest.fixture
+def photo(explainer) -> Callable[[str], UploadedPhoto]:
+    return lambda name: load_photo(explainer, str(EXAMPLES / name))
+
+
+@pytest.fixture
+def first_state(explainer, photo) -> Callable[..., PageState]:
+    """The first results for a face of an example, without attributions."""
+
+    def state(name: str, face: str = "1", target: str | None = None) -> PageState:
+        wanted = ExplainRequest(face) if target is None else ExplainRequest(face, target)
+        return next(explain(stream(explainer), photo(name), wanted))
+
+    return state
+
+
+def stream(explainer: Explainer):
+    """As the page streams from an explainer, without attended versus used."""
+
+    def run(crop, target, texts, against, head):
+        return explainer.stream_crop(crop, target, texts, against=against, head=head)
+
+    return run

@@ -1,0 +1,167 @@
+"""The panels without a browser: what they show is what the library computes."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dan_model.errors import ArgumentError, NoFaceError
+from dan_model.explain import Explainer
+from dan_model.show.figure_views import all_views
+from dan_model.show.style import HEAD_COLOURS
+from dan_model.ui import html
+from dan_model.ui.explain_request import ExplainRequest, baseline_choices, explain
+from dan_model.ui.page import build
+from dan_model.ui.panels import fusion, model
+from dan_model.ui.panels.bench import bench
+from dan_model.ui.panels.photo import load_photo
+from dan_model.ui.panels.prediction import probability_bars
+from dan_model.ui.panels.tiles import tile_row
+from dan_model.ui.session import Session
+from dan_model.ui.state import MAX_FACES, WHOLE, PageState
+from dan_model.ui.status import photo_status
+from dan_model.ui.weights_cache import LoadedWeights, WeightsCache
+from dan_model.weights import load_checkpoint
+from tests.fixtures.examples import EXAMPLES
+from tests.fixtures.models import random_dan
+from tests.ui.conftest import stream
+
+
+def test_heads_are_drawn_while_methods_are_pending(explainer, photo):
+    wanted = ExplainRequest("1", methods=("layer_grad_cam",))
+    states = list(explain(stream(explainer), photo("hopper.jpg"), wanted))
+    assert [state.pending for state in states] == [("layer_grad_cam",), ()]
+    row = tile_row(states[0].explanation, True, True, states[0].pending)
+    assert row.count('class="dan-tile"') == 6
+    assert row.count("dan-waiting") == 1
+
+
+def test_faces_are_chosen_by_number_and_the_whole_image_by_name(explainer, photo):
+    two = photo("two_faces.jpg")
+
+    def first(wanted: ExplainRequest):
+        return next(explain(stream(explainer), two, wanted)).explanation
+
+    assert two.numbers == ["1", "2"]
+    assert "2 faces" in photo_status(two, first(ExplainRequest("2", "anger")))
+    whole = first(ExplainRequest(WHOLE))
+    assert "whole image" in photo_status(two, whole)
+    assert "by region are left out" in photo_status(two, whole)
+    wanted = ExplainRequest(WHOLE, methods=("region_ablation", "layer_grad_cam"))
+    last = list(explain(stream(explainer), two, wanted))[-1]
+    assert list(last.explanation.attributions) == ["layer_grad_cam"]
+    with pytest.raises(NoFaceError, match="'3'"):
+        first(ExplainRequest("3"))
+    with pytest.raises(ArgumentError, match="joy"):
+        first(ExplainRequest("1", "joy"))
+
+
+def test_the_status_says_that_no_face_was_found_or_that_it_is_small(explainer, photo, tmp_path):
+    nobody = photo("no_face.jpg")
+    assert nobody.numbers == []
+    assert "No face was found" in photo_status(nobody)
+    small = Image.new("RGB", (400, 400))
+    small.paste(Image.open(EXAMPLES / "astronaut.jpg").resize((110, 110)), (100, 100))
+    small.save(tmp_path / "small.png")
+    one = load_photo(explainer, str(tmp_path / "small.png"))
+    status = photo_status(one, next(explain(stream(explainer), one, ExplainRequest("1"))).explanation)
+    assert re.search(r"only [\d.]+ pixels a side", status)
+
+
+def test_a_photo_of_a_crowd_takes_little_memory(explainer, tmp_path):
+    crowd = Image.new("RGB", (2000, 2000))
+    face = Image.open(EXAMPLES / "astronaut.jpg").resize((330, 330))
+    for i in range(36):
+        crowd.paste(face, (i % 6 * 333, i // 6 * 333))
+    crowd.save(tmp_path / "crowd.png")
+    photo = load_photo(explainer, str(tmp_path / "crowd.png"))
+    assert len(photo.numbers) == MAX_FACES
+    pixels = [photo.reduced, photo.whole.pixels, *(crop.pixels for crop in photo.crops)]
+    assert sum(p.nbytes for p in pixels) < 16e6
+    assert (photo.overview("3") != photo.overview(None)).any()
+
+
+def test_numbers_in_the_page_are_those_of_the_library(explainer, astronaut):
+    e = explainer.explain(astronaut)
+    table = fusion.contributions_table(e)
+    cells = [float(cell) for cell in re.findall(r"<td[^>]*>([+-][\d.]+)</td>", table)]
+    expected = [*e.fusion.consensus.tolist(), *e.fusion.ledger.flatten().tolist(), *e.prediction.logits.tolist()]
+    assert cells == pytest.approx(expected, abs=0.0051)
+    values = re.findall(r'data-values="(\[.*?\])"', tile_row(e, True, True))
+    head = json.loads(values[0].replace("&quot;", '"'))
+    assert [float(v) for row in head for v in row] == pytest.approx(e.heads.spatial[0].flatten().tolist(), rel=1e-3)
+    shown = [float(v) for v in re.findall(r"<span>([\d.]+)</span></div>", probability_bars(e))]
+    assert shown == pytest.approx(e.prediction.probabilities.tolist(), abs=0.0006)
+
+
+def test_the_header_names_the_model_and_the_notice_says_why_it_is_not_another(explainer):
+    checkpoint = replace(load_checkpoint(), revision="0123abcd", notice="<i>These</i> are the embedded weights.")
+    built = build(WeightsCache(LoadedWeights(checkpoint, explainer), paths_allowed=True))
+    config = json.dumps(built.get_config_file(), default=str)
+    assert "**FER+ (embedded)** at 0123abcd" in config
+    assert "&lt;i&gt;These" in config
+    odd = replace(explainer.model.config, provenance={"validation": "good"})
+    undocumented = replace(checkpoint, model=SimpleNamespace(config=odd))
+    assert "accuracy" not in model.header_text(undocumented)
+
+
+def unpacked(bench_html: str, name: str) -> np.ndarray:
+    return np.frombuffer(base64.b64decode(re.search(f'data-{name}="([^"]*)"', bench_html)[1]), "<f8")
+
+
+def test_the_bench_has_the_numbers_of_this_face(explainer, astronaut):
+    e = explainer.explain(astronaut)
+    drawn = bench(e)
+    np.testing.assert_array_equal(unpacked(drawn, "embeddings"), e.heads.embeddings.double().flatten())
+    np.testing.assert_array_equal(unpacked(drawn, "weight"), e.fusion.classifier.weight.flatten())
+    np.testing.assert_array_equal(unpacked(drawn, "bias"), e.fusion.classifier.bias)
+    assert drawn.count("dan-off") == 4
+    assert all(colour in drawn for colour in HEAD_COLOURS[:4])
+
+
+@pytest.mark.parametrize("heads", [1, 2])
+def test_a_model_with_few_heads_has_its_tabs(heads, detector, astronaut):
+    e = Explainer(random_dan(heads=heads), detector).explain(astronaut, attended_vs_used=True)
+    drawn_bench = bench(e)
+    drawn = html.figure_views(all_views(e))
+    if heads == 1:
+        assert "nothing to fuse" in drawn_bench
+        assert drawn.count("needs two heads") == 7
+    else:
+        assert drawn_bench.count("dan-off") == 2
+        assert drawn.count("<svg") == 10
+
+
+def test_the_mean_face_is_offered_where_there_is_one(explainer):
+    assert baseline_choices(explainer) == ["black", "blur", "mean"]
+    assert baseline_choices(Explainer(explainer.model)) == ["black", "blur"]
+
+
+def test_the_heads_of_a_kept_face_are_transplanted_into_others_under_the_same_weights(photo, first_state):
+    session = Session()
+
+    def show(name: str) -> PageState:
+        session.photo, session.state = photo(name), first_state(name)
+        return session.state
+
+    assert "keep this face" in fusion.transplants(session, show("hopper.jpg"))
+    fusion.keep_face(session)
+    assert "This face is kept" in fusion.transplants(session, session.state)
+    state = show("astronaut.jpg")
+    own = float(state.explanation.prediction.probabilities[1])
+    pattern = f"happiness (falls|rises) from {own:.3f} to|happiness stays at {own:.3f}"
+    assert re.search(pattern, fusion.transplants(session, state))
+    session.kept_face = replace(session.kept_face, weights=("user/other", None))
+    assert "another model" in fusion.transplants(session, state)
+
+
+def test_texts_are_escaped():
+    assert "<b>" not in html.notice("<b>")
+    assert "<b>" not in html.sentence("<b>")

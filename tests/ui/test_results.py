@@ -1,0 +1,159 @@
+"""What is drawn when, what Stop leaves, and that nothing of a removed photo comes back."""
+
+from __future__ import annotations
+
+import pickle
+
+import gradio as gr
+import pytest
+
+from dan_model.errors import DeviceMemoryError
+from dan_model.explain import explainer as explainer_module
+from dan_model.ui.panels import fusion, heads
+from dan_model.ui.results import TILES, Part, Results, Tab
+from dan_model.ui.session import Session
+from dan_model.ui.state import PageState
+
+
+def results(render_heads=lambda explanation: "heads drawn") -> Results:
+    """Results with one part and two tabs, without a page."""
+    return Results(
+        [Part(TILES, gr.HTML(), lambda session, state: "tiles drawn")],
+        [
+            Tab("Heads", gr.HTML(), render_heads, depends_on=lambda explanation: explanation),
+            Tab("Fusion", gr.HTML(), lambda explanation: "fusion drawn"),
+        ],
+    )
+
+
+def test_the_open_tab_is_drawn_once_and_another_one_when_it_is_opened():
+    page, session = results(), Session()
+    assert page.figures(session) == {}
+    token = session.begin_request()
+    waiting = page.first(session, PageState("one"), token)[1:]
+    assert [value.count("Drawing …") for value in waiting] == [1, 1]
+    assert page.later(session, PageState("one"), token)[1] == "heads drawn"
+    assert page.figures(session) == {}
+    assert page.open_tab(session, "Fusion")[1] == "fusion drawn"
+    assert page.open_tab(session, "Fusion")[1] == gr.skip()
+    assert session.stale_tabs == frozenset()
+
+
+def test_figures_are_drawn_again_only_when_what_they_depend_on_changes():
+    page, session = results(), Session()
+    token = session.begin_request()
+    page.first(session, PageState("one"), token)
+    page.later(session, PageState("one"), token)
+    assert page.later(session, PageState("one"), token)[1] == gr.skip()
+    assert page.later(session, PageState("two"), token)[1] == "heads drawn"
+
+
+def test_figures_of_what_is_no_longer_shown_are_dropped():
+    session = Session()
+
+    def removed_meanwhile(explanation):
+        session.state = None
+        return "heads drawn"
+
+    page = results(removed_meanwhile)
+    page.first(session, PageState("one"), session.begin_request())
+    assert page.figures(session) == {}
+
+
+@pytest.mark.parametrize("step", ["first", "later"])
+def test_nothing_is_shown_of_a_photo_that_was_removed_while_it_was_drawn(step):
+    """Drawing takes seconds: a photo that is removed meanwhile must not come back when it ends."""
+    session = Session()
+
+    def removed_meanwhile(session, state):
+        session.begin_photo()
+        return "tiles of the removed face"
+
+    page = results()
+    token = session.begin_request()
+    page.first(session, PageState("one"), token)
+    page._parts[TILES] = Part(TILES, gr.HTML(), removed_meanwhile)
+    assert getattr(page, step)(session, PageState("one"), token) is None
+    assert session.state is None
+
+
+def test_the_page_shows_nothing_of_a_removed_photo(build_page, monkeypatch):
+    """The same with the handlers of the page: the photo is removed while the first tiles are drawn."""
+    page = build_page()
+    page.upload("hopper.jpg")
+    computed = explainer_module.compute_fusion
+
+    def slow(*arguments):
+        list(page.handlers["on_photo"](None, page.visitor))
+        return computed(*arguments)
+
+    monkeypatch.setattr(explainer_module, "compute_fusion", slow)
+    for values in page.explain("layer_grad_cam"):
+        assert all(value == gr.skip() for value in values.values())
+
+
+def stop_at(page, monkeypatch, when: str) -> dict[str, str]:
+    """What the page shows when Stop is pressed while `when` is computed."""
+    computed = getattr(explainer_module, when)
+
+    def slow(*arguments):
+        page.handlers["on_stop"](page.visitor)
+        return computed(*arguments)
+
+    monkeypatch.setattr(explainer_module, when, slow)
+    page.upload("hopper.jpg")
+    shown = dict.fromkeys(page.names, "")
+    for values in page.explain("layer_grad_cam"):
+        shown |= {name: value for name, value in values.items() if value != gr.skip()}
+    return shown
+
+
+@pytest.mark.parametrize("when", ["compute_fusion", "measure_attended_vs_used", "attribute"])
+def test_stop_leaves_nothing_waiting(build_page, monkeypatch, when):
+    shown = stop_at(build_page(), monkeypatch, when)
+    assert shown["tiles"].count("dan-tile") >= 6
+    assert "dan-waiting" not in shown["tiles"]
+    assert "Which parts of the face" in shown[heads.NAME]
+    assert ("dan-view-attended-vs-used" in shown[heads.NAME]) == (when != "compute_fusion")
+
+
+def test_what_fails_midway_keeps_what_is_ready_and_leaves_nothing_waiting(build_page, monkeypatch):
+    page = build_page()
+
+    def fail(*_):
+        raise DeviceMemoryError("There is no memory for a single pass.", "Take another device.")
+
+    monkeypatch.setattr(explainer_module, "attribute", fail)
+    page.upload("hopper.jpg")
+    shown = []
+    with pytest.raises(gr.Error, match="no memory"):
+        shown.extend(values["tiles"] for values in page.explain("layer_grad_cam"))
+    assert "dan-waiting" in shown[-2]
+    assert "dan-waiting" not in shown[-1]
+    assert shown[-1].count("dan-tile") >= 6
+
+
+def test_what_a_lent_gpu_computes_crosses_processes(build_page):
+    """spaces.GPU pickles the arguments and the results."""
+    calls = []
+
+    def gpu(compute):
+        def elsewhere(*arguments):
+            calls.append(arguments[0])
+            for explanation in compute(*pickle.loads(pickle.dumps(arguments))):
+                yield pickle.loads(pickle.dumps(explanation))
+
+        return elsewhere
+
+    page = build_page(gpu)
+    page.upload("hopper.jpg")
+    shown = list(page.explain("layer_grad_cam"))
+    assert calls == [("", None)]
+    assert len(shown) == 3  # heads and fusion, attended versus used, Grad-CAM
+    assert "Grad-CAM, peak" in shown[-1]["tiles"]
+
+
+def test_every_tab_with_figures_is_a_result(build_page):
+    names = build_page().names
+    assert names[0] == "status"
+    assert names[-4:] == (heads.NAME, fusion.NAME, "Attributions", "Classes")

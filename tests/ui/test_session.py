@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+from dan_model.ui.session import IDLE_SECONDS, Session, SessionStore
+from dan_model.ui.state import NATIVE, SMOOTH, PageState
+
+
+def test_a_request_ends_when_a_newer_one_begins_or_stop_is_pressed():
+    session = Session()
+    first = session.begin_request()
+    assert first.active
+    second = session.begin_request()
+    assert (first.active, first.superseded, second.active) == (False, True, True)
+    session.stop()
+    assert not second.active
+    assert first.superseded
+    assert not second.superseded  # it may still show what is ready; the first may not
+    third = session.begin_request()
+    assert third.active
+    assert second.superseded
+
+
+def test_a_superseded_request_cannot_change_what_is_shown():
+    session, old, new = Session(), PageState(None), PageState(None)
+    first = session.begin_request()
+    assert session.show(old, first)
+    second = session.begin_photo()
+    assert session.state is None
+    assert not session.show(old, first)
+    assert session.state is None
+    assert session.show(new, second)
+    session.stop()
+    assert session.show(replace(new, pending=()), second)  # after Stop, what is ready is still shown
+
+
+def test_sessions_end_when_the_visitor_leaves_or_is_inactive():
+    now = [0.0]
+    store = SessionStore(clock=lambda: now[0])
+    first = store.get("a")
+    token = first.begin_request()
+    now[0] = IDLE_SECONDS * 0.9
+    assert store.get("a") is first
+    now[0] = IDLE_SECONDS * 1.8
+    store.get("b")
+    assert store.get("a") is first
+    now[0] = IDLE_SECONDS * 3
+    store.get("b")
+    assert len(store) == 1
+    assert not token.active
+    store.end("b")
+    assert len(store) == 0
+
+
+def test_how_maps_are_drawn_is_stored_by_name():
+    session = Session()
+    session.set_drawing(NATIVE, False)
+    assert (session.smooth, session.shared) == (False, False)
+    session.set_drawing(SMOOTH, True)
+    assert (session.smooth, session.shared) == (True, True)

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from dan_model.errors import ArgumentError, CheckpointError
+from dan_model.ui.weights_cache import MAX_SETS, LoadedWeights, WeightsCache
+from dan_model.weights import load_checkpoint
+
+
+@pytest.fixture
+def weights_cache(explainer) -> WeightsCache:
+    checkpoint = load_checkpoint()
+
+    def load(source: str, preset: str | None):
+        if source == "user/broken":
+            raise CheckpointError("broken on purpose", "")
+        return replace(checkpoint, name=source)
+
+    return WeightsCache(LoadedWeights(checkpoint, explainer), paths_allowed=False, load=load)
+
+
+def test_the_latest_weights_are_stored_and_shared(weights_cache):
+    assert weights_cache.get("", None) is weights_cache.first
+    names = [f"user/w{i}" for i in range(MAX_SETS + 1)]
+    loaded = [weights_cache.get(name, None) for name in names]
+    assert weights_cache.get(names[-1], None) is loaded[-1]
+    assert weights_cache.get(f" {names[1]} ", None) is loaded[1]
+    assert weights_cache.get(names[0], None) is not loaded[0]
+    assert loaded[0].explainer.labels == weights_cache.first.explainer.labels  # sessions that use it can go on
+
+
+def test_a_failed_load_changes_nothing_and_paths_are_for_private_servers(weights_cache):
+    with pytest.raises(CheckpointError, match="on purpose"):
+        weights_cache.get("user/broken", None)
+    assert weights_cache.get("user/good", None).checkpoint.name == "user/good"
+    with pytest.raises(ArgumentError, match="no repository"):
+        weights_cache.get("/etc", None)
+    private = WeightsCache(weights_cache.first, paths_allowed=True)
+    with pytest.raises(CheckpointError, match=r"no config\.json"):
+        private.get("/etc", None)
