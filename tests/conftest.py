@@ -19,6 +19,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import gradio as gr
 import numpy as np
@@ -65,6 +66,17 @@ def small_explainer(detector) -> Explainer:
     config = checkpoint.model.config
     checkpoint.model.config = replace(config, preprocess=replace(config.preprocess, image_size=112))
     return Explainer.from_checkpoint(checkpoint, torch.device("cpu"), detector)
+
+
+@pytest.fixture(scope="session")
+def small_weights(small_explainer, tmp_path_factory) -> Path:
+    """The checkpoint folder of `small_explainer`, for commands."""
+    folder = tmp_path_factory.mktemp("weights") / "small"
+    model = small_explainer.model
+    copy = DAN(model.config.labels, model.config.num_heads, model.config.preprocess, model.config.provenance).eval()
+    copy.load_state_dict(model.state_dict())
+    copy.save_pretrained(folder)
+    return folder
 
 
 @pytest.fixture(scope="session")

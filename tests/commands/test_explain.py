@@ -111,10 +111,10 @@ def test_views_are_written_as_figures_and_measured(tmp_path):
     assert len(found["fusion"]["shapley"]["removed"]) == 4
 
 
-def test_faithfulness_and_randomisation_are_written_as_numbers_and_figures(tmp_path, few_controls):
+def test_faithfulness_and_randomisation_are_written_as_numbers_and_figures(tmp_path, few_controls, small_weights):
     result = run(
         "explain", EXAMPLES / "astronaut.jpg", "--out", tmp_path, "--method", "layer_grad_cam", "--against", "fear",
-        "--faithfulness", "--randomisation", "--no-panel",
+        "--faithfulness", "--randomisation", "--no-panel", "--weights", small_weights,
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     found = json.loads((tmp_path / "astronaut-face1.json").read_text())

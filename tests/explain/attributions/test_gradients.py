@@ -53,7 +53,8 @@ def test_a_path_cut_into_pieces_adds_up_to_captums_own_sum_over_it(small_explain
     torch.testing.assert_close(result.map, total[0].sum(dim=0), rtol=1e-6, atol=1e-8)  # Captum weighs in float32
 
 
-def test_integrated_gradients_of_a_ledger_entry_sums_to_the_rise_of_the_entry(explainer, astronaut):
+def test_integrated_gradients_of_a_ledger_entry_sums_to_the_rise_of_the_entry(small_explainer, astronaut):
+    explainer = small_explainer
     e = explainer.explain(astronaut, attributions=("integrated_gradients",), head=0)
     result = e.attributions["integrated_gradients"]
     with torch.no_grad():
