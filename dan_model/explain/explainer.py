@@ -157,7 +157,10 @@ class Explainer:
             NoFaceError: There is no such face. The whole image is only explained on request.
             ArgumentError: There is no such class or method.
         """
-        return list(self.stream(image, target, attributions, face, attended_vs_used, against, head))[-1]
+        parts = self.stream(
+            image, target, attributions, face, attended_vs_used=attended_vs_used, against=against, head=head
+        )
+        return list(parts)[-1]
 
     def stream(
         self,
@@ -165,9 +168,10 @@ class Explainer:
         target: int | str | None = None,
         attributions: Sequence[str] = (),
         face: FaceChoice = 0,
-        attended_vs_used: bool = False,
+        *,
         against: int | str | None = None,
         head: int | None = None,
+        attended_vs_used: bool = False,
     ) -> Iterator[Explanation]:
         """Like `explain`, each part as it is ready: heads and fusion first, then one attribution at a time."""
         photo = read_image(image)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from dan_model.explain.attended_vs_used import AttendedVsUsed
 from dan_model.explain.attributions import Attribution
-from dan_model.explain.fusion import Fusion
+from dan_model.explain.fusion import Fusion, for_each_head
 from dan_model.explain.heads import Heads
 from dan_model.explain.reference import ClassDistances, Reference
 from dan_model.explain.regions import Regions
@@ -77,3 +77,11 @@ class Explanation:
     def description(self) -> str:
         """The explained score, in words."""
         return self.score.describe(self.labels)
+
+    def probabilities_with(self, change: Callable[[Tensor, int], Tensor]) -> Tensor:
+        """The probability of the explained class with an intervention applied to each head in turn, (H,).
+
+        Args:
+            change: `ablate`, `ablate_all_but` or `copy` of `explain.fusion`.
+        """
+        return for_each_head(self.fusion.classifier, self.heads.embeddings, change).softmax(dim=1)[:, self.target]

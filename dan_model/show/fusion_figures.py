@@ -17,7 +17,6 @@ from dan_model.explain.fusion import (
     TugOfWar,
     ablate,
     ablate_all_but,
-    for_each_head,
 )
 from dan_model.network import SATURATED
 from dan_model.show.axes import WIDTH, legend_above, legend_rows, literal, new_figure, plain, shaded_table
@@ -137,8 +136,7 @@ def ablation_figure(explanation: Explanation) -> Figure:
     own = float(explanation.prediction.probabilities[explanation.target])
     changes = {"without this head": ablate, "with this head only": ablate_all_but}
     for axes, (title, change) in zip(panels, changes.items(), strict=True):
-        logits = for_each_head(explanation.fusion.classifier, explanation.heads.embeddings, change)
-        values = logits.softmax(dim=1)[:, explanation.target].tolist()
+        values = explanation.probabilities_with(change).tolist()
         axes.barh(heads, values, color=[head_colour(h) for h in heads], height=0.72)
         axes.axvline(own, color=INK, linewidth=1.2, linestyle=":")
         for h, value in enumerate(values):

@@ -20,7 +20,6 @@ from dan_model.explain.fusion import (
     MAX_HEADS,
     ablate,
     ablate_all_but,
-    for_each_head,
     shapley_values,
     tug_of_war,
 )
@@ -155,7 +154,7 @@ def _fusion_details(explanation: Explanation) -> dict[str, Any]:
     """For `target`: probabilities without each head and with it only, saturation, channels won, Shapley values."""
     classifier, embeddings, k = explanation.fusion.classifier, explanation.heads.embeddings, explanation.target
     values: dict[str, Any] = {
-        name: for_each_head(classifier, embeddings, change).softmax(dim=1)[:, k].tolist()
+        name: explanation.probabilities_with(change).tolist()
         for name, change in (("probability_without", ablate), ("probability_alone", ablate_all_but))
     }
     if len(embeddings) > 1:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -16,7 +16,6 @@ from dan_model.explain.fusion import (
     TugOfWar,
     ablate,
     ablate_all_but,
-    for_each_head,
 )
 from dan_model.explain.heads import Overlap
 from dan_model.explain.reference import ClassDistances, Reference
@@ -38,7 +37,7 @@ def summary(explanation: Explanation) -> str:
     if len(embeddings) == 1:
         return f"{predicted} {ONE_HEAD}"
     # The head without which the probability changes most.
-    without = _probabilities(explanation, ablate)
+    without = explanation.probabilities_with(ablate)
     before = float(prediction.probabilities[k])
     head = int((without - before).abs().argmax())
     if f"{float(without[head]):.3f}" == f"{before:.3f}":
@@ -58,7 +57,7 @@ def ablation_sentence(explanation: Explanation) -> str:
     if len(explanation.heads.embeddings) == 1:
         return ONE_HEAD
     label, own = explanation.labels[explanation.target], float(explanation.prediction.probabilities[explanation.target])
-    without, only = (_probabilities(explanation, change) for change in (ablate, ablate_all_but))
+    without, only = (explanation.probabilities_with(change) for change in (ablate, ablate_all_but))
     head, nearest = int((without - own).abs().argmax()), int((only - own).abs().argmin())
     return (
         f"Without Head {head + 1} {label} {_change(own, float(without[head]))}. "
@@ -267,12 +266,6 @@ def signed(value: float | Tensor) -> str:
     """Two digits with a true minus; what rounds to zero has no sign."""
     text = f"{float(value):+.2f}"
     return "0.00" if text in ("+0.00", "-0.00") else text.replace("-", "−")
-
-
-def _probabilities(explanation: Explanation, change: Callable[[Tensor, int], Tensor]) -> Tensor:
-    """The explained class's probability with each head changed in turn, (H,)."""
-    logits = for_each_head(explanation.fusion.classifier, explanation.heads.embeddings, change)
-    return logits.softmax(dim=1)[:, explanation.target]
 
 
 def _main_region(regions: Regions, cells: Tensor) -> tuple[str, float]:
