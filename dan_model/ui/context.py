@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -31,14 +30,12 @@ class PageContext:
 
     Attributes:
         weights: The weights to explain with.
-        examples: Folder with example images, or None.
         gpu: Decorates what computes, where a GPU is lent for each call (`spaces.GPU`). It may run the call in another
             process, where Stop acts only between two results.
         sessions: The sessions of all visitors.
     """
 
     weights: WeightsCache
-    examples: Path | None = None
     gpu: Callable[[Any], Any] | None = None
     sessions: SessionStore = field(default_factory=SessionStore)
 

@@ -37,7 +37,7 @@ def build(weights: WeightsCache, examples: Path | None = None, gpu: Callable[[An
         examples: Folder with example images, or None.
         gpu: Decorates what computes, where a GPU is lent for each call (`spaces.GPU`); see `PageContext`.
     """
-    context, first = PageContext(weights, examples, gpu), weights.first
+    context, first = PageContext(weights, gpu), weights.first
     with gr.Blocks(title="DAN Explorer", analytics_enabled=False, delete_cache=KEEP_FILES, fill_width=True) as page:
         # What is shown, from top to bottom.
         top = model.header(first.checkpoint)

@@ -133,11 +133,10 @@ def wire(panel: Components, tiles: Part, results: Results, context: PageContext)
             session, panel.randomisation, tiles, results, found, lambda one, e: randomised_html(one, e.crop)
         )
 
-    def on_begin(request: gr.Request) -> None:
-        context.begin_request(request)
-
-    panel.measure.click(on_begin, **UNQUEUED).then(on_measure, panel.sensitivity, results.components, **QUEUED)
-    panel.randomise.click(on_begin, **UNQUEUED).then(on_randomise, None, results.components, **QUEUED)
+    panel.measure.click(context.begin_request, **UNQUEUED).then(
+        on_measure, panel.sensitivity, results.components, **QUEUED
+    )
+    panel.randomise.click(context.begin_request, **UNQUEUED).then(on_randomise, None, results.components, **QUEUED)
 
 
 def _run(

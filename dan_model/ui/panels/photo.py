@@ -108,15 +108,12 @@ def load_event(panel: Components, results: Results, context: PageContext) -> dic
 def wire(panel: Components, load: dict[str, Any], explain: dict[str, Any], context: PageContext) -> None:
     """Connect the panel: a new photo is loaded and explained, another face is explained and marked."""
 
-    def on_begin(request: gr.Request) -> None:
-        context.begin_request(request)
-
     def on_face(chosen: str | None, request: gr.Request) -> Any:
         photo = context.session(request).photo
         return gr.skip() if photo is None else _overview(photo, chosen)
 
-    panel.photo.change(on_begin, **UNQUEUED).then(**load).success(**explain)
-    panel.face.input(on_begin, **UNQUEUED).then(**explain)
+    panel.photo.change(context.begin_request, **UNQUEUED).then(**load).success(**explain)
+    panel.face.input(context.begin_request, **UNQUEUED).then(**explain)
     panel.face.input(on_face, panel.face, panel.overview, **UNQUEUED)
 
 

@@ -151,12 +151,9 @@ def explain_event(
 def wire(panel: Components, explain: dict[str, Any], context: PageContext) -> None:
     """Connect the panel: Explain and every other class or head explain again, Stop stops."""
 
-    def on_begin(request: gr.Request) -> None:
-        context.begin_request(request)
-
     def on_stop(request: gr.Request) -> None:
         context.session(request).stop()
 
     changes = [panel.run.click, panel.target.input, panel.against.input, panel.contribution.input]
-    gr.on(changes, on_begin, **UNQUEUED).then(**explain)
+    gr.on(changes, context.begin_request, **UNQUEUED).then(**explain)
     panel.stop.click(on_stop, **UNQUEUED)

@@ -28,6 +28,19 @@ def test_region_ablation_is_the_fall_when_one_region_is_black(task):
             assert float(result.map[mask == r].unique()) == pytest.approx(float(result.by_region[r]))
 
 
+def test_regions_follow_the_input_size(small_task):
+    """At 112 pixels each takes the region of the pixel at its lower right of the 224 × 224 drawing."""
+    result = attribute(small_task, "region_ablation")
+    mask, base = small_task.regions.map[1::2, 1::2], small_task.baseline("black")
+    assert result.map.shape == mask.shape == (112, 112)
+    nose = REGIONS.index("nose")
+    with torch.no_grad():
+        covered = torch.where(mask == nose, base, small_task.x)
+        scores = small_task.model.eval()(torch.cat([small_task.x, covered]))[:, 1]
+    assert float(result.by_region[nose]) == pytest.approx(float(scores[0] - scores[1]), abs=1e-3)
+    assert float(result.map[mask == nose].unique()) == pytest.approx(float(result.by_region[nose]))
+
+
 def test_occlusion_is_the_fall_of_the_logit_when_a_square_is_covered(task):
     """With squares that do not overlap, each must hold logit - logit of the covered face, computed one by one."""
     result = attribute(task, "occlusion:window=112,stride=112")
