@@ -47,7 +47,7 @@ def main() -> None:
         "one intervention: ablate a head": (lambda: classifier.logits(ablate(embeddings, 1)), "≤ 0.05"),
         "consensus path, 101 points": (lambda: consensus_path(classifier, embeddings), ""),
         "Shapley values, three absences": (
-            lambda: [shapley_values(classifier, embeddings, absence) for absence in ABSENCES],
+            lambda: [shapley_values(classifier, embeddings, absence, explanation.score) for absence in ABSENCES],
             "",
         ),
         f"attended versus used, {RANDOM_SETS} random sets": (attended_vs_used, ""),

@@ -12,6 +12,7 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 MAX_SIDE = 1024  # pixels; limit for the network's input and for training images
 MAX_HEADS = 64
+PRIOR_ROUNDING = 1e-3  # how far the sum of a class prior may be from 1
 LARGEST = 1e6  # limit for the absolute value of any number in a configuration; NaN fails this comparison too
 
 
@@ -102,12 +103,14 @@ class ModelConfig:
         num_heads: The number of attention heads H.
         preprocess: How a face becomes the network's input.
         provenance: Where the weights come from (dataset, licence, split, metrics, recipe); free-form JSON values.
+        class_prior: The part of each class in the training set as its faces were drawn, (K,), sums to 1. None: unknown.
     """
 
     labels: Sequence[str]
     num_heads: int = 4
     preprocess: PreprocessConfig = field(default_factory=PreprocessConfig)
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    class_prior: Sequence[float] | None = None
 
     def __post_init__(self) -> None:
         named = isinstance(self.labels, (list, tuple)) and all(isinstance(v, str) and v for v in self.labels)
@@ -120,6 +123,11 @@ class ModelConfig:
         _require(len(set(self.labels)) == len(self.labels), "labels", self.labels, "all different")
         _require(_is_count(self.num_heads) and self.num_heads >= 1, "num_heads", self.num_heads, ">= 1")
         _require(self.num_heads <= MAX_HEADS, "num_heads", self.num_heads, f"<= {MAX_HEADS}")
+        if self.class_prior is not None:
+            prior = _numbers(self.class_prior, len(self.labels), "class_prior")
+            possible = min(prior) > 0 and abs(sum(prior) - 1) < PRIOR_ROUNDING
+            _require(possible, "class_prior", self.class_prior, "null, or parts > 0 that sum to 1")
+            object.__setattr__(self, "class_prior", prior)
 
     @classmethod
     def from_dict(cls, values: Any) -> ModelConfig:

@@ -14,6 +14,7 @@ K classes, C = 512 channels.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ from dan_model.errors import ArgumentError
 CHANNELS = 512  # C: the output channels of ResNet-18's last layer
 BOTTLENECK = 256  # channels of u, inside the spatial attention
 REDUCTION = 32  # hidden units of the channel attention's MLP
+TRAINING_PRIOR, UNIFORM_PRIOR = PRIORS = ("training", "uniform")  # how likely the classes are before a face is seen
 SATURATED = 0.95  # a channel is saturated when one head has more than this share of it
 
 
@@ -176,6 +178,7 @@ class DAN(
         num_heads: The number of attention heads H, >= 1.
         preprocess: How a face becomes the input; saved with the weights. None: ImageNet colour statistics.
         provenance: Where the weights come from; free-form JSON values.
+        class_prior: The part of each class in the training set, (K,), or None; see `with_uniform_prior`.
 
     Raises:
         ConfigError: The labels or the number of heads are not valid.
@@ -187,9 +190,10 @@ class DAN(
         num_heads: int = 4,
         preprocess: PreprocessConfig | None = None,
         provenance: Mapping[str, Any] | None = None,
+        class_prior: Sequence[float] | None = None,
     ) -> None:
         super().__init__()
-        self.config = ModelConfig(labels, num_heads, preprocess or PreprocessConfig(), provenance or {})
+        self.config = ModelConfig(labels, num_heads, preprocess or PreprocessConfig(), provenance or {}, class_prior)
         self._hub_mixin_config = self.config.to_dict()  # save_pretrained writes it to config.json
         self.features = resnet18_features()
         for h in range(num_heads):
@@ -245,6 +249,28 @@ class DAN(
     def classify(self, fused: Tensor) -> Tensor:
         """Logits (B, K) of the fused channels S (B, C); affine in S in eval mode."""
         return self.bn(self.fc(fused))
+
+
+def with_uniform_prior(model: DAN) -> DAN:
+    """The network as it would decide if every class were equally likely: its logits, less ln(class_prior).
+
+    It shares all parts with `model` except for the last normalisation.
+
+    Raises:
+        ArgumentError: The class prior is not known.
+    """
+    prior = model.config.class_prior
+    if prior is None:
+        raise ArgumentError(
+            "These weights do not say how often each class was in their training set.",
+            "Take the prior of the training set, or add class_prior to config.json.",
+        )
+    uniform = copy.copy(model)
+    uniform._modules = dict(model._modules)
+    uniform.bn = copy.deepcopy(model.bn)
+    with torch.no_grad():
+        uniform.bn.bias.sub_(torch.tensor(prior).log().to(uniform.bn.bias))
+    return uniform
 
 
 @contextmanager

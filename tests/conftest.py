@@ -30,7 +30,7 @@ from PIL import Image
 
 from dan_model.config import PreprocessConfig
 from dan_model.explain import Explainer
-from dan_model.explain.faithfulness import controls
+from dan_model.explain.faithfulness import controls, metrics
 from dan_model.explain.reference import Reference
 from dan_model.explain.regions import Regions, draw_regions
 from dan_model.faces import FaceDetector, to_input, to_tensor
@@ -73,7 +73,8 @@ def small_weights(small_explainer, tmp_path_factory) -> Path:
     """The checkpoint folder of `small_explainer`, for commands."""
     folder = tmp_path_factory.mktemp("weights") / "small"
     model = small_explainer.model
-    copy = DAN(model.config.labels, model.config.num_heads, model.config.preprocess, model.config.provenance).eval()
+    config = model.config
+    copy = DAN(config.labels, config.num_heads, config.preprocess, config.provenance, config.class_prior).eval()
     copy.load_state_dict(model.state_dict())
     copy.save_pretrained(folder)
     return folder
@@ -133,8 +134,9 @@ def stages_one_by_one(three_class_model, twelve_faces) -> list[Stages]:
 
 @pytest.fixture
 def few_controls(monkeypatch):
-    """One random map instead of ten, where the controls are not what is tested."""
+    """One random map instead of ten, eight removals instead of 64, where these are not what is tested."""
     monkeypatch.setattr(controls, "RANDOM_MAPS", 1)
+    monkeypatch.setattr(metrics, "REMOVALS", 8)
 
 
 @pytest.fixture(scope="session")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
 
 from dan_model.config import ModelConfig
 from dan_model.errors import ArgumentError, ConfigError
-from dan_model.network import DAN, frozen
+from dan_model.network import DAN, frozen, with_uniform_prior
 from dan_model.weights import load_checkpoint
 from tests.fixtures.models import random_dan
 from tests.fixtures.straight_line import straight_line
@@ -173,9 +175,26 @@ def test_inputs_of_another_shape_are_refused_with_the_shape(shape):
             {"labels": ["a", "b"], "preprocess": {"landmark_template": {key: [0.5, 0.5] for key in POINTS}}},
             "apart from each other",
         ),
+        ({"labels": ["a", "b"], "class_prior": [0.5]}, "class_prior must be 2 numbers"),
+        ({"labels": ["a", "b"], "class_prior": [1.0, 0.0]}, "class_prior"),
+        ({"labels": ["a", "b"], "class_prior": [0.5, 0.6]}, "class_prior"),
         ([], "JSON object"),
     ],
 )
 def test_bad_configurations_are_refused_by_name(values, message):
     with pytest.raises(ConfigError, match=message):
         ModelConfig.from_dict(values)
+
+
+def test_under_a_uniform_prior_the_logits_lose_the_logarithm_of_the_class_prior():
+    model = random_dan(image_size=64)
+    with pytest.raises(ArgumentError, match="do not say how often"):
+        with_uniform_prior(model)
+    prior = [0.4, 0.2, 0.1, 0.1, 0.1, 0.05, 0.05]
+    model.config = replace(model.config, class_prior=prior)
+    uniform, x = with_uniform_prior(model), torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        expected = model(x) - torch.tensor(prior).log()
+        torch.testing.assert_close(uniform(x), expected)
+        assert uniform.heads[0] is model.heads[0]  # nothing but the last normalisation is copied
+        torch.testing.assert_close(model(x), expected + torch.tensor(prior).log())

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from torch import Tensor
 
-from dan_model.commands.options import Dataset, Device, Preset, Root, Split, Weights
+from dan_model.commands.options import Dataset, Device, Preset, Prior, Root, Split, Weights
 from dan_model.commands.terminal import exit_on_error, make_folder
 from dan_model.devices import choose_device, sharing_processes
 from dan_model.explain.regions import face_cover
@@ -17,6 +17,7 @@ from dan_model.learn.batches import Pixels
 from dan_model.learn.datasets import load_faces
 from dan_model.learn.evaluation import Evaluation, measure, predict
 from dan_model.learn.head_report import measure_heads
+from dan_model.network import TRAINING_PRIOR, UNIFORM_PRIOR, with_uniform_prior
 from dan_model.show.evaluation_figures import confusion_figure, reliability_figure
 from dan_model.weights import load_checkpoint
 
@@ -32,10 +33,12 @@ def evaluate(
     preset: Preset = None,
     device: Device = "auto",
     workers: Annotated[int, typer.Option(min=0, help="Processes that decode images, for datasets beyond memory.")] = 0,
+    prior: Prior = TRAINING_PRIOR,
     heads: Annotated[bool, typer.Option("--heads", help="Also measure the heads: regions, ablation, overlap.")] = False,
 ) -> None:
     """Measure a network on a dataset: accuracy, balanced accuracy, per class, confusion, calibration.
 
+    With --prior uniform the metrics are those with every class equally likely; the file has the others beside them.
     Several processes can share the work: torchrun -m dan_model evaluate …
     """
     with exit_on_error():
@@ -48,8 +51,15 @@ def evaluate(
         logits, classes = predict(model, pixels, workers=workers)
         if not state.is_main_process:
             return
+        more: dict[str, Any] = {
+            "weights": checkpoint.name, "dataset": faces.name, "processes": state.num_processes, "prior": prior,
+        }  # fmt: skip
+        if prior == UNIFORM_PRIOR:
+            trained = measure(logits, classes, model.config.labels)
+            more[TRAINING_PRIOR] = {name: getattr(trained, name) for name in ("accuracy", "balanced_accuracy", "ece")}
+            uniform = with_uniform_prior(model)
+            logits, model = logits + (uniform.bn.bias - model.bn.bias).detach().cpu(), uniform
         measured = measure(logits, classes, model.config.labels)
-        more: dict[str, Any] = {"weights": checkpoint.name, "dataset": faces.name, "processes": state.num_processes}
         if heads:
             more["heads"] = measure_heads(model, pixels, face_cover(model.config.preprocess)).to_dict()
         write_evaluation(measured, out, logits, classes, more)

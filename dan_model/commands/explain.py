@@ -10,7 +10,7 @@ import typer
 from PIL import Image
 from rich.progress import track
 
-from dan_model.commands.options import Device, Preset, Weights
+from dan_model.commands.options import Device, Preset, Prior, ScoreKind, Weights
 from dan_model.commands.sharing import last, shared_explainer
 from dan_model.commands.terminal import errors, exit_on_error, make_folder
 from dan_model.errors import ArgumentError, DanError, NoFaceError
@@ -18,6 +18,7 @@ from dan_model.explain import Explainer, FaceChoice
 from dan_model.explain.attributions import BASELINES, DEFAULT_METHODS, METHODS, parse_requests
 from dan_model.explain.score import Score
 from dan_model.faces import read_image
+from dan_model.network import TRAINING_PRIOR
 from dan_model.show.archive import Archive, content_of, fingerprint, merge_together
 from dan_model.show.report import numbers, write
 from dan_model.version import __version__
@@ -32,6 +33,8 @@ def explain(
     target: Annotated[str | None, typer.Option(help="Class to explain; default: the predicted one.")] = None,
     against: Annotated[str | None, typer.Option(help="Explain the target rather than this class.")] = None,
     head: Annotated[int | None, typer.Option(min=1, help="Explain the contribution of this head, from 1.")] = None,
+    score: ScoreKind = None,
+    prior: Prior = TRAINING_PRIOR,
     method: Annotated[
         list[str] | None,
         typer.Option(
@@ -57,13 +60,15 @@ def explain(
     with exit_on_error():
         methods = _methods(method or list(DEFAULT_METHODS), whole_image)
         explainer, state = shared_explainer(weights, preset, device)
-        _validate_score(explainer, target, against, head)
+        _validate_score(explainer, target, against, head, score)
+        explainer.network(prior)
         make_folder(out)
         stems = name_results(images)
     # Open the archive of earlier results; it recognises images that were explained with the same options.
     options = {
         "weights": fingerprint(explainer.model), "target": target, "methods": methods, "whole_image": whole_image,
         "native": native, "views": views, "panel": panel, "against": against, "head": head,
+        "score": score, "prior": prior,
         "faithfulness": faithfulness, "randomisation": randomisation, "version": __version__,
     }  # fmt: skip
     merge_together(out, state)
@@ -80,7 +85,7 @@ def explain(
             photo, files, faces = read_image(path), [], []
             for number, face in enumerate(_faces(explainer, photo, whole_image), start=1):
                 head_index = None if head is None else head - 1
-                explanation = explainer.explain(photo, target, methods, face, views, against, head_index)
+                explanation = explainer.explain(photo, target, methods, face, views, against, head_index, score, prior)
                 measured = last(explainer.faithfulness(explanation)) if faithfulness else None
                 randomised = last(explainer.randomisation(explanation)) if randomisation else None
                 stem = out / f"{stems[path]}-face{number}"
@@ -154,9 +159,12 @@ def _methods(names: list[str], whole_image: bool) -> list[str]:
     return [request.text for request in parse_requests([*(every if "all" in names else ()), *(r.text for r in named)])]
 
 
-def _validate_score(explainer: Explainer, target: str | None, against: str | None, head: int | None) -> None:
+def _validate_score(
+    explainer: Explainer, target: str | None, against: str | None, head: int | None, score: str | None
+) -> None:
     """Refuse a score that no face can be explained for, before the first image."""
     against_index = None if against is None else explainer.class_index(against)
     any_other = 0 if against_index != 0 else 1  # stands for the class that will be predicted
     target_index = any_other if target is None else explainer.class_index(target)
-    Score(target_index, against_index, None if head is None else head - 1).validate(explainer.model)
+    explained = Score(target_index, against_index, None if head is None else head - 1, score or "")
+    explained.validate(len(explainer.labels), explainer.model.config.num_heads)

@@ -10,14 +10,17 @@ import numpy as np
 import torch
 import typer
 
-from dan_model.commands.options import Dataset, Device, Preset, Root, Split, Weights
+from dan_model.commands.options import Dataset, Device, Preset, Prior, Root, Split, Weights
 from dan_model.commands.sharing import last, shared_explainer
 from dan_model.commands.terminal import errors, exit_on_error, make_folder
 from dan_model.errors import ArgumentError, DanError
 from dan_model.explain import Explainer
-from dan_model.explain.attributions import METHODS, AttributionRequest, parse_requests
+from dan_model.explain.attributions import BASELINES, METHODS, AttributionRequest, parse_requests
+from dan_model.explain.explanation import Explanation
+from dan_model.explain.score import CONTRAST, LOG_PROBABILITY, SCORES
 from dan_model.faces import read_image, template_face
 from dan_model.learn.datasets import load_faces
+from dan_model.network import TRAINING_PRIOR
 from dan_model.show.archive import Archive, content_of, fingerprint, merge_together
 from dan_model.show.faithfulness_table import markdown, summarise
 from dan_model.show.report import numbers
@@ -39,6 +42,11 @@ def faithfulness(
     randomisation_every: Annotated[
         int, typer.Option(min=0, help="Run the parameter randomisation test on every n-th of them; 0: on none.")
     ] = 1,
+    score: Annotated[
+        str, typer.Option(help=f"What is explained of the predicted class: {', '.join(SCORES)} (with the runner-up).")
+    ] = LOG_PROBABILITY,
+    baseline: Annotated[str, typer.Option(help=f"What replaces patches: {', '.join(BASELINES)}.")] = "blur",
+    prior: Prior = TRAINING_PRIOR,
     weights: Weights = None,
     preset: Preset = None,
     device: Device = "auto",
@@ -55,6 +63,10 @@ def faithfulness(
         explainer, state = shared_explainer(weights, preset, device)
         if precision not in ("no", "bf16"):
             raise ArgumentError(f"--precision {precision}: there is no such precision.", "Choose no or bf16.")
+        for option, value, known in (("score", score, SCORES), ("baseline", baseline, BASELINES)):
+            if value not in known:
+                raise ArgumentError(f"--{option} {value}: there is no such {option}.", f"Choose: {', '.join(known)}.")
+        explainer.network(prior)
         requests = parse_requests(method or list(METHODS))
         _refuse_regions_without_template(explainer, requests)
         paths = load_faces(dataset, root, split).paths
@@ -66,7 +78,7 @@ def faithfulness(
         options = {
             "weights": fingerprint(explainer.model), "dataset": dataset, "split": split, "count": count,
             "methods": methods, "sensitivity_every": sensitivity_every, "randomisation_every": randomisation_every,
-            "precision": precision, "version": __version__,
+            "precision": precision, "score": score, "baseline": baseline, "prior": prior, "version": __version__,
         }  # fmt: skip
         merge_together(out, state)
         archive = Archive(out, options, state.process_index)
@@ -82,7 +94,8 @@ def faithfulness(
                     every > 0 and i % every == 0 for every in (sensitivity_every, randomisation_every)
                 )
                 half = precision == "bf16" and not with_sensitivity
-                found = _measure(explainer, chosen[i], methods, with_sensitivity, with_randomisation, half)
+                e = _explain(explainer, chosen[i], methods, score, prior)
+                found = _measure(explainer, e, baseline, with_sensitivity, with_randomisation, half)
                 archive.add(chosen[i], content, [], [found])
                 typer.echo(f"{i + 1} of {count}: {chosen[i].name}: {found['prediction']['label']}")
             except (DanError, OSError) as error:
@@ -98,15 +111,28 @@ def faithfulness(
         raise typer.Exit(1)
 
 
-def _measure(
-    explainer: Explainer, path: Path, methods: list[str], with_sensitivity: bool, with_randomisation: bool, half: bool
-) -> dict[str, Any]:
-    """The numbers of one face: explanation, faithfulness and, where wanted, parameter randomisation."""
+def _explain(explainer: Explainer, path: Path, methods: list[str], score: str, prior: str) -> Explanation:
+    """Explain a face of a dataset; a contrast is that of the predicted class with the runner-up."""
     photo = read_image(path)
     face = template_face(photo, explainer.model.config.preprocess)
-    explanation = explainer.explain(photo, None, methods, face)
+    against = None
+    if score == CONTRAST:
+        probabilities = explainer.explain(photo, face=face, prior=prior).prediction.probabilities
+        against = int(probabilities.argsort(descending=True)[1])
+    return explainer.explain(photo, None, methods, face, against=against, score=score, prior=prior)
+
+
+def _measure(
+    explainer: Explainer,
+    explanation: Explanation,
+    baseline: str,
+    with_sensitivity: bool,
+    with_randomisation: bool,
+    half: bool,
+) -> dict[str, Any]:
+    """The numbers of one face: explanation, faithfulness and, where wanted, parameter randomisation."""
     with torch.autocast(explainer.device.type, torch.bfloat16, enabled=half):
-        measured = last(explainer.faithfulness(explanation, with_sensitivity))
+        measured = last(explainer.faithfulness(explanation, with_sensitivity, baseline))
     randomised = last(explainer.randomisation(explanation)) if with_randomisation else None
     return numbers(explanation, measured, randomised)
 

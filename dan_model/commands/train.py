@@ -19,7 +19,7 @@ from dan_model.config import ModelConfig
 from dan_model.devices import choose_device
 from dan_model.errors import ArgumentError
 from dan_model.explain.regions import face_inside
-from dan_model.learn.batches import Pixels
+from dan_model.learn.batches import Pixels, class_prior
 from dan_model.learn.datasets import MAJORITY, SFEW_LABELS, VOTES, FaceSet, load_faces
 from dan_model.learn.evaluation import fold_temperature, measure, predict
 from dan_model.learn.recipes import RECIPES, Phase, Recipe
@@ -118,7 +118,9 @@ def _finish(out: Path, training: Training, recipe: Recipe, learning: FaceSet) ->
         "validation": measured.to_dict(),
     }
     provenance = json.loads(json.dumps(described, default=vars))
-    final = DAN(model.config.labels, model.config.num_heads, model.config.preprocess, provenance)
+    config = model.config
+    prior = class_prior(learning.in_order_of(config.labels), recipe.sampling)
+    final = DAN(config.labels, config.num_heads, config.preprocess, provenance, prior)
     final.load_state_dict(model.cpu().state_dict())
     final.save_pretrained(out / WEIGHTS)
     if (out / BEST / REFERENCE_FILE).is_file():
@@ -172,7 +174,7 @@ def _phases(text: str) -> tuple[Phase, ...]:
 def _config(dataset: str, faces: FaceSet) -> ModelConfig:
     """Labels and preprocessing of a new network for a dataset."""
     if dataset == "ferplus":
-        return replace(load_checkpoint().model.config, provenance={})
+        return replace(load_checkpoint().model.config, provenance={}, class_prior=None)
     if dataset in PRESETS:
         return replace(PRESETS[dataset], provenance={})
     return ModelConfig(SFEW_LABELS if dataset == "sfew" else faces.labels)

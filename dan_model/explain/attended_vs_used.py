@@ -8,7 +8,7 @@ and with the change for the same number of random cells.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -16,6 +16,7 @@ from torch import Tensor
 from dan_model.explain.correlation import rank_correlation
 from dan_model.explain.fusion import Fusion
 from dan_model.explain.heads import Heads
+from dan_model.explain.score import Score
 from dan_model.network import DAN
 
 CELLS = 5  # of 49, about a tenth
@@ -25,11 +26,10 @@ SEED = 0
 
 @dataclass(frozen=True, eq=False)
 class AttendedVsUsed:
-    """How replacing cells changes the explained logit, on the CPU. Each change is logit after - logit before.
+    """How replacing cells changes the score, on the CPU. Each change is score after - score before.
 
     Attributes:
-        target: Class index.
-        against: Another class index, whose logit is subtracted from the target's; or None.
+        score: What is explained; of all heads together, also where the explanation is of one head.
         cells: Flat indices of the cells that each head attends to most, (H, n).
         predicted: (H,): minus the evidence of the fusion map in these cells.
         measured: (H,): the change when these cells are replaced.
@@ -38,8 +38,7 @@ class AttendedVsUsed:
             in [-1, 1]; NaN where one of them is the same in all cells.
     """
 
-    target: int
-    against: int | None
+    score: Score
     cells: Tensor
     predicted: Tensor
     measured: Tensor
@@ -54,7 +53,7 @@ def measure_attended_vs_used(model: DAN, features: Tensor, heads: Heads, fusion:
         model: The network, in eval mode.
         features: x, (1, C, 7, 7), on the device of the model.
         heads: The heads of this face.
-        fusion: The fusion of this face; its target (rather than `against`) is explained.
+        fusion: The fusion of this face; its score is explained.
     """
     side = math.prod(features.shape[2:])  # 49
     count = min(CELLS, side - 1)
@@ -64,15 +63,14 @@ def measure_attended_vs_used(model: DAN, features: Tensor, heads: Heads, fusion:
     replaced = torch.cat([features, *(_replace_cells(features, cells) for cells in (*chosen, *drawn))])
     with torch.no_grad():
         logits = model.attend(replaced).logits.cpu().double()
-    scores = logits[:, fusion.target] - (0 if fusion.against is None else logits[:, fusion.against])
+    score = replace(fusion.score, head=None)
+    scores = score.of_logits(logits)
     change = scores[1:] - scores[0]
-    evidence = fusion.map.flatten()[chosen].sum(dim=1)
+    evidence = fusion.evidence.sum(dim=0).flatten()[chosen].sum(dim=1)
     correlation = torch.tensor(
         [rank_correlation(a, e) for a, e in zip(heads.spatial, fusion.evidence, strict=True)], dtype=torch.float64
     )
-    return AttendedVsUsed(
-        fusion.target, fusion.against, chosen, -evidence, change[: len(chosen)], change[len(chosen) :], correlation
-    )
+    return AttendedVsUsed(score, chosen, -evidence, change[: len(chosen)], change[len(chosen) :], correlation)
 
 
 def _replace_cells(features: Tensor, cells: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ import hashlib
 import operator
 import threading
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,9 +17,14 @@ import torch
 from torch import Tensor
 
 from dan_model.devices import choose_device
-from dan_model.errors import ArgumentError, CheckpointError, NoFaceError, Stopped
+from dan_model.errors import ArgumentError, CheckpointError, NoFaceError
 from dan_model.explain.attended_vs_used import measure_attended_vs_used
-from dan_model.explain.attributions import Attribution, AttributionTask, attribute, parse_requests
+from dan_model.explain.attributions import (
+    Attribution,
+    AttributionTask,
+    attribute_each,
+    parse_requests,
+)
 from dan_model.explain.cache import Cache
 from dan_model.explain.explanation import Explanation, Prediction
 from dan_model.explain.faithfulness import (
@@ -43,7 +49,7 @@ from dan_model.faces import (
     to_tensor,
     whole_image,
 )
-from dan_model.network import DAN, Stages, frozen
+from dan_model.network import DAN, PRIORS, TRAINING_PRIOR, Stages, frozen, with_uniform_prior
 from dan_model.weights import Checkpoint, load_checkpoint
 
 FaceChoice = int | Literal["whole"] | Face
@@ -139,6 +145,8 @@ class Explainer:
         attended_vs_used: bool = False,
         against: int | str | None = None,
         head: int | None = None,
+        score: str | None = None,
+        prior: str = TRAINING_PRIOR,
     ) -> Explanation:
         """Explain one face of an image.
 
@@ -149,18 +157,22 @@ class Explainer:
                 `AttributionRequest`), in the order in which they are computed.
             face: Which face: its rank by size, from 0; "whole" for the whole image as one face; or a `Face` of `faces`.
             attended_vs_used: Whether to measure if the decision depends on the attended cells (`AttendedVsUsed`).
-            against: Explain the target rather than this class. None: compared with no other class.
+            against: Explain the target rather than this class, a contrast. None: compared with no single class.
             head: Explain only the contribution of this head, counted from 0. None: all heads.
+            score: What is explained of the target, in `SCORES`. None: the contrast where `against` is given, else the
+                log-probability.
+            prior: In `PRIORS`. "uniform": what the network would say if every class were equally likely.
 
         Raises:
             ImageError: The image cannot be used.
             NoFaceError: There is no such face. The whole image is only explained on request.
-            ArgumentError: There is no such class or method.
+            ArgumentError: There is no such class, method, score or prior.
         """
         parts = self.stream(
-            image, target, attributions, face, attended_vs_used=attended_vs_used, against=against, head=head
-        )
-        return list(parts)[-1]
+            image, target, attributions, face,
+            against=against, head=head, attended_vs_used=attended_vs_used, score=score, prior=prior,
+        )  # fmt: skip
+        return deque(parts, maxlen=1).pop()
 
     def stream(
         self,
@@ -172,11 +184,15 @@ class Explainer:
         against: int | str | None = None,
         head: int | None = None,
         attended_vs_used: bool = False,
+        score: str | None = None,
+        prior: str = TRAINING_PRIOR,
     ) -> Iterator[Explanation]:
-        """Like `explain`, each part as it is ready: heads and fusion first, then one attribution at a time."""
+        """Like `explain`, each part as it is ready: heads and fusion, then the attributions, coarse before fine."""
         photo = read_image(image)
         crop = self.crop(photo, self._choose(photo, face))
-        yield from self.stream_crop(crop, target, attributions, attended_vs_used, against=against, head=head)
+        yield from self.stream_crop(
+            crop, target, attributions, attended_vs_used, against=against, head=head, score=score, prior=prior
+        )
 
     def stream_crop(
         self,
@@ -188,49 +204,40 @@ class Explainer:
         against: int | str | None = None,
         head: int | None = None,
         cache: Cache[Attribution] | None = None,
+        score: str | None = None,
+        prior: str = TRAINING_PRIOR,
     ) -> Iterator[Explanation]:
         """Like `stream`, for a face that is already cropped: another class or method needs no photo.
 
-        Args:
-            crop: One of this explainer's crops.
-            target: As in `explain`.
-            attributions: As in `explain`.
-            attended_vs_used: As in `explain`.
-            should_continue: Called before each pass through the network; when it returns False, the stream ends.
-            against: As in `explain`.
-            head: As in `explain`.
-            cache: Where attributions are stored. None: the explainer's own cache.
+        `crop` is one of this explainer's crops. `should_continue` is called before each pass through the network; when
+        it returns False, the stream ends. `cache` is where attributions are stored; None: the explainer's own cache.
         """
         # What is explained.
         target_index = None if target is None else self.class_index(target)
         against_index = None if against is None else self.class_index(against)
-        requests = parse_requests(attributions)
+        requests, model = parse_requests(attributions), self.network(prior)
         # Heads and fusion, from one pass.
         x = self.input_of(crop)
-        with self._lock, frozen(self.model):
-            stages = self.model.stages(x)
-        explanation = self._first_results(crop, x, stages, target_index, against_index, head)
+        with self._lock, frozen(model):
+            stages = model.stages(x)
+        best = int(stages.logits[0].argmax())
+        explained = Score(best if target_index is None else target_index, against_index, head, score or "")
+        explained.validate(len(self.labels), model.config.num_heads)
+        explanation = self._first_results(crop, x, stages, explained, prior)
         yield explanation
         # Whether the attended cells are used.
         if attended_vs_used and should_continue():
-            with self._lock, frozen(self.model):
-                measured = measure_attended_vs_used(self.model, stages.features, explanation.heads, explanation.fusion)
+            with self._lock, frozen(model):
+                measured = measure_attended_vs_used(model, stages.features, explanation.heads, explanation.fusion)
             explanation = replace(explanation, attended_vs_used=measured)
             yield explanation
-        # Attributions, one at a time; the key has what the network computes, for its weights may have changed.
-        cache = self.cache if cache is None else cache
-        face = hashlib.sha256()
+        # Attributions; the key has what the network computes, for its weights may have changed.
+        digest = hashlib.sha256()
         for tensor in (x, stages.embeddings, stages.logits):
-            face.update(tensor.cpu().numpy().tobytes())
-        for request in requests:
-            key = (self._key, face.digest(), explanation.regions is None, explanation.score, request)
-            result = cache.get(key)
-            try:
-                if result is None:
-                    result = attribute(self.task(explanation, should_continue), request)
-                    cache.put(key, result)
-            except Stopped:
-                return
+            digest.update(tensor.cpu().numpy().tobytes())
+        key = (self._key, digest.digest(), explanation.regions is None, explanation.score)
+        task = self.task(explanation, should_continue)
+        for request, result in attribute_each(task, requests, key, self.cache if cache is None else cache):
             explanation = replace(explanation, attributions={**explanation.attributions, request.text: result})
             yield explanation
 
@@ -270,10 +277,18 @@ class Explainer:
     def task(self, explanation: Explanation, should_continue: Callable[[], bool] = lambda: True) -> AttributionTask:
         """The task of explaining the face and the score of an explanation, for methods and measurements."""
         mean_face = None if self.reference is None else self.reference.mean_face
-        x = self.input_of(explanation.crop)
-        return AttributionTask(
-            self.model, x, explanation.score, self._lock, should_continue, explanation.regions, mean_face
-        )
+        model, x = self.network(explanation.prior), self.input_of(explanation.crop)
+        return AttributionTask(model, x, explanation.score, self._lock, should_continue, explanation.regions, mean_face)
+
+    def network(self, prior: str) -> DAN:
+        """The network under one of `PRIORS`.
+
+        Raises:
+            ArgumentError: There is no such prior, or the class prior of these weights is not known.
+        """
+        if prior not in PRIORS:
+            raise ArgumentError(f"There is no prior {prior!r}.", f"Choose from: {', '.join(PRIORS)}.")
+        return self.model if prior == TRAINING_PRIOR else with_uniform_prior(self.model)
 
     def class_index(self, target: int | str) -> int:
         """The index of a class given by name or index.
@@ -303,24 +318,20 @@ class Explainer:
             raise NoFaceError(f"There is no face {choice!r}.", f"This image has {len(faces)}, numbered from 0 by size.")
         return faces[index]
 
-    def _first_results(
-        self, crop: FaceCrop, x: Tensor, stages: Stages, target: int | None, against: int | None, head: int | None
-    ) -> Explanation:
+    def _first_results(self, crop: FaceCrop, x: Tensor, stages: Stages, score: Score, prior: str) -> Explanation:
         logits = stages.logits[0].cpu()
         if not torch.isfinite(logits).all():
             raise CheckpointError("With these weights the logits are not finite.", "Take other weights.")
-        probabilities = logits.softmax(dim=0)
         best = int(logits.argmax())
-        score = Score(best if target is None else target, against, head)
-        score.validate(self.model)
         return Explanation(
             labels=self.labels,
-            prediction=Prediction(self.labels[best], best, probabilities, logits),
+            prediction=Prediction(self.labels[best], best, logits.softmax(dim=0), logits),
             score=score,
+            prior=prior,
             crop=crop,
             input_pixels=to_pixels(x, self.model.config.preprocess),
             heads=compute_heads(stages),
-            fusion=compute_fusion(self.model, stages, score.target, score.against),
+            fusion=compute_fusion(self.network(prior), stages, score),
             regions=compute_regions(crop, self.model.config.preprocess),
             reference=self.reference,
             class_distances=None

@@ -43,6 +43,7 @@ class Explanation:
         labels: The K class names in index order.
         prediction: The prediction of the network.
         score: What the evidence and the attributions explain.
+        prior: In `PRIORS`; under "uniform", everything here is that of the network with its class prior taken off.
         crop: The face, cropped, with the transform back to the photo.
         input_pixels: What the network sees, (224, 224, 3) uint8.
         heads: What each head attends to.
@@ -58,6 +59,7 @@ class Explanation:
     labels: tuple[str, ...]
     prediction: Prediction
     score: Score
+    prior: str
     crop: FaceCrop
     input_pixels: np.ndarray
     heads: Heads

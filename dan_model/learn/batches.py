@@ -99,8 +99,7 @@ def training_order(
     # The order of all images, for all processes.
     generator = torch.Generator().manual_seed(seed * 100_003 + epoch)
     if sampling:
-        counts = torch.bincount(faces.classes, minlength=len(faces.labels)).clamp(min=1).double()
-        order = torch.multinomial(counts[faces.classes] ** -sampling, len(faces), True, generator=generator)
+        order = torch.multinomial(_odds(faces, sampling), len(faces), True, generator=generator)
     else:
         order = torch.randperm(len(faces), generator=generator)
     # The batches of this process.
@@ -113,6 +112,22 @@ def training_order(
             f"{faces.name} has {len(faces)} images, too few for a batch of {batch_size}.", "Take a smaller batch."
         )
     return order[: steps * own * parts].reshape(steps, parts, own)[:, part].tolist()
+
+
+def class_prior(faces: FaceSet, sampling: float) -> tuple[float, ...] | None:
+    """The part of each class in a training set as `training_order` draws it, (K,), sums to 1; None if one is missing.
+
+    An image counts for each class in proportion to its target: FER+'s votes, for example.
+    """
+    odds = _odds(faces, sampling)
+    prior = (odds / odds.sum()) @ faces.targets.double()
+    return tuple(prior.tolist()) if float(prior.min()) > 0 else None
+
+
+def _odds(faces: FaceSet, sampling: float) -> Tensor:
+    """How likely each image is to be drawn, (N,) up to a factor: count^-sampling of its class."""
+    counts = torch.bincount(faces.classes, minlength=len(faces.labels)).clamp(min=1).double()
+    return counts[faces.classes] ** -sampling
 
 
 def evaluation_order(count: int, batch_size: int, part: int = 0, parts: int = 1) -> list[list[int]]:

@@ -44,7 +44,7 @@ def fresh_model(config: ModelConfig, recipe: Recipe) -> DAN:
     """An untrained network, initialised as the recipe says; the same for the same seed."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
-        model = DAN(config.labels, config.num_heads, config.preprocess, config.provenance)
+        model = DAN(config.labels, config.num_heads, config.preprocess, config.provenance, config.class_prior)
     scale_attention(model, recipe.attention_scale)
     return model
 

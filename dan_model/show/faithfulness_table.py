@@ -11,7 +11,10 @@ import numpy as np
 from dan_model.explain.attributions import AttributionRequest
 from dan_model.explain.faithfulness import CURVES, EDGES, FUSION, RANDOM, UPPER_LAYERS, MapName
 
-COLUMNS = ("deletion ↓", "insertion ↑", "beats random", "infidelity ↓", "sensitivity ↓", "similarity ↓", "detail ↓")
+COLUMNS = (
+    "deletion ↓", "insertion ↑", "better than random by (deletion, insertion)", "on faces", "beats all random",
+    "infidelity ↓", "sensitivity ↓", "similarity ↓", "detail ↓",
+)  # fmt: skip
 
 
 def summarise(faces: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float | int | None]]:
@@ -22,11 +25,13 @@ def summarise(faces: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float |
 
     Returns:
         By the key of a map, random maps and edges last. `deletion` and `insertion`: mean area; `deletion_error` and
-        `insertion_error`: its standard error; `beats_random`: the part of the faces on which the map is better than
-        every random map on both curves; `infidelity` and `sensitivity`: median; `similarity`: mean rank correlation of
-        the patches with those of the map under a network that is all random; `detail`: the same for its fine detail,
-        with everything random from the classifier down to layer4; `faces` and `randomisation_faces`: how many were
-        measured. None: not measured.
+        `insertion_error`: its standard error; `deletion_gain` and `insertion_gain`: by how much the area is better than
+        the mean of the random maps of the same face, on average over the faces, and `…_gain_error` its standard error;
+        `deletion_better` and `insertion_better`: the part of the faces on which it is; `beats_random`: the part of the
+        faces on which the map is better than every random map on both curves; `infidelity` and `sensitivity`: median;
+        `similarity`: mean rank correlation of the patches with those of the map under a network that is all random;
+        `detail`: the same for its fine detail, with everything random from the classifier down to layer4; `faces` and
+        `randomisation_faces`: how many were measured. None: not measured.
     """
     keys = list(dict.fromkeys(key for face in faces for key in face["faithfulness"]["maps"]))
     table = {key: _summary([_map(face, key) for face in faces if key in face["faithfulness"]["maps"]]) for key in keys}
@@ -40,18 +45,27 @@ def markdown(table: Mapping[str, Mapping[str, float | int | None]]) -> str:
     lines = ["| map | " + " | ".join(COLUMNS) + " |", "|---" * (len(COLUMNS) + 1) + "|"]
     for key, row in table.items():
         areas = [f"{row[curve]:.3f} ± {row[f'{curve}_error']:.3f}" for curve in CURVES]
-        beats = "" if row["beats_random"] is None else f"{row['beats_random']:.0%}"
+        gains = better = beats = ""
+        if row["beats_random"] is not None:
+            gains = ", ".join(_signed_with_error(row[f"{c}_gain"], row[f"{c}_gain_error"]) for c in CURVES)
+            better = ", ".join(f"{row[f'{curve}_better']:.0%}" for curve in CURVES)
+            beats = f"{row['beats_random']:.0%}"
         others = [_cell(row[name]) for name in ("infidelity", "sensitivity", "similarity", "detail")]
-        lines.append("| " + " | ".join([_title(key), *areas, beats, *others]) + " |")
+        lines.append("| " + " | ".join([_title(key), *areas, gains, better, beats, *others]) + " |")
     return "\n".join(lines) + "\n"
 
 
 def _compared(one: Mapping[str, Any], face: Mapping[str, Any]) -> dict[str, Any]:
-    """The measurements of a map, with whether it is better than every random map on both curves."""
-    random = face["faithfulness"]["random"]
+    """The measurements of a map, with how much better it is than the random maps of the same face."""
+    random, mean = face["faithfulness"]["random"], _mean_of_random(face)
     lowest = min(other["deletion_auc"] for other in random)
     highest = max(other["insertion_auc"] for other in random)
-    return {**one, "beats_random": one["deletion_auc"] < lowest and one["insertion_auc"] > highest}
+    return {
+        **one,
+        "deletion_gain": mean["deletion_auc"] - one["deletion_auc"],
+        "insertion_gain": one["insertion_auc"] - mean["insertion_auc"],
+        "beats_random": one["deletion_auc"] < lowest and one["insertion_auc"] > highest,
+    }
 
 
 def _mean_of_random(face: Mapping[str, Any]) -> dict[str, Any]:
@@ -70,9 +84,11 @@ def _map(face: Mapping[str, Any], key: str) -> dict[str, Any]:
 def _summary(found: Sequence[Mapping[str, Any]]) -> dict[str, float | int | None]:
     row: dict[str, float | int | None] = {"faces": len(found)}
     for curve in CURVES:
-        areas = np.array([one[f"{curve}_auc"] for one in found])
-        row[curve] = float(areas.mean())
-        row[f"{curve}_error"] = float(areas.std(ddof=1) / math.sqrt(len(areas))) if len(areas) > 1 else 0.0
+        row[curve], row[f"{curve}_error"] = _mean_and_error([one[f"{curve}_auc"] for one in found])
+        gains = [one[f"{curve}_gain"] for one in found if f"{curve}_gain" in one]
+        if gains:
+            row[f"{curve}_gain"], row[f"{curve}_gain_error"] = _mean_and_error(gains)
+            row[f"{curve}_better"] = float(np.mean(np.array(gains) > 0))
     row["beats_random"] = _average([one["beats_random"] for one in found if "beats_random" in one])
     for name in ("infidelity", "sensitivity"):
         values = [one[name] for one in found if one[name] is not None]
@@ -84,6 +100,12 @@ def _summary(found: Sequence[Mapping[str, Any]]) -> dict[str, float | int | None
     return row
 
 
+def _mean_and_error(values: Sequence[float]) -> tuple[float, float]:
+    """The mean and its standard error; 0 for a single value."""
+    error = float(np.std(values, ddof=1) / math.sqrt(len(values))) if len(values) > 1 else 0.0
+    return float(np.mean(values)), error
+
+
 def _average(values: Sequence[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return float(np.mean(known)) if known else None
@@ -91,6 +113,10 @@ def _average(values: Sequence[float | None]) -> float | None:
 
 def _cell(value: float | int | None) -> str:
     return "" if value is None else f"{value + 0.0:.2f}".replace("-", "−")
+
+
+def _signed_with_error(value: float | int | None, error: float | int | None) -> str:
+    return f"{value:+.3f} ± {error:.3f}".replace("-", "−")
 
 
 def _title(key: str) -> str:

@@ -83,7 +83,8 @@ def attribution_sentence(attribution: Attribution) -> str:
     if attribution.complete:
         return f"{sums}: completeness holds (residual {number(attribution.residual)})."
     part = abs(attribution.residual) / max(abs(attribution.explained), 1e-12)
-    return f"{sums}: it is off by {signed(attribution.residual)} logits ({part:.0%}). Do not read its values as shares."
+    off = f"{signed(attribution.residual)} {attribution.score.unit} ({part:.0%})"
+    return f"{sums}: it is off by {off}. Do not read its values as shares."
 
 
 def areas_sentence(found: Faithfulness) -> str:

@@ -11,7 +11,6 @@ from dan_model.explain.attended_vs_used import CELLS
 from dan_model.explain.explanation import Explanation
 from dan_model.explain.fusion import ABSENCES, MAX_HEADS, consensus_path, shapley_values, transplant, tug_of_war
 from dan_model.explain.heads import compute_overlap
-from dan_model.explain.score import Score
 from dan_model.network import SATURATED
 from dan_model.show import sentences
 from dan_model.show.class_figures import distances_figure, projection_figure
@@ -156,7 +155,7 @@ def _overlap(explanation: Explanation) -> FigureView:
     if _single(explanation):
         return _needs_two("overlap", title)
     overlap = compute_overlap(explanation.heads)
-    tug = tug_of_war(explanation.fusion.classifier, explanation.heads.embeddings, explanation.target)
+    tug = tug_of_war(explanation.fusion, explanation.heads.embeddings)
     percentiles = sentences.percentiles_note(overlap, tug.saturation, explanation.reference)
     return FigureView(
         "overlap",
@@ -184,7 +183,7 @@ def _attended_vs_used(explanation: Explanation) -> FigureView:
     name, title = "attended-vs-used", "Does the prediction depend on the attended cells?"
     if _single(explanation):
         return _needs_two(name, title)
-    score = Score(measured.target, measured.against).describe(explanation.labels)
+    score = measured.score.describe(explanation.labels)
     return FigureView(
         name,
         title,
@@ -204,7 +203,8 @@ def _contributions(explanation: Explanation) -> FigureView:
         title,
         sentences.ledger_sentence(explanation),
         ledger_figure(explanation),
-        "Contributions to the right raise the logit of a class, those to the left lower it; the diamond is their sum."
+        f"Contributions to the right raise the {explanation.score.quantity} of a class, those to the left lower it; "
+        "the diamond is their sum."
         f"{_repeated_colours(explanation)}",
     )
 
@@ -227,14 +227,17 @@ def _tug(explanation: Explanation) -> FigureView:
     name, title = "tug-of-war", "Tug of war: contribution of each channel"
     if _single(explanation):
         return _needs_two(name, title)
-    label = explanation.labels[explanation.target]
-    tug = tug_of_war(explanation.fusion.classifier, explanation.heads.embeddings, explanation.target)
+    score = explanation.score
+    label, tug = (
+        score.describe_classes(explanation.labels),
+        tug_of_war(explanation.fusion, explanation.heads.embeddings),
+    )
     return FigureView(
         name,
         title,
-        sentences.tug_sentence(tug, label),
-        tug_figure(tug, label),
-        "One line for each channel, coloured by the head with the largest share; the lines add up to logit − "
+        sentences.tug_sentence(tug, label, score.unit),
+        tug_figure(tug, label, score.unit),
+        "One line for each channel, coloured by the head with the largest share; the lines add up to this face − "
         f"baseline (all heads equal). Saturated: above {SATURATED}. The colour shows which head wins a channel, not "
         "which way each head moves the class: see the contribution of each head."
         f"{_repeated_colours(explanation)}",
@@ -263,16 +266,17 @@ def _shapley(explanation: Explanation) -> FigureView:
     if heads > MAX_HEADS:
         return FigureView(name, title, f"Exact Shapley values are computed for up to {MAX_HEADS} heads, not {heads}.")
     classifier, embeddings = explanation.fusion.classifier, explanation.heads.embeddings
-    results = [shapley_values(classifier, embeddings, absence) for absence in ABSENCES]
-    label, k = explanation.labels[explanation.target], explanation.target
+    score = explanation.score
+    results = [shapley_values(classifier, embeddings, absence, score) for absence in ABSENCES]
+    label = score.describe_classes(explanation.labels)
     return FigureView(
         name,
         title,
-        sentences.shapley_sentence(results, label, k),
-        shapley_figure(results, label, k),
-        "Exact Shapley values: a head's effect on the logit, averaged over all orders in which heads can be added. "
+        sentences.shapley_sentence(results, label),
+        shapley_figure(results, f"{score.unit} of {label}"),
+        f"Exact Shapley values: a head's effect on {label}, averaged over all orders in which heads can be added. "
         f"Ways to be absent: {'; '.join(sentences.absence_note(absence) for absence in ABSENCES)}.",
-        warning=not sentences.same_ranking(results, k),
+        warning=not sentences.same_ranking(results),
     )
 
 

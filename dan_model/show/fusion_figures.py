@@ -42,14 +42,16 @@ def ledger_figure(explanation: Explanation) -> Figure:
     axes.set_yticks(range(classes), literal(explanation.labels))
     axes.get_yticklabels()[explanation.target].set_fontweight("bold")
     axes.invert_yaxis()
-    axes.set_xlabel(f"logit − baseline (largest residual {number(residual)})")
+    axes.set_xlabel(
+        f"{explanation.score.quantity} − baseline, {explanation.score.unit} (largest residual {number(residual)})"
+    )
     plain(axes)
     legend_above(axes)
     return figure
 
 
-def tug_figure(tug: TugOfWar, label: str) -> Figure:
-    """All channels, from the largest contribution to a class to the lowest, coloured by the head that wins the channel.
+def tug_figure(tug: TugOfWar, label: str, unit: str) -> Figure:
+    """All channels, from the largest contribution to the lowest, coloured by the head that wins the channel.
 
     Above, each channel's contribution; below, the winner's share, with lines at the fair share 1/H and at saturation.
     """
@@ -60,7 +62,7 @@ def tug_figure(tug: TugOfWar, label: str) -> Figure:
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1.1))
     top.vlines(x, 0, pull, colors=colours, linewidth=0.9)
     top.axhline(0, color=INK, linewidth=0.8)
-    top.set_ylabel(f"contribution to {literal([label])[0]}, logits")
+    top.set_ylabel(f"contribution to {literal([label])[0]}, {unit}")
     bottom.vlines(x, 1 / heads, share, colors=colours, linewidth=0.9)
     for level, text in ((1 / heads, f"fair share 1/{heads}"), (SATURATED, f"saturated, {SATURATED}")):
         bottom.axhline(level, color=INK, linewidth=0.8, linestyle=":")
@@ -103,13 +105,13 @@ def path_figure(path: ConsensusPath, labels: Sequence[str], target: int) -> Figu
     return figure
 
 
-def shapley_figure(results: Sequence[Shapley], label: str, target: int) -> Figure:
-    """The Shapley values of the heads for a class, one panel for each way to be absent, all on one scale."""
+def shapley_figure(results: Sequence[Shapley], label: str) -> Figure:
+    """The Shapley values of the heads, one panel for each way to be absent, all on one scale."""
     heads = len(results[0].values)
     figure = Figure(figsize=(WIDTH, 0.36 * heads + 1.4), layout="constrained")
     panels = figure.subplots(1, len(results), sharex=True, sharey=True, squeeze=False)[0]
     for axes, result in zip(panels, results, strict=True):
-        values = result.values[:, target].tolist()
+        values = result.values.tolist()
         axes.barh(range(heads), values, color=[head_colour(h) for h in range(heads)], height=0.72)
         axes.axvline(0, color=INK, linewidth=0.8)
         for h, value in enumerate(values):
@@ -117,14 +119,14 @@ def shapley_figure(results: Sequence[Shapley], label: str, target: int) -> Figur
                 f"{value:+.2f}".replace("-", "−"), (max(value, 0), h), (3, 0), textcoords="offset points",
                 va="center", fontsize=7.5, color=INK,
             )  # fmt: skip
-        full, empty = float(result.full[target]), float(result.empty[target])
+        full, empty = result.full, result.empty
         axes.set_title(ABSENCE_NAMES[result.absence], fontsize=9, color=INK)
         axes.set_xlabel(f"sum {full - empty:+.2f}\n= {full:.2f} − ({empty:.2f})".replace("-", "−"))
         axes.margins(x=0.28)
         plain(axes)
     panels[0].set_yticks(range(heads), [f"Head {h + 1}" for h in range(heads)])
     panels[0].invert_yaxis()
-    figure.supylabel(f"logits of {literal([label])[0]}", fontsize=8, color=INK)
+    figure.supylabel(literal([label])[0], fontsize=8, color=INK)
     return figure
 
 

@@ -15,7 +15,6 @@ from dan_model.explain.attended_vs_used import AttendedVsUsed
 from dan_model.explain.explanation import Explanation
 from dan_model.explain.heads import Overlap, strongest_channels
 from dan_model.explain.regions import REGIONS, SIDE, Regions
-from dan_model.explain.score import Score
 from dan_model.show.axes import WIDTH, bare_table, legend_above, literal, new_figure, plain, shaded_table
 from dan_model.show.style import FAINT, INK, REGION_COLOURS, head_colour
 from dan_model.show.tiles import head_tiles
@@ -130,9 +129,13 @@ def attended_vs_used_figure(explanation: Explanation, found: AttendedVsUsed) -> 
         dots = {"color": head_colour(h), "markersize": 3, "alpha": 0.8, "label": rank}
         cells.plot(attention.numpy() / peak, evidence.numpy(), "o", **dots)
     cells.axhline(0, color=INK, linewidth=0.8)
-    cells.set(xticks=(0, 0.5, 1), xlabel="attention, part of the head's peak", ylabel="evidence of the cell, logits")
+    cells.set(
+        xticks=(0, 0.5, 1),
+        xlabel="attention, part of the head's peak",
+        ylabel=f"evidence of the cell, {found.score.unit}",
+    )
     # Right: the change for each head, over the range of random cells.
-    label = literal([Score(found.target, found.against).describe(explanation.labels)])[0]
+    label = literal([found.score.describe(explanation.labels)])[0]
     low, high = float(found.random.min()), float(found.random.max())
     bars.axvspan(low, high, color=FAINT, alpha=0.35, linewidth=0, label=f"{len(found.random)} × random cells")
     bars.barh(range(heads), found.measured.numpy(), color=[head_colour(h) for h in range(heads)], height=0.6)
@@ -140,7 +143,7 @@ def attended_vs_used_figure(explanation: Explanation, found: AttendedVsUsed) -> 
     bars.axvline(0, color=INK, linewidth=0.8)
     bars.set_yticks(range(heads), [f"Head {h + 1}" for h in range(heads)])
     bars.invert_yaxis()
-    bars.set_xlabel(f"change of {label}, logits")
+    bars.set_xlabel(f"change of {label}, {found.score.unit}")
     for axes, columns in ((cells, 2), (bars, 2)):
         plain(axes)
         legend_above(axes, columns)

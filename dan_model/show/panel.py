@@ -75,11 +75,15 @@ def _draw_probabilities(axes: Axes, explanation: Explanation) -> None:
 
 
 def _draw_ledger(axes: Axes, explanation: Explanation) -> None:
-    """For the target class: the baseline (consensus), the contribution of each head, and their sum, the logit."""
-    fusion, k = explanation.fusion, explanation.target
-    contributions = fusion.ledger[:, k].tolist()
-    rows = ["baseline", *(f"Head {h + 1}" for h in range(len(contributions))), "logit"]
-    values = [float(fusion.consensus[k]), *contributions, float(explanation.prediction.logits[k])]
+    """For the explained classes: the baseline (consensus), the contribution of each head, and their sum, the score."""
+    fusion, score = explanation.fusion, explanation.score
+    contributions = fusion.contributions.tolist()
+    rows = ["baseline", *(f"Head {h + 1}" for h in range(len(contributions))), "this face"]
+    values = [
+        float(score.pick(fusion.consensus)),
+        *contributions,
+        float(score.of_logits(explanation.prediction.logits)),
+    ]
     starts = [0.0]
     for value in values[:-2]:
         starts.append(starts[-1] + value)
@@ -93,7 +97,7 @@ def _draw_ledger(axes: Axes, explanation: Explanation) -> None:
     axes.set_xlim(low, high + 0.08 * (high - low))
     axes.invert_yaxis()
     axes.set_xlabel(
-        f"contributions to {literal(explanation.labels)[k]}, logits "
-        f"(residual {number(float(fusion.residual[k].abs()))})"
+        f"contributions to {literal([score.describe_classes(explanation.labels)])[0]}, {score.unit} "
+        f"(residual {number(float(score.pick(fusion.residual).abs()))})"
     )
     plain(axes)

@@ -48,6 +48,9 @@ def numbers(
         },
         "target": labels[explanation.target],
         "explained": explanation.description,
+        "score": explanation.score.kind,
+        "unit": explanation.score.unit,
+        "prior": explanation.prior,
         "face": {
             "box": face.box.tolist(),
             "score": face.score,
@@ -58,6 +61,7 @@ def numbers(
         },
         "heads": _heads(explanation),
         "fusion": {
+            "contributions": fusion.contributions.tolist(),
             "consensus": dict(zip(labels, fusion.consensus.tolist(), strict=True)),
             "ledger": [dict(zip(labels, row, strict=True)) for row in fusion.ledger.tolist()],
             "residual": dict(zip(labels, fusion.residual.tolist(), strict=True)),
@@ -80,6 +84,8 @@ def _attribution(attribution: Attribution) -> dict[str, Any]:
         "explained": attribution.explained,
         "residual": attribution.residual,
         "complete": attribution.complete,
+        "tolerance": attribution.tolerance,
+        "final": attribution.final,
         "baseline": attribution.baseline,
         "regions": None if regions is None else dict(zip(REGIONS, regions.tolist(), strict=True)),
         "forwards": attribution.forwards,
@@ -151,18 +157,18 @@ def _heads(explanation: Explanation) -> dict[str, Any]:
 
 
 def _fusion_details(explanation: Explanation) -> dict[str, Any]:
-    """For `target`: probabilities without each head and with it only, saturation, channels won, Shapley values."""
-    classifier, embeddings, k = explanation.fusion.classifier, explanation.heads.embeddings, explanation.target
+    """Probabilities without each head and with it only, saturation, channels won, Shapley values of the score."""
+    classifier, embeddings = explanation.fusion.classifier, explanation.heads.embeddings
     values: dict[str, Any] = {
         name: explanation.probabilities_with(change).tolist()
         for name, change in (("probability_without", ablate), ("probability_alone", ablate_all_but))
     }
     if len(embeddings) > 1:
-        tug = tug_of_war(classifier, embeddings, k)
+        tug = tug_of_war(explanation.fusion, embeddings)
         values |= {"saturation": tug.saturation, "channels_won": tug.won.tolist()}
     if 1 < len(embeddings) <= MAX_HEADS:
-        results = {name: shapley_values(classifier, embeddings, name) for name in ABSENCES}
-        values["shapley"] = {name: result.values[:, k].tolist() for name, result in results.items()}
+        results = {name: shapley_values(classifier, embeddings, name, explanation.score) for name in ABSENCES}
+        values["shapley"] = {name: result.values.tolist() for name, result in results.items()}
     return values
 
 

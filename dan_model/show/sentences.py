@@ -20,12 +20,14 @@ from dan_model.explain.fusion import (
 from dan_model.explain.heads import Overlap
 from dan_model.explain.reference import ClassDistances, Reference
 from dan_model.explain.regions import REGIONS, Regions
+from dan_model.explain.score import LOGIT
+from dan_model.network import TRAINING_PRIOR
 from dan_model.show.tiles import number
 
 ONE_HEAD = "With a single head there is nothing to fuse: the head's embedding is classified as it is."
 ALIKE = 0.95  # cosine from which two heads are called alike
 UNUSUAL = 5  # percent: below it, or above 100 less it, a percentile is called unusual
-NOTHING = 0.005  # logits: what two digits show as zero
+NOTHING = 0.005  # nats or logits: what two digits show as zero
 ABSENCE_NAMES = {"zero": "zeroed", "mean": "mean of the others", "removed": "left out"}  # by name in `ABSENCES`
 
 
@@ -66,21 +68,49 @@ def ablation_sentence(explanation: Explanation) -> str:
 
 
 def ledger_sentence(explanation: Explanation) -> str:
-    """The baseline of the explained class, the sum of all contributions, and the largest one."""
-    fusion, k = explanation.fusion, explanation.target
+    """The consensus, what the score is there, the sum of all contributions, and the largest one."""
+    fusion, score = explanation.fusion, explanation.score
     if len(fusion.ledger) == 1:
         return ONE_HEAD
-    contributions, label, baseline = fusion.ledger[:, k], explanation.labels[k], signed(fusion.consensus[k])
-    head = int(contributions.abs().argmax())
-    if abs(float(contributions[head])) < NOTHING:
-        return f"No head contributes anything: {label} stays at the baseline (all heads equal), {baseline}."
+    name, baseline = score.describe_classes(explanation.labels), signed(score.pick(fusion.consensus))
+    head = int(fusion.contributions.abs().argmax())
+    first = f"{consensus_text(explanation)} There, {name} has {baseline} {score.unit}."
+    if abs(float(fusion.contributions[head])) < NOTHING:
+        return f"{first} On this face no head changes that."
     return (
-        f"At the baseline (all heads equal), {label} has {baseline} logits. The contributions of the heads add "
-        f"{signed(contributions.sum())}; the largest is that of Head {head + 1} ({signed(contributions[head])})."
+        f"{first} The contributions of the heads add {signed(fusion.contributions.sum())}; the largest is that of "
+        f"Head {head + 1} ({signed(fusion.contributions[head])}).{score_note(explanation)}"
     )
 
 
-def tug_sentence(tug: TugOfWar, label: str) -> str:
+def consensus_text(explanation: Explanation) -> str:
+    """What the network would predict if all heads were equal, with its probability."""
+    probabilities = explanation.fusion.consensus.softmax(dim=0)  # of logits or of log-probabilities: the same
+    best = int(probabilities.argmax())
+    return f"If all heads agreed: {explanation.labels[best]}, {float(probabilities[best]):.2f}, whatever the face."
+
+
+def score_note(explanation: Explanation) -> str:
+    """What a raw logit cannot tell; empty for the other scores."""
+    if explanation.score.kind != LOGIT:
+        return ""
+    return (
+        " A raw logit is not the decision: if all logits fall together, the prediction stays as it is, and every "
+        "contribution still looks negative. The log-probability and the contrast do not have this fault."
+    )
+
+
+def prior_note(explanation: Explanation) -> str:
+    """That the class prior is taken off; empty where it is not."""
+    if explanation.prior == TRAINING_PRIOR:
+        return ""
+    return (
+        "Base rates: every expression counts as equally likely. From each logit, the logarithm of the class's part in "
+        "the training set is taken off; all numbers and maps follow."
+    )
+
+
+def tug_sentence(tug: TugOfWar, label: str, unit: str) -> str:
     """How many channels are dominated by one head, which head wins most, and what the channels contribute."""
     head = int(tug.won.argmax())
     if not tug.won[head]:
@@ -89,7 +119,7 @@ def tug_sentence(tug: TugOfWar, label: str) -> str:
     against = float(tug.pull.clamp(max=0).sum())
     return (
         f"In {tug.saturation:.0%} of the channels one head has nearly the whole share, and Head {head + 1} wins the "
-        f"most ({tug.won[head]:.0%} of all). The channels contribute {signed(towards)} logits for {label} and "
+        f"most ({tug.won[head]:.0%} of all). The channels contribute {signed(towards)} {unit} for {label} and "
         f"{signed(against)} against it."
     )
 
@@ -110,26 +140,26 @@ def path_sentence(path: ConsensusPath, labels: Sequence[str], target: int) -> st
     return f"{first}{then}. {label}: {start:.2f} → {now:.2f} here → {end:.2f} at α = 2."
 
 
-def shapley_sentence(results: Sequence[Shapley], label: str, target: int) -> str:
-    """The ranking of the heads for a class, or that the three absences rank them differently."""
-    if all(result.all_equal(target) for result in results):
+def shapley_sentence(results: Sequence[Shapley], label: str) -> str:
+    """The ranking of the heads for a score, or that the three absences rank them differently."""
+    if all(result.all_equal for result in results):
         return f"All heads have the same Shapley value for {label}."
-    if not same_ranking(results, target):
+    if not same_ranking(results):
         orders = "; ".join(
-            f"{ABSENCE_NAMES[result.absence]}: {', '.join(f'Head {h + 1}' for h in result.ranking(target))}"
+            f"{ABSENCE_NAMES[result.absence]}: {', '.join(f'Head {h + 1}' for h in result.ranking)}"
             for result in results
         )
         return (
             f"How the heads rank for {label} depends on what an absent head is. From highest to lowest: {orders}. "
             "Do not quote one of these rankings as if it were the only one."
         )
-    order = ", ".join(f"Head {h + 1}" for h in results[0].ranking(target))
+    order = ", ".join(f"Head {h + 1}" for h in results[0].ranking)
     return f"All {len(results)} ways for a head to be absent rank the heads alike for {label}: {order}."
 
 
-def same_ranking(results: Sequence[Shapley], target: int) -> bool:
-    """Whether all absences put the heads in the same order for a class."""
-    return len({result.ranking(target) for result in results}) == 1
+def same_ranking(results: Sequence[Shapley]) -> bool:
+    """Whether all absences put the heads in the same order."""
+    return len({result.ranking for result in results}) == 1
 
 
 def overlap_sentence(overlap: Overlap) -> str:
@@ -184,10 +214,11 @@ def attended_vs_used_sentence(measured: AttendedVsUsed, label: str) -> str:
             "random cells may: this face gives no sign that the prediction depends on the attended cells."
         )
     head = int(measured.measured.abs().argmax())
+    change = f"{signed(measured.measured[head])} {measured.score.unit}"
     return (
-        f"Replacing the {count} cells that Head {head + 1} attends to most changes {label} by "
-        f"{signed(measured.measured[head])} logits; the fusion map predicts {signed(measured.predicted[head])}. More "
-        f"than any of {len(measured.random)} random replacements: {_list(matter)}."
+        f"Replacing the {count} cells that Head {head + 1} attends to most changes {label} by {change}; the fusion map "
+        f"predicts {signed(measured.predicted[head])}. More than any of {len(measured.random)} random "
+        f"replacements: {_list(matter)}."
     )
 
 

@@ -13,6 +13,7 @@ from torchvision.transforms.v2.functional import gaussian_blur
 
 from dan_model.explain.attributions import METHODS, Attribution, AttributionRequest
 from dan_model.explain.explanation import Explanation
+from dan_model.explain.regions import REGIONS
 from dan_model.faces import FaceCrop
 from dan_model.show.style import DIVERGING, SEQUENTIAL, TILE_SIDE, head_colour
 
@@ -115,17 +116,16 @@ def head_tiles(explanation: Explanation, smooth: bool, shared: bool) -> list[Til
 
 def fusion_tile(explanation: Explanation, smooth: bool) -> Tile:
     """The AFN fusion map: the contributions of the heads to the explained score, spread over the cells."""
-    score = explanation.score
-    cells = score.evidence(explanation.fusion)  # (7, 7)
+    score, cells = explanation.score, explanation.fusion.map  # (7, 7)
     scale = _signed_scale(cells)
     return Tile(
         title="AFN fusion" if score.head is None else f"AFN fusion, Head {score.head + 1}",
-        note=_sign_note(cells, f"sum {float(cells.sum()):+.2f} logit"),
+        note=_sign_note(cells, f"sum {float(cells.sum()):+.2f} {score.unit}{_place(explanation, cells)}"),
         pixels=overlay(explanation.crop, cells, scale, smooth),
         scale=scale,
-        unit="logit per cell",
+        unit=f"{score.unit} per cell",
         values=cells.numpy(),
-        cell_unit="logit",
+        cell_unit=score.unit,
     )
 
 
@@ -149,20 +149,22 @@ def attribution_tile(explanation: Explanation, attribution: Attribution, smooth:
     # The note: the sum where the method has completeness, else the peak.
     if attribution.by_region is None and attribution.explained is not None and attribution.residual is not None:
         per_cell = per_cell * (attribution.map.numel() / side**2)  # sums, not means
-        cell_unit = "logit"
-        note = f"sum {attribution.explained + attribution.residual:+.2f} of {attribution.explained:+.2f} logit"
+        cell_unit = attribution.score.unit
+        note = f"sum {attribution.explained + attribution.residual:+.2f} of {attribution.explained:+.2f} {cell_unit}"
     else:
-        cell_unit = method.unit
+        cell_unit = attribution.unit
         native = attribution.map if attribution.cells is None else attribution.cells
         note = f"peak {number(float(native.max() if method.signed else native.abs().max()))}"
     if method.signed:
         note = _sign_note(attribution.map, note)
+    if not attribution.final:
+        note = f"coarse so far; {note}"
     return Tile(
         title=title,
         note=note if attribution.complete else f"⚠ {note}",
         pixels=overlay(explanation.crop, drawn, scale, smooth and attribution.by_region is None),
         scale=scale,
-        unit=method.unit,
+        unit=attribution.unit,
         values=per_cell.numpy(),
         cell_unit=cell_unit,
     )
@@ -221,6 +223,13 @@ def _enlarge(values: Tensor, side: int, smooth: bool) -> np.ndarray:
 
 def _signed_scale(values: Tensor) -> Scale:
     return Scale(float(values.abs().max()) or 1.0, signed=True)
+
+
+def _place(explanation: Explanation, cells: Tensor) -> str:
+    """The region with the largest part of the evidence for the score; empty where regions are not known."""
+    if explanation.regions is None:
+        return ""
+    return f", for it most: {REGIONS[int(explanation.regions.shares(cells.clamp(min=0)).argmax())]}"
 
 
 def _sign_note(values: Tensor, note: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,13 +10,18 @@ from dan_model.errors import NoFaceError
 from dan_model.explain import Explainer
 from dan_model.explain.attributions import BASELINES, DEFAULT_BASELINE, MEAN, METHODS, AttributionRequest
 from dan_model.explain.explanation import Explanation
+from dan_model.explain.score import LOGIT
 from dan_model.faces import FaceCrop
+from dan_model.network import TRAINING_PRIOR, UNIFORM_PRIOR
 from dan_model.ui.state import PageState, UploadedPhoto
 
-PREDICTED, NO_OTHER, ALL_HEADS = "the predicted class", "nothing", "the whole network"
+PREDICTED, ALL_HEADS = "the predicted class", "the whole network"
+ALL_OTHERS, RAW_LOGIT = "all other classes", "nothing (raw logit)"  # what a class is compared with, beside classes
+BASE_RATES = {"as in the training data": TRAINING_PRIOR, "every expression equally likely": UNIFORM_PRIOR}
+AS_TRAINED, EQUALLY_LIKELY = BASE_RATES
 
-Stream = Callable[[FaceCrop, str | None, list[str], str | None, int | None], Iterator[Explanation]]
-"""Explains a crop: target, requests, against, head, as `Explainer.stream_crop` takes them."""
+Stream = Callable[[FaceCrop, list[str], Mapping[str, Any]], Iterator[Explanation]]
+"""Explains a crop: requests, and what is explained, as `Explainer.stream_crop` takes them."""
 
 
 @dataclass(frozen=True)
@@ -26,31 +31,43 @@ class ExplainRequest:
     Attributes:
         face: The number of a face, or `WHOLE`.
         target: A class, or `PREDICTED`.
-        against: A class, or `NO_OTHER`.
+        against: A class, `ALL_OTHERS` (the log-probability is explained) or `RAW_LOGIT`.
         contribution: `ALL_HEADS`, or a head as `head_choices` names it.
         methods: Names in `METHODS`.
         baselines: Names in `BASELINES`; each method with a baseline is run with each of them.
+        finer: Whether methods with finer settings use them.
+        base_rates: A key of `BASE_RATES`.
     """
 
     face: str
     target: str = PREDICTED
-    against: str = NO_OTHER
+    against: str = ALL_OTHERS
     contribution: str = ALL_HEADS
     methods: tuple[str, ...] = ()
     baselines: tuple[str, ...] = (DEFAULT_BASELINE,)
+    finer: bool = False
+    base_rates: str = AS_TRAINED
 
     @property
     def attributions(self) -> list[str]:
         """The attribution requests, as text, in the order of the registry."""
         texts = []
         for name in (name for name in METHODS if name in self.methods):
-            with_baseline = METHODS[name].baselines and self.baselines
-            texts += (
-                [AttributionRequest.parse(f"{name}@{base}").text for base in self.baselines]
-                if with_baseline
-                else [name]
-            )
+            settings = ",".join(f"{key}={value:g}" for key, value in METHODS[name].finer.items() if self.finer)
+            baselines = [f"@{base}" for base in self.baselines] if METHODS[name].baselines and self.baselines else [""]
+            texts += [AttributionRequest.parse(f"{name}{base}:{settings}").text for base in baselines]
         return texts
+
+    @property
+    def explained(self) -> dict[str, Any]:
+        """What is explained, as arguments of `Explainer.stream_crop`."""
+        return {
+            "target": None if self.target == PREDICTED else self.target,
+            "against": None if self.against in (ALL_OTHERS, RAW_LOGIT) else self.against,
+            "head": self.head,
+            "score": LOGIT if self.against == RAW_LOGIT else None,
+            "prior": BASE_RATES[self.base_rates],
+        }
 
     @property
     def head(self) -> int | None:
@@ -79,20 +96,23 @@ def explain(stream: Stream, photo: UploadedPhoto, wanted: ExplainRequest) -> Ite
     crop = photo.crop(wanted.face)
     if crop is None:
         raise NoFaceError(f"There is no face {wanted.face!r} in this photo.", "Choose one of the numbered faces.")
-    target = None if wanted.target == PREDICTED else wanted.target
-    against = None if wanted.against == NO_OTHER else wanted.against
     texts = wanted.attributions
     if crop.face.landmarks is None:  # its regions are not known
         texts = [text for text in texts if not METHODS[AttributionRequest.parse(text).method].regions]
-    for explanation in stream(crop, target, texts, against, wanted.head):
+    for explanation in stream(crop, texts, wanted.explained):
         yield PageState(explanation, tuple(text for text in texts if text not in explanation.attributions))
 
 
-def choices(explainer: Explainer) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any], dict[str, Any]]:
-    """The choices and values of the class, the other class, the head, and the baselines, for an explainer."""
+def choices(explainer: Explainer) -> tuple[dict[str, Any], ...]:
+    """The choices of the class, the other class, the head, the baselines, and the base rates, for an explainer."""
     return (
         {"choices": [PREDICTED, *explainer.labels], "value": PREDICTED},
-        {"choices": [NO_OTHER, *explainer.labels], "value": NO_OTHER},
+        {"choices": [ALL_OTHERS, *explainer.labels, RAW_LOGIT], "value": ALL_OTHERS},
         {"choices": head_choices(explainer.model.config.num_heads), "value": ALL_HEADS},
         {"choices": baseline_choices(explainer), "value": [DEFAULT_BASELINE]},
+        {
+            "choices": list(BASE_RATES),
+            "value": AS_TRAINED,
+            "visible": explainer.model.config.class_prior is not None,
+        },
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dan_model.explain.explanation import Explanation
+from dan_model.show.sentences import prior_note
 from dan_model.ui.html import notice
 from dan_model.ui.state import MAX_FACES, WHOLE, UploadedPhoto
 
@@ -29,4 +30,5 @@ def photo_status(photo: UploadedPhoto, explanation: Explanation | None = None) -
             f"The crop has only {explanation.crop.side:.1f} pixels a side in the photo, fewer than the network's "
             "training images: read its maps with care."
         )
+    texts += [note] if (note := prior_note(explanation)) else []
     return notice(" ".join(texts), "warning" if explanation.crop.small else "info")

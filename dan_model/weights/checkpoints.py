@@ -179,7 +179,7 @@ def build(config: ModelConfig, state: Mapping[str, Tensor], where: str) -> DAN:
             f"{where} has {count_classes(state)} classes, its config {len(config.labels)} labels.",
             "Give the config that belongs to these weights.",
         )
-    model = DAN(config.labels, config.num_heads, config.preprocess, config.provenance)
+    model = DAN(config.labels, config.num_heads, config.preprocess, config.provenance, config.class_prior)
     _check_tensors(
         state, model.state_dict(), f"{where} does not fit the network", "Give the weights that belong to its config."
     )

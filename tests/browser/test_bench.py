@@ -31,7 +31,7 @@ def number(text: str) -> float:
 
 
 def decision(page: Page) -> tuple[list[float], list[float]]:
-    """Probabilities and logits as the bench shows them."""
+    """Probabilities and log-probabilities as the bench shows them."""
     rows = page.locator(".dan-decision .dan-class")
     columns = [rows.locator(f"> :nth-child({i})").all_inner_texts() for i in (3, 4)]
     return tuple([number(text) for text in column] for column in columns)
@@ -42,7 +42,7 @@ def assert_decides(page: Page, e, embeddings: torch.Tensor) -> None:
     expect(page.locator(".dan-decision .dan-best > :first-child")).to_have_text(e.labels[int(logits.argmax())])
     drawn(page)
     probabilities, shown = decision(page)
-    assert shown == pytest.approx(logits.tolist(), abs=0.00501)
+    assert shown == pytest.approx(logits.log_softmax(dim=0).tolist(), abs=0.00501)
     assert probabilities == pytest.approx(logits.softmax(dim=0).tolist(), abs=0.000501)
 
 
@@ -108,7 +108,7 @@ def test_the_formulas_show_the_chosen_channels_numbers(page, small_explainer):
     open_fusion(page, "astronaut.jpg")
     e = small_explainer.explain(EXAMPLES / "astronaut.jpg")
     v = e.heads.embeddings.double()
-    tug = tug_of_war(e.fusion.classifier, v, 1)
+    tug, weight, mean = tug_of_war(e.fusion, v), e.fusion.classifier.weight, e.prediction.probabilities.double()
     for channel in (int(tug.order[0]), int(tug.order[-1])):
         page.locator(".dan-channel").select_option(str(channel))
         drawn(page)
@@ -116,13 +116,14 @@ def test_the_formulas_show_the_chosen_channels_numbers(page, small_explainer):
             number(text.split("=")[1]) for text in page.locator(".dan-shares > div > :first-child").all_inner_texts()
         ]
         assert shares == pytest.approx(v.softmax(dim=0)[:, channel].tolist(), abs=0.000501)
-        fused, identity, added, pull, saturated = page.locator(".dan-numbers dd").all_inner_texts()
+        fused, identity, added, pull, slope, saturated = page.locator(".dan-numbers dd").all_inner_texts()
         assert number(fused) == pytest.approx(float(fuse(v)[channel]), abs=0.000501)
         assert number(identity.split("=")[1]) == pytest.approx(number(fused), abs=0.00101)
         assert number(added) == pytest.approx(float(fuse(v)[channel]) + 5.545177, abs=0.000501)
-        assert number(pull.split("=")[1].removesuffix(" logits")) == pytest.approx(
-            float(tug.pull[channel]), abs=0.000501
-        )
+        of_logit = float(weight[1, channel]) * (float(fuse(v)[channel]) + 5.545177)
+        assert number(pull.split("=")[1].removesuffix(" logits")) == pytest.approx(of_logit, abs=0.000501)
+        expected = float(weight[1, channel] - mean @ weight[:, channel])
+        assert number(slope.split("=")[1]) == pytest.approx(expected, rel=0.00501, abs=1e-6)
         assert saturated == f"{tug.saturation:.0%}".replace("%", " %")
 
 

@@ -53,7 +53,7 @@ def test_baselines_stand_side_by_side_and_a_class_can_be_explained_rather_than_a
     page.get_by_role("option", name="surprise", exact=True).click()
     expect(page.locator(".dan-explained-score")).to_contain_text("happiness rather than surprise")
     e = small_explainer.explain(EXAMPLES / "astronaut.jpg", target="happiness", against="surprise")
-    shown = f"sum {float(e.fusion.map.sum()):+.2f} logit".replace("-", "−")
+    shown = f"sum {float(e.fusion.map.sum()):+.2f} nats".replace("-", "−")
     expect(page.locator("#dan-tiles .dan-tile", has_text="AFN fusion")).to_contain_text(shown)
 
 

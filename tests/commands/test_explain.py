@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 
@@ -63,6 +64,9 @@ def test_target_whole_image_and_equal_names(tmp_path):
         (("--weights", "./no/such"), "no weights at './no/such'"),
         (("--preset", "rafdb"), "needs a published file"),
         (("--head", "9"), "no head 9"),
+        (("--score", "odds"), "no score 'odds'"),
+        (("--score", "contrast"), "compares two classes"),
+        (("--prior", "flat"), "no prior 'flat'"),
         (("--target", "fear", "--against", "fear"), "compared with itself"),
         (("--method", "all", "--method", "magic"), "no attribution method 'magic'"),
         (("--whole-image", "--method", "region_ablation"), "needs a face that was found"),
@@ -124,3 +128,20 @@ def test_faithfulness_and_randomisation_are_written_as_numbers_and_figures(tmp_p
     assert len(found["randomisation"]["maps"]["fusion"]["similarity"]) == 1 + len(found["randomisation"]["layers"])
     for name in ("faithfulness", "curves", "infidelity", "agreement", "randomisation"):
         assert (tmp_path / f"astronaut-face1-{name}.png").stat().st_size > 5000
+
+
+def test_score_and_prior_reach_the_numbers(tmp_path, small_weights, small_explainer):
+    image = EXAMPLES / "hopper.jpg"
+    quick = ("--method", "none", "--no-panel", "--weights", small_weights)
+    raw = run("explain", image, "--out", tmp_path / "raw", "--score", "logit", *quick)
+    uniform = run("explain", image, "--out", tmp_path / "uniform", "--prior", "uniform", *quick)
+    assert (raw.exit_code, uniform.exit_code) == (0, 0), raw.output + uniform.output
+    found = json.loads((tmp_path / "raw" / "hopper-face1.json").read_text())
+    assert (found["score"], found["explained"]) == ("logit", "the raw logit of neutral")
+    e = small_explainer.explain(image, score="logit")
+    assert found["fusion"]["contributions"] == pytest.approx(e.fusion.contributions.tolist(), abs=1e-3)
+    other = json.loads((tmp_path / "uniform" / "hopper-face1.json").read_text())
+    assert other["prior"] == "uniform"
+    prior = small_explainer.model.config.class_prior
+    moved = [other["prediction"]["logits"][name] - found["prediction"]["logits"][name] for name in e.labels]
+    assert moved == pytest.approx([-math.log(part) for part in prior], abs=1e-4)

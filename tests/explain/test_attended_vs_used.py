@@ -11,11 +11,12 @@ from dan_model.explain import Explainer
 from dan_model.explain.attended_vs_used import CELLS, RANDOM_SETS, measure_attended_vs_used
 from dan_model.explain.fusion import compute_fusion
 from dan_model.explain.heads import compute_heads
+from dan_model.explain.score import Score
 
 
 @pytest.fixture(scope="module")
 def measured(explainer, stages):
-    heads, fusion = compute_heads(stages), compute_fusion(explainer.model, stages, 1)
+    heads, fusion = compute_heads(stages), compute_fusion(explainer.model, stages, Score(1))
     return heads, fusion, measure_attended_vs_used(explainer.model, stages.features, heads, fusion)
 
 
@@ -31,14 +32,17 @@ def test_the_most_attended_cells_are_replaced_and_everything_after_x_is_computed
             flat[attended] = flat[stays].mean()
             x[0, c] = flat.reshape(7, 7)
         with torch.no_grad():
-            change = explainer.model.attend(x).logits[0, 1] - stages.logits[0, 1]
+            after = explainer.model.attend(x).logits[0].log_softmax(dim=0)[1]
+            change = after - stages.logits[0].log_softmax(dim=0)[1]
         assert float(found.measured[h]) == pytest.approx(float(change), abs=2e-3)
 
 
 def test_a_class_rather_than_another_is_measured_as_the_difference_of_both(explainer, stages):
     model, heads = explainer.model, compute_heads(stages)
-    both = [measure_attended_vs_used(model, stages.features, heads, compute_fusion(model, stages, k)) for k in (1, 3)]
-    rather = measure_attended_vs_used(model, stages.features, heads, compute_fusion(model, stages, 1, against=3))
+    both = [
+        measure_attended_vs_used(model, stages.features, heads, compute_fusion(model, stages, Score(k))) for k in (1, 3)
+    ]
+    rather = measure_attended_vs_used(model, stages.features, heads, compute_fusion(model, stages, Score(1, against=3)))
     for name in ("measured", "random", "predicted"):
         a, b, difference = (getattr(one, name) for one in (*both, rather))
         torch.testing.assert_close(difference, a - b, rtol=1e-4, atol=1e-4)

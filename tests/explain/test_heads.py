@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -10,7 +11,6 @@ from dan_model.errors import ArgumentError
 from dan_model.explain.fusion import tug_of_war
 from dan_model.explain.heads import Heads, compute_overlap, mean_of_pairs, pairwise_iou, strongest_channels, top_cells
 from dan_model.losses import partition_loss
-from tests.fixtures.models import some_classifier
 
 
 def heads(spatial: torch.Tensor) -> Heads:
@@ -65,7 +65,7 @@ def test_a_single_head_is_refused_and_so_are_more_cells_than_there_are():
     with pytest.raises(ArgumentError, match=r"\[1, 49\], got 50"):
         compute_overlap(heads(torch.rand(2, 7, 7)), 50)
     with pytest.raises(ArgumentError, match="single head"):
-        tug_of_war(some_classifier(), torch.rand(1, 40), 0)
+        tug_of_war(SimpleNamespace(pull=torch.zeros(40)), torch.rand(1, 40))
 
 
 def test_a_fifth_of_the_cells_count_as_most_attended():

@@ -12,7 +12,7 @@ from PIL import Image
 from dan_model.config import PreprocessConfig
 from dan_model.errors import DatasetError
 from dan_model.faces import to_input, to_tensor
-from dan_model.learn.batches import Pixels, evaluation_order, training_order
+from dan_model.learn.batches import Pixels, class_prior, evaluation_order, training_order
 from dan_model.learn.datasets import FaceSet, load_faces
 
 
@@ -87,3 +87,14 @@ def test_an_image_that_cannot_be_decoded_is_refused_by_name(ferplus, workers):
 def test_fewer_than_two_images_per_process_are_refused(ferplus):
     with pytest.raises(DatasetError, match="batch of 4 is too small for 3 processes"):
         training_order(load_faces("ferplus", ferplus, "train"), 0, 4, 0, 0, part=0, parts=3)
+
+
+def test_the_class_prior_is_that_of_the_images_as_they_are_drawn():
+    """Four images of a, one of b with a fifth of its votes for a; with sampling 1, both classes are drawn equally."""
+    targets = torch.tensor([[1.0, 0.0]] * 4 + [[0.2, 0.8]])
+    faces = FaceSet("some", ("a", "b"), tuple(Path(str(i)) for i in range(5)), targets)
+    assert class_prior(faces, 0) == pytest.approx((4.2 / 5, 0.8 / 5))
+    assert class_prior(faces, 1) == pytest.approx((0.5 + 0.5 * 0.2, 0.5 * 0.8))
+    drawn = torch.tensor([i for epoch in range(200) for batch in training_order(faces, 1, 5, 0, epoch) for i in batch])
+    assert targets[drawn].mean(dim=0).tolist() == pytest.approx(class_prior(faces, 1), abs=0.05)
+    assert class_prior(FaceSet("one", ("a", "b"), faces.paths[:1], targets[:1]), 0) is None

@@ -82,6 +82,24 @@ def test_two_processes_train_together(drawn, two_processes):
 
 
 @pytest.mark.usefixtures("one_thread")
+def test_trained_weights_know_their_class_prior_and_are_measured_under_both(drawn, two_processes, tmp_path):
+    weights = two_processes.trained / "weights"
+    config = load_checkpoint(weights).model.config
+    counts = torch.bincount(load_faces("folder", drawn, "train").every(12).classes, minlength=len(config.labels))
+    drawn_parts = counts**0.65  # the recipe draws an image in proportion to count^-0.35 of its class
+    assert config.class_prior == pytest.approx((drawn_parts / drawn_parts.sum()).tolist())
+    evaluate = ["evaluate", "--dataset", "folder", "--root", drawn, "--device", "cpu", "--prior", "uniform"]
+    done = run_command(*evaluate, "--weights", weights, "--out", tmp_path / "uniform.json")
+    assert done.exit_code == 0, done.stderr
+    measured = json.loads((tmp_path / "uniform.json").read_text())
+    assert measured["prior"] == "uniform"
+    assert measured["training"].keys() == {"accuracy", "balanced_accuracy", "ece"}
+    refused = run_command(*evaluate, "--weights", two_processes.evaluate[6], "--out", tmp_path / "none.json")
+    assert refused.exit_code == 2
+    assert "do not say how often" in refused.stderr
+
+
+@pytest.mark.usefixtures("one_thread")
 def test_two_processes_measure_what_one_does(two_processes, tmp_path):
     done = run_command(*two_processes.evaluate, "--out", tmp_path / "one.json")
     assert done.exit_code == 0, done.stderr

@@ -42,7 +42,14 @@ def test_the_table_by_hand():
     assert table["random"]["deletion"] == pytest.approx(0.5)
     assert table["random"]["beats_random"] is None
     assert table["edges"]["insertion"] == pytest.approx(0.6)
-    assert "| Saliency | 0.300 ± 0.058 | 0.767 ± 0.088 | 33% | 2.00 | 0.50 | 0.20 | 0.90 |" in markdown(table)
+    assert row["deletion_gain"] == pytest.approx(0.2)  # the random maps of each face: 0.5 and 0.6 on average
+    assert row["insertion_gain"] == pytest.approx(0.5 / 3)
+    assert row["insertion_gain_error"] == pytest.approx(0.0882, abs=1e-4)
+    assert (row["deletion_better"], row["insertion_better"]) == pytest.approx((1, 2 / 3))
+    gains = "+0.200 ± 0.058, +0.167 ± 0.088 | 100%, 67%"
+    assert f"| Saliency | 0.300 ± 0.058 | 0.767 ± 0.088 | {gains} | 33% | 2.00 | 0.50 | 0.20 | 0.90 |" in markdown(
+        table
+    )
 
 
 def test_random_maps_of_one_face_are_not_independent():

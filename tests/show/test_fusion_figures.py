@@ -42,8 +42,8 @@ def test_ledger_bars_stack_away_from_zero_and_their_sum_is_marked(explanation):
 
 
 def test_the_strip_shows_every_channel_sorted_in_its_winners_colour(explanation):
-    tug = tug_of_war(explanation.fusion.classifier, explanation.heads.embeddings, 1)
-    top, bottom = tug_figure(tug, "happiness").axes
+    tug = tug_of_war(explanation.fusion, explanation.heads.embeddings)
+    top, bottom = tug_figure(tug, "happiness", "nats").axes
     drawn = [float(segment[1, 1]) for segment in top.collections[0].get_segments()]
     assert drawn == pytest.approx(tug.pull[tug.order].tolist(), abs=1e-12)
     assert drawn == sorted(drawn, reverse=True)
@@ -57,9 +57,8 @@ def test_bars_of_ablation_and_of_shapley_values_are_the_results(explanation):
     for axes, change in zip(ablation_figure(explanation).axes, (ablate, ablate_all_but), strict=True):
         expected = [float(classifier.logits(change(v, h)).softmax(dim=0)[1]) for h in range(4)]
         assert widths(axes) == pytest.approx(expected)
-    none = torch.zeros(3, dtype=torch.float64)
-    result = Shapley("zero", doubles([0, 1, 0], [0, -2, 0]), none, none)
-    assert widths(shapley_figure([result], "happiness", 1).axes[0]) == [1.0, -2.0]
+    result = Shapley("zero", doubles(1, -2), 0.0, 0.0)
+    assert widths(shapley_figure([result], "happiness").axes[0]) == [1.0, -2.0]
 
 
 def test_the_path_is_drawn_for_every_class():

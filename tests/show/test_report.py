@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 import numpy as np
 import pytest
@@ -22,8 +23,10 @@ def test_files_hold_what_the_explanation_holds(explanation, tmp_path):
     assert found == json.loads(json.dumps(numbers(explanation)))
     assert found["prediction"]["label"] == "happiness"
     contributions = [row["happiness"] for row in found["fusion"]["ledger"]]
-    logit = found["prediction"]["logits"]["happiness"]
-    assert sum(contributions) + found["fusion"]["consensus"]["happiness"] == pytest.approx(logit, abs=1e-4)
+    own = math.log(found["prediction"]["probabilities"]["happiness"])
+    assert sum(contributions) + found["fusion"]["consensus"]["happiness"] == pytest.approx(own, abs=1e-4)
+    assert found["fusion"]["contributions"] == pytest.approx(contributions)
+    assert (found["score"], found["unit"], found["prior"]) == ("log-probability", "nats", "training")
     with np.load(paths[0]) as stored:
         for name, array in arrays(explanation).items():
             np.testing.assert_array_equal(stored[name], array)

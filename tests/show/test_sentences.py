@@ -12,6 +12,7 @@ from dan_model.explain.attended_vs_used import AttendedVsUsed
 from dan_model.explain.fusion import ABSENCES, ConsensusPath, Shapley, TugOfWar, ablate, shapley_values, tug_of_war
 from dan_model.explain.heads import Overlap, compute_overlap
 from dan_model.explain.regions import REGIONS
+from dan_model.explain.score import Score
 from dan_model.show import sentences
 from dan_model.show.figure_views import head_views
 from tests.fixtures.examples import EXAMPLES
@@ -58,20 +59,25 @@ def test_the_summary_names_the_head_that_the_class_depends_on_and_where_it_atten
 def test_the_ledger_sentence(explanation):
     ledger = torch.zeros(4, 8, dtype=torch.float64)
     ledger[:, 1] = doubles(0.5, -3.0, 1.0, 0.25)
-    consensus = torch.full((8,), -0.2, dtype=torch.float64)
+    consensus = doubles(0.5, 0.1, 0.2, 0.05, 0.05, 0.04, 0.03, 0.03).log()
     made = replace(explanation, fusion=replace(explanation.fusion, ledger=ledger, consensus=consensus))
     assert sentences.ledger_sentence(made) == (
-        "At the baseline (all heads equal), happiness has −0.20 logits. The contributions of the heads add −1.25; the "
-        "largest is that of Head 2 (−3.00)."
+        "If all heads agreed: neutral, 0.50, whatever the face. There, happiness has −2.30 nats. The contributions of "
+        "the heads add −1.25; the largest is that of Head 2 (−3.00)."
     )
+    raw = replace(made, score=Score(1, kind="logit"))
+    assert "happiness has −2.30 logits" in sentences.ledger_sentence(raw)
+    assert "A raw logit is not the decision" in sentences.ledger_sentence(raw)
+    rather = replace(made, score=Score(1, against=2), fusion=replace(made.fusion, score=Score(1, against=2)))
+    assert "There, happiness rather than surprise has −0.69 nats." in sentences.ledger_sentence(rather)
 
 
 def test_the_tug_sentence():
     none = torch.zeros(4)
-    tug = TugOfWar(1, doubles(2.0, -0.5, 1.0, -1.0), none, none, none, doubles(0.25, 0.5), 0.75)
-    assert sentences.tug_sentence(tug, "happiness") == (
+    tug = TugOfWar(doubles(2.0, -0.5, 1.0, -1.0), none, none, none, doubles(0.25, 0.5), 0.75)
+    assert sentences.tug_sentence(tug, "happiness", "nats") == (
         "In 75% of the channels one head has nearly the whole share, and Head 2 wins the most (50% of all). The "
-        "channels contribute +3.00 logits for happiness and −1.50 against it."
+        "channels contribute +3.00 nats for happiness and −1.50 against it."
     )
 
 
@@ -87,16 +93,15 @@ def test_the_path_sentence_names_every_turn():
 
 
 def test_the_shapley_sentence_warns_where_absences_disagree():
-    none = torch.zeros(1)
-    one = Shapley("zero", doubles([1.0], [3.0], [2.0]), none, none)
-    same = Shapley("mean", doubles([0.1], [0.3], [0.2]), none, none)
-    other = Shapley("removed", doubles([1.0], [2.0], [3.0]), none, none)
-    assert sentences.shapley_sentence([one, same], "anger", 0) == (
+    one = Shapley("zero", doubles(1.0, 3.0, 2.0), 0.0, 0.0)
+    same = Shapley("mean", doubles(0.1, 0.3, 0.2), 0.0, 0.0)
+    other = Shapley("removed", doubles(1.0, 2.0, 3.0), 0.0, 0.0)
+    assert sentences.shapley_sentence([one, same], "anger") == (
         "All 2 ways for a head to be absent rank the heads alike for anger: Head 2, Head 3, Head 1."
     )
-    warned = sentences.shapley_sentence([one, other], "anger", 0)
+    warned = sentences.shapley_sentence([one, other], "anger")
     assert "zeroed: Head 2, Head 3, Head 1; left out: Head 3, Head 2, Head 1" in warned
-    assert not sentences.same_ranking([one, other], 0)
+    assert not sentences.same_ranking([one, other])
 
 
 @pytest.mark.parametrize(("closest", "verdict"), [(0.2, "different"), (0.7, "partly the same"), (0.99, "the same")])
@@ -134,8 +139,7 @@ def test_the_regions_sentence_names_heads_that_look_beside_the_face(explanation,
 
 def test_the_attended_vs_used_sentence_compares_with_random_cells():
     measured = AttendedVsUsed(
-        1,
-        None,
+        Score(1),
         torch.zeros(2, 5, dtype=torch.long),
         doubles(-2, 0.1),
         doubles(-3, 0.2),
@@ -143,7 +147,7 @@ def test_the_attended_vs_used_sentence_compares_with_random_cells():
         doubles(1, 1),
     )
     assert sentences.attended_vs_used_sentence(measured, "anger") == (
-        "Replacing the 5 cells that Head 1 attends to most changes anger by −3.00 logits; the fusion map predicts "
+        "Replacing the 5 cells that Head 1 attends to most changes anger by −3.00 nats; the fusion map predicts "
         "−2.00. More than any of 2 random replacements: Head 1."
     )
     assert "gives no sign" in sentences.attended_vs_used_sentence(replace(measured, random=doubles(4, 0)), "anger")
@@ -160,15 +164,13 @@ def test_the_transplant_sentence():
 
 def test_equal_heads_are_named_equal(explanation):
     v = explanation.heads.embeddings[:1].expand(4, -1)
-    classifier = explanation.fusion.classifier
-    assert "No head leads" in sentences.tug_sentence(tug_of_war(classifier, v, 1), "happiness")
+    assert "No head leads" in sentences.tug_sentence(tug_of_war(explanation.fusion, v), "happiness", "nats")
     none = torch.zeros_like(explanation.fusion.ledger)
     same = replace(explanation, fusion=replace(explanation.fusion, ledger=none))
-    baseline = f"{float(same.fusion.consensus[1]):+.2f}".replace("-", "−")
-    assert f"happiness stays at the baseline (all heads equal), {baseline}" in sentences.ledger_sentence(same)
-    results = [shapley_values(classifier, v, absence) for absence in ABSENCES]
-    assert sentences.shapley_sentence(results, "happiness", 1) == "All heads have the same Shapley value for happiness."
-    assert sentences.same_ranking(results, 1)
+    assert sentences.ledger_sentence(same).endswith("On this face no head changes that.")
+    results = [shapley_values(explanation.fusion.classifier, v, absence, explanation.score) for absence in ABSENCES]
+    assert sentences.shapley_sentence(results, "happiness") == "All heads have the same Shapley value for happiness."
+    assert sentences.same_ranking(results)
 
 
 def test_a_head_that_attends_nowhere_is_named(explanation):

@@ -22,7 +22,7 @@ def request_values(*methods: str) -> tuple:
     """What the controls of the page hold for the first face."""
     wanted = ExplainRequest("1", methods=methods)
     chosen = (wanted.face, wanted.target, wanted.against, wanted.contribution)
-    return (*chosen, list(wanted.methods), list(wanted.baselines), SMOOTH, True)
+    return (*chosen, list(wanted.methods), list(wanted.baselines), wanted.finer, wanted.base_rates, SMOOTH, True)
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def first_state(explainer, photo) -> Callable[..., PageState]:
 def stream(explainer: Explainer):
     """As the page streams from an explainer, without attended versus used."""
 
-    def run(crop, target, texts, against, head):
-        return explainer.stream_crop(crop, target, texts, against=against, head=head)
+    def run(crop, texts, explained):
+        return explainer.stream_crop(crop, attributions=texts, **explained)
 
     return run

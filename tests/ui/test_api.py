@@ -34,6 +34,9 @@ def test_explain_by_name_returns_numbers_and_the_panel(client):
     assert len(found["fusion"]["evidence"]) == 4
     with Image.open(figure) as image:
         assert image.format == "PNG"
+    asked = ("anger", [], "", None, "logit", "uniform")
+    raw, _ = client.predict(handle_file(str(EXAMPLES / "hopper.jpg")), *asked, api_name="/explain")
+    assert (raw["score"], raw["unit"], raw["prior"]) == ("logit", "logits", "uniform")
     untargeted, _ = client.predict(handle_file(str(EXAMPLES / "hopper.jpg")), api_name="/explain")
     assert untargeted["target"] == untargeted["prediction"]["label"]
 
@@ -53,6 +56,8 @@ def test_errors_are_messages_without_paths_of_the_server(client, tmp_path):
         (EXAMPLES / "hopper.jpg", ("anger", ["saliency"] * 25), "/explain", "25 methods were requested"),
         (EXAMPLES / "hopper.jpg", ("anger", [], "anger"), "/explain", "compared with itself"),
         (EXAMPLES / "hopper.jpg", ("anger", [], "", 7), "/explain", "no head 7"),
+        (EXAMPLES / "hopper.jpg", ("anger", [], "", None, "odds"), "/explain", "no score 'odds'"),
+        (EXAMPLES / "hopper.jpg", ("anger", [], "", None, "", "flat"), "/explain", "no prior 'flat'"),
     ):
         with pytest.raises(AppError, match=re.escape(message)) as caught:
             client.predict(handle_file(str(image)), *arguments, api_name=endpoint)

@@ -108,7 +108,7 @@ def stop_at(page, monkeypatch, when: str) -> dict[str, str]:
     return shown
 
 
-@pytest.mark.parametrize("when", ["compute_fusion", "measure_attended_vs_used", "attribute"])
+@pytest.mark.parametrize("when", ["compute_fusion", "measure_attended_vs_used", "attribute_each"])
 def test_stop_leaves_nothing_waiting(build_page, monkeypatch, when):
     shown = stop_at(build_page(), monkeypatch, when)
     assert shown["tiles"].count("dan-tile") >= 6
@@ -123,7 +123,7 @@ def test_what_fails_midway_keeps_what_is_ready_and_leaves_nothing_waiting(build_
     def fail(*_):
         raise DeviceMemoryError("There is no memory for a single pass.", "Take another device.")
 
-    monkeypatch.setattr(explainer_module, "attribute", fail)
+    monkeypatch.setattr(explainer_module, "attribute_each", fail)
     page.upload("hopper.jpg")
     shown = []
     with pytest.raises(gr.Error, match="no memory"):

@@ -6,7 +6,14 @@ baseline and settings, read from text and run).
 """
 
 from dan_model.explain.attributions.registry import DEFAULT_METHODS, METHODS, Method, Setting
-from dan_model.explain.attributions.requests import DEFAULT_BASELINE, AttributionRequest, attribute, parse_requests
+from dan_model.explain.attributions.requests import (
+    DEFAULT_BASELINE,
+    AttributionRequest,
+    attribute,
+    attribute_each,
+    attribute_in_stages,
+    parse_requests,
+)
 from dan_model.explain.attributions.result import Attribution, AttributionResult
 from dan_model.explain.attributions.task import BASELINES, MEAN, AttributionTask, Cost
 
@@ -24,5 +31,7 @@ __all__ = [
     "Method",
     "Setting",
     "attribute",
+    "attribute_each",
+    "attribute_in_stages",
     "parse_requests",
 ]

@@ -17,9 +17,9 @@ from dan_model.explain.attributions.result import FLOOR, AttributionResult
 from dan_model.explain.attributions.task import AttributionTask, ScoreFunction, without_hook_warnings
 from dan_model.network import frozen
 
-NODES = 8  # Gauss-Legendre nodes on each piece of integrated gradients' path
+NODES = 7  # Gauss-Legendre nodes on each piece of integrated gradients' path
 _RANDOM_LOCK = RLock()  # Captum draws from global generators: one caller at a time
-PATH_TOLERANCE = 0.01  # of what is explained: pieces of the path are halved until the residual is smaller
+COARSE_NODES = 2  # of the first, coarse result of integrated gradients
 
 
 def saliency(task: AttributionTask) -> AttributionResult:
@@ -52,55 +52,64 @@ def gradient_shap(task: AttributionTask, baseline: Tensor, samples: int, noise: 
     return with_residual(task, baseline, values)
 
 
-def integrated_gradients(task: AttributionTask, baseline: Tensor, steps: int, most: int) -> AttributionResult:
+def integrated_gradients(
+    task: AttributionTask, baseline: Tensor, steps: int, most: int, tolerance: float
+) -> Iterator[AttributionResult]:
     """The mean gradient on the straight path from the baseline to the face, times their difference.
 
-    The path is cut into pieces. Each piece is computed by Captum with `NODES` Gauss-Legendre nodes, and the pieces add
-    up exactly. The piece with the largest residual is halved until the residual of the whole path is below
-    `PATH_TOLERANCE`, or until `most` gradients were computed.
+    A coarse result comes first, from `COARSE_NODES` nodes. Then the path is cut into pieces. Each piece is computed by
+    Captum with `NODES` Gauss-Legendre nodes, and the pieces add up exactly. The piece with the largest residual is
+    halved until the residual of the whole path is below the tolerance, or until `most` gradients were computed.
     """
     method, x = IntegratedGradients(ScoreFunction(task)), task.x
 
     def points(places: Tensor) -> Tensor:
         return baseline + places.to(x).view(-1, 1, 1, 1) * (x - baseline)
 
-    def pieces(edges: Tensor) -> list[Tensor]:
+    def pieces(edges: Tensor, nodes: int = NODES) -> list[Tensor]:
         """The attribution of each piece between neighbouring edges (n + 1,)."""
 
         def run(size: int) -> list[Tensor]:
-            group = max(1, size // NODES)
+            group = max(1, size // nodes)
             return [
                 values
                 for low, high in zip(edges[:-1].split(group), edges[1:].split(group), strict=True)
                 for values in method.attribute(
-                    points(high), points(low), n_steps=NODES, internal_batch_size=max(size, len(low))
+                    points(high), points(low), n_steps=nodes, internal_batch_size=max(size, len(low))
                 )
             ]
 
         return task.run_in_memory(run)
 
-    # Start with even pieces.
-    edges = torch.linspace(0, 1, math.ceil(steps / NODES) + 1, dtype=torch.float64)
+    # A coarse result at once.
+    edges = torch.tensor([0.0, 1.0], dtype=torch.float64)
     scores = task.scores(points(edges)).double()
+    explained = float(scores[1] - scores[0])
+    if steps > COARSE_NODES:
+        coarse = pieces(edges, COARSE_NODES)[0]
+        missed = float(coarse.double().sum()) - explained
+        yield AttributionResult(plane(coarse[None]), explained=explained, residual=missed, final=False)
+    # Even pieces.
+    edges = torch.linspace(0, 1, math.ceil(steps / NODES) + 1, dtype=torch.float64)
     values = pieces(edges)
     spent = NODES * len(values)
+    enough = tolerance * max(abs(explained), FLOOR)
     # Halve the worst piece until the residual is small enough.
     while True:
-        explained = float(scores[-1] - scores[0])
-        missed = torch.stack([part.double().sum().cpu() for part in values]) - scores.diff()
-        enough = PATH_TOLERANCE * max(abs(explained), FLOOR)
-        if abs(float(missed.sum())) <= enough / 2 or spent + 2 * NODES > most:
+        sums = torch.stack([part.double().sum().cpu() for part in values])
+        residual = float(sums.sum()) - explained
+        if abs(residual) <= enough / 2 or spent + 2 * NODES > most:
             break
-        i = int(missed.abs().argmax())
+        if len(scores) < len(edges):
+            scores = torch.cat([scores[:1], task.scores(points(edges[1:-1])).double(), scores[1:]])
+        i = int((sums - scores.diff()).abs().argmax())
         middle = (edges[i : i + 1] + edges[i + 1 : i + 2]) / 2
         halves = torch.cat([edges[i : i + 1], middle, edges[i + 1 : i + 2]])
         values[i : i + 1] = pieces(halves)
         spent += 2 * NODES
         scores = torch.cat([scores[: i + 1], task.scores(points(middle)).double(), scores[i + 1 :]])
         edges = torch.cat([edges[: i + 1], middle, edges[i + 1 :]])
-    return AttributionResult(
-        plane(torch.stack(values).sum(dim=0)[None]), explained=explained, residual=float(missed.sum())
-    )
+    yield AttributionResult(plane(torch.stack(values).sum(dim=0)[None]), explained=explained, residual=residual)
 
 
 def deep_lift(task: AttributionTask, baseline: Tensor) -> AttributionResult:

@@ -15,21 +15,33 @@ from dan_model.explain.attributions.result import AttributionResult
 from dan_model.explain.attributions.task import AttributionTask, ScoreFunction
 from dan_model.explain.regions import REGIONS
 
+COARSE_SQUARES = 3
 
-def occlusion(task: AttributionTask, baseline: Tensor, window: int, stride: int) -> AttributionResult:
-    """The fall of the score when a square shows the baseline; per pixel the mean over the squares that cover it."""
-    channels = task.x.shape[1]
+
+def occlusion(task: AttributionTask, baseline: Tensor, window: int, stride: int) -> Iterator[AttributionResult]:
+    """The fall of the score when a square shows the baseline; per pixel the mean over the squares that cover it.
+
+    A coarse result comes first where it costs far less: from `COARSE_SQUARES` squares along each side.
+    """
+    channels, side = task.x.shape[1], task.x.shape[-1]
     method = Occlusion(ScoreFunction(task))
-    fall = task.run_in_memory(
-        lambda size: method.attribute(
-            task.x,
-            sliding_window_shapes=(channels, window, window),
-            strides=(channels, stride, stride),
-            baselines=baseline,
-            perturbations_per_eval=size,
+
+    def fall(window: int, stride: int) -> Tensor:
+        found = task.run_in_memory(
+            lambda size: method.attribute(
+                task.x,
+                sliding_window_shapes=(channels, window, window),
+                strides=(channels, stride, stride),
+                baselines=baseline,
+                perturbations_per_eval=size,
+            )
         )
-    )
-    return AttributionResult(plane(fall) / channels)  # Captum writes the effect of a window into each of its channels
+        return plane(found) / channels  # Captum writes the effect of a window into each of its channels
+
+    coarse = -(-side // COARSE_SQUARES)
+    if window < coarse and stride < coarse:
+        yield AttributionResult(fall(coarse, coarse), final=False)
+    yield AttributionResult(fall(window, stride))
 
 
 def region_ablation(task: AttributionTask, baseline: Tensor) -> AttributionResult:

@@ -5,8 +5,8 @@ The page, the command line and the HTTP API are built from this registry.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 from dan_model.explain.attributions import gradients, layers, perturbations
 from dan_model.explain.attributions.result import AttributionResult
@@ -30,28 +30,31 @@ class Method:
     Attributes:
         title: Short name.
         asks: The question that its map answers, in one line.
-        unit: The unit of its map.
+        unit: The unit of its map; {unit} stands for that of the score.
         completeness: What its values should sum to, or None.
-        compute: Called with the task, the baseline where `baselines`, and every setting by name.
+        compute: Called with the task, the baseline where `baselines`, and every setting by name; gives a result, or
+            several, coarse before fine.
         settings: What can be chosen.
         baselines: Whether it compares the face with a baseline.
-        tolerance: How large its residual may be, as a part of what is explained.
+        tolerance: How large its residual may be, as a part of what is explained, where that is no setting.
         signed: Whether its sign says for or against. False: only its size counts, as with a plain gradient.
         regions: Whether it needs to know where the parts of the face are.
         fine: Whether its map differs from pixel to pixel.
+        finer: Settings for a finer map, which costs more.
     """
 
     title: str
     asks: str
     unit: str
     completeness: str | None
-    compute: Callable[..., AttributionResult]
+    compute: Callable[..., AttributionResult | Iterator[AttributionResult]]
     settings: tuple[Setting, ...] = ()
     baselines: bool = False
     tolerance: float | None = None
     signed: bool = True
     regions: bool = False
     fine: bool = False
+    finer: Mapping[str, float] = field(default_factory=dict)
 
 
 SUMS = "sums to score − the baseline's score"
@@ -76,7 +79,7 @@ METHODS: Mapping[str, Method] = {
     "saliency": Method(
         "Saliency",
         "Where would a small change of a pixel move the score most?",
-        "logit per unit of input",
+        "{unit} per unit of input",
         None,
         gradients.saliency,
         signed=False,
@@ -85,7 +88,7 @@ METHODS: Mapping[str, Method] = {
     "input_x_gradient": Method(
         "Input × gradient",
         "What does each pixel add, if the score were linear around this face?",
-        "logit per pixel",
+        "{unit} per pixel",
         None,
         gradients.input_x_gradient,
         fine=True,
@@ -102,7 +105,7 @@ METHODS: Mapping[str, Method] = {
     "deep_lift": Method(
         "DeepLift",
         "How much of the score's difference from the baseline does each pixel account for, layer by layer?",
-        "logit per pixel",
+        "{unit} per pixel",
         f"{SUMS}; on DAN's products of activations it does not, and says by how much",
         gradients.deep_lift,
         baselines=True,
@@ -112,21 +115,22 @@ METHODS: Mapping[str, Method] = {
     "integrated_gradients": Method(
         "Integrated gradients",
         "How much of the score does each pixel account for, from the baseline to this face?",
-        "logit per pixel",
+        "{unit} per pixel",
         SUMS,
         gradients.integrated_gradients,
         (
-            Setting("steps", 48, gradients.NODES, 1000, "points on the path to begin with, in whole pieces of 8"),
-            Setting("most", 480, gradients.NODES, 10_000, "points in all, while the residual is above 1 %"),
+            Setting("steps", 14, gradients.NODES, 1000, "points on the path to begin with, in whole pieces of 7"),
+            Setting("most", 14, gradients.NODES, 10_000, "points in all, while the residual is above the tolerance"),
+            Setting("tolerance", 0.05, 0.0001, 1.0, "largest residual, as a part of what is explained"),
         ),
         baselines=True,
-        tolerance=gradients.PATH_TOLERANCE,
+        finer={"steps": 48, "most": 480, "tolerance": 0.01},
         fine=True,
     ),
     "smooth_grad": Method(
         "SmoothGrad",
         "As saliency, on average over noisy copies of the face.",
-        "logit per unit of input",
+        "{unit} per unit of input",
         None,
         gradients.smooth_grad,
         (SAMPLES, Setting("noise", 0.05, 0.0, 1.0, NOISE)),
@@ -136,7 +140,7 @@ METHODS: Mapping[str, Method] = {
     "gradient_shap": Method(
         "GradientShap",
         "As integrated gradients, at random points of the path, with noise where wanted.",
-        "logit per pixel",
+        "{unit} per pixel",
         f"{SUMS}, on average over draws",
         gradients.gradient_shap,
         (SAMPLES, Setting("noise", 0.0, 0.0, 1.0, NOISE)),
@@ -147,19 +151,20 @@ METHODS: Mapping[str, Method] = {
     "occlusion": Method(
         "Occlusion",
         "How much does the score fall when a square of the baseline covers this place?",
-        "mean fall of the logit",
+        "mean fall, {unit}",
         None,
         perturbations.occlusion,
         (
             Setting("window", 32, 8, 112, "side of the square in pixels; 32 is one cell of the head maps"),
-            Setting("stride", 16, 4, 112, "steps in pixels, at most the window"),
+            Setting("stride", 32, 4, 112, "steps in pixels, at most the window"),
         ),
         baselines=True,
+        finer={"stride": 16},
     ),
     "region_ablation": Method(
         "Region ablation",
         "How much does the score fall when brows, eyes, mouth … show the baseline?",
-        "logit per region",
+        "{unit} per region",
         None,
         perturbations.region_ablation,
         baselines=True,
@@ -168,7 +173,7 @@ METHODS: Mapping[str, Method] = {
     "region_shapley": Method(
         "Region Shapley",
         "What does each part of the face add, on average over the orders in which parts appear?",
-        "logit per region",
+        "{unit} per region",
         SUMS,
         perturbations.region_shapley,
         (Setting("samples", 24, 1, 1000, "orders of the regions"),),

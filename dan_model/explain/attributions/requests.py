@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 
-from dan_model.errors import ArgumentError, DeviceMemoryError
+from dan_model.errors import ArgumentError, DeviceMemoryError, Stopped
 from dan_model.explain.attributions.registry import METHODS, Setting
-from dan_model.explain.attributions.result import Attribution
+from dan_model.explain.attributions.result import Attribution, AttributionResult
 from dan_model.explain.attributions.task import BASELINES, AttributionTask, Cost
+from dan_model.explain.cache import Cache
 
 DEFAULT_BASELINE = BASELINES[0]
 
@@ -79,7 +81,14 @@ class AttributionRequest:
 
 
 def attribute(task: AttributionTask, request: AttributionRequest | str) -> Attribution:
-    """Run one method on a task. Model and input stay as they are, also after an exception.
+    """Run one method on a task, to its final result; see `attribute_in_stages`."""
+    return deque(attribute_in_stages(task, request), maxlen=1).pop()
+
+
+def attribute_in_stages(task: AttributionTask, request: AttributionRequest | str) -> Iterator[Attribution]:
+    """Run one method on a task; some give coarse results before the final one.
+
+    Model and input stay as they are, also after an exception.
 
     Raises:
         ArgumentError: There is no such method, or it does not apply to this face or these weights.
@@ -88,27 +97,66 @@ def attribute(task: AttributionTask, request: AttributionRequest | str) -> Attri
     """
     if isinstance(request, str):
         request = AttributionRequest.parse(request)
-    method, start = METHODS[request.method], time.perf_counter()
-    before = Cost(task.cost.forwards, task.cost.backwards)
+    method, cost, seconds = METHODS[request.method], Cost(), 0.0
     settings = dict(request.settings)
-    if request.baseline is not None:
-        settings["baseline"] = task.baseline(request.baseline)  # type: ignore[assignment]
-    try:
-        result = method.compute(task, **settings)
-    except torch.cuda.OutOfMemoryError as error:
-        raise DeviceMemoryError(f"There is no memory for {method.title}.", "Take another device.") from error
-    return Attribution(
-        **vars(result),
-        method=request.method,
-        request=request.text,
-        score=task.score,
-        baseline=request.baseline,
-        tolerance=method.tolerance,
-        forwards=task.cost.forwards - before.forwards,
-        backwards=task.cost.backwards - before.backwards,
-        seconds=time.perf_counter() - start,
-        device=str(task.x.device),
-    )
+    stages: Iterator[AttributionResult] | None = None
+    while True:
+        start, before = time.perf_counter(), replace(task.cost)
+        try:
+            if stages is None:
+                if request.baseline is not None:
+                    settings["baseline"] = task.baseline(request.baseline)  # type: ignore[assignment]
+                computed = method.compute(task, **settings)
+                stages = iter([computed]) if isinstance(computed, AttributionResult) else computed
+            result = next(stages)
+        except torch.cuda.OutOfMemoryError as error:
+            raise DeviceMemoryError(f"There is no memory for {method.title}.", "Take another device.") from error
+        # Other requests may use the task between two stages: only what this one has cost counts.
+        cost.forwards += task.cost.forwards - before.forwards
+        cost.backwards += task.cost.backwards - before.backwards
+        seconds += time.perf_counter() - start
+        yield Attribution(
+            **vars(result),
+            method=request.method,
+            request=request.text,
+            score=task.score,
+            unit=method.unit.format(unit=task.score.unit),
+            baseline=request.baseline,
+            tolerance=settings.get("tolerance", method.tolerance),
+            forwards=cost.forwards,
+            backwards=cost.backwards,
+            seconds=seconds,
+            device=str(task.x.device),
+        )
+        if result.final:
+            return
+
+
+def attribute_each(
+    task: AttributionTask, requests: Sequence[AttributionRequest], key: Hashable, cache: Cache[Attribution]
+) -> Iterator[tuple[AttributionRequest, Attribution]]:
+    """Run several requests: coarse results of all of them before finer ones. Ends when the task is stopped.
+
+    Args:
+        task: What is explained.
+        requests: In the order in which their coarse results are wanted.
+        key: Identifies the task in the cache.
+        cache: Where final results are stored, and found again.
+    """
+    running = deque((request, attribute_in_stages(task, request)) for request in requests)
+    while running:
+        request, stages = running.popleft()
+        result = cache.get((key, request))
+        try:
+            if result is None:
+                result = next(stages)
+        except Stopped:
+            return
+        if result.final:
+            cache.put((key, request), result)
+        else:
+            running.append((request, stages))
+        yield request, result
 
 
 def parse_requests(texts: Sequence[str]) -> list[AttributionRequest]:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from dan_model.explain.score import Score
 
-FLOOR = 0.5  # logits: where less than this is explained, residuals are measured against this
+FLOOR = 0.5  # nats or logits: where less than this is explained, residuals are measured against this
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,6 +23,7 @@ class AttributionResult:
         by_region: For methods on regions: the value of each, (R,), which fills its pixels in `map`.
         explained: For methods with completeness: score - score of the baseline, which the values should sum to.
         residual: For the same methods: the sum of the values - `explained`.
+        final: Whether no finer result of the same request follows.
     """
 
     map: Tensor
@@ -31,6 +32,7 @@ class AttributionResult:
     by_region: Tensor | None = None
     explained: float | None = None
     residual: float | None = None
+    final: bool = True
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -41,9 +43,10 @@ class Attribution(AttributionResult):
         method: Name in `METHODS`.
         request: The request as text (`AttributionRequest`).
         score: What was explained.
+        unit: The unit of the map.
         baseline: Name in `BASELINES`, or None.
         tolerance: How far `residual` may be from zero, as a part of `explained`; None without completeness.
-        forwards: The number of images that went forward through the network.
+        forwards: The number of images that went forward through the network, for this result and coarser ones before.
         backwards: The number of these that also went backward, for a gradient.
         seconds: How long it took, including waiting for other tasks.
         device: Where it was computed.
@@ -52,6 +55,7 @@ class Attribution(AttributionResult):
     method: str
     request: str
     score: Score
+    unit: str
     baseline: str | None
     tolerance: float | None
     forwards: int

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torchvision.transforms.v2.functional import gaussian_blur
 
 from dan_model.errors import ArgumentError, DeviceMemoryError, Stopped
+from dan_model.explain.fusion import compute_curve_value, compute_score
 from dan_model.explain.regions import Regions
 from dan_model.explain.score import Score
 from dan_model.faces import black, normalised
@@ -96,8 +97,8 @@ class AttributionTask:
         return self._in_batches(faces, ScoreFunction(self))
 
     def curve_values(self, faces: Tensor) -> Tensor:
-        """`Score.curve_value` of each of many faces (n, 3, 224, 224): (n,) on the CPU, without gradients."""
-        return self._in_batches(faces, ScoreFunction(self, self.score.curve_value))
+        """`compute_curve_value` of each of many faces (n, 3, 224, 224): (n,) on the CPU, without gradients."""
+        return self._in_batches(faces, ScoreFunction(self, compute_curve_value))
 
     def run_in_memory(self, run: Callable[[int], T]) -> T:
         """Call `run` with the number of images per pass that the device has room for, halving it where it has not.
@@ -125,14 +126,14 @@ class ScoreFunction(nn.Module):
 
     Args:
         task: The task.
-        compute: Computes the score from the stages. None: the task's own score.
+        compute: Computes a value of each face from its stages.
     """
 
-    def __init__(self, task: AttributionTask, compute: Callable[[DAN, Stages], Tensor] | None = None) -> None:
+    def __init__(self, task: AttributionTask, compute: Callable[[DAN, Stages, Score], Tensor] = compute_score) -> None:
         super().__init__()
         self.dan = task.model
         self.task = task
-        self.compute = compute or task.score.compute
+        self.compute = compute
 
     def forward(self, x: Tensor) -> Tensor:
         task = self.task
@@ -141,8 +142,9 @@ class ScoreFunction(nn.Module):
         task.cost.forwards += len(x)
         if torch.is_grad_enabled():
             task.cost.backwards += len(x)
+        x = x.contiguous(memory_format=torch.channels_last)  # a third faster on CPUs, for batches
         with task.lock, frozen(self.dan):
-            return self.compute(self.dan, self.dan.stages(x))
+            return self.compute(self.dan, self.dan.stages(x), task.score)
 
 
 @contextmanager

@@ -58,7 +58,7 @@ def shown_map(explanation: Explanation, name: MapName) -> Tensor:
         return _native(explanation.attributions[name.key])
     if name.head is not None:
         return explanation.heads.spatial[name.head]
-    return explanation.score.evidence(explanation.fusion)
+    return explanation.fusion.map
 
 
 def new_map(task: AttributionTask, name: MapName) -> Tensor:
@@ -68,8 +68,7 @@ def new_map(task: AttributionTask, name: MapName) -> Tensor:
     stages = _stages(task)
     if name.head is not None:
         return stages.spatial[0, name.head].cpu()
-    score = task.score
-    return score.evidence(compute_fusion(task.model, stages, score.target, score.against))
+    return compute_fusion(task.model, stages, task.score).map
 
 
 def in_patches(values: Tensor, signed: bool = True) -> Tensor:

@@ -21,7 +21,13 @@ from dan_model.explain.fusion.interventions import (
     swap,
     transplant,
 )
-from dan_model.explain.fusion.ledger import consensus_logits, fusion_shifts
+from dan_model.explain.fusion.ledger import (
+    PathIntegral,
+    compute_curve_value,
+    compute_score,
+    consensus_logits,
+    integrate,
+)
 from dan_model.explain.fusion.shapley import ABSENCES, MAX_HEADS, Shapley, shapley_values
 
 __all__ = [
@@ -31,18 +37,21 @@ __all__ = [
     "Classifier",
     "ConsensusPath",
     "Fusion",
+    "PathIntegral",
     "Shapley",
     "TugOfWar",
     "ablate",
     "ablate_all_but",
     "blend",
+    "compute_curve_value",
     "compute_fusion",
+    "compute_score",
     "consensus_logits",
     "consensus_path",
     "copy",
     "for_each_head",
     "fuse",
-    "fusion_shifts",
+    "integrate",
     "scale",
     "shapley_values",
     "spread_over_cells",

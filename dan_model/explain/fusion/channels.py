@@ -1,15 +1,14 @@
-"""The fusion channel by channel: which head wins each channel, and what that contributes to a class."""
+"""The fusion channel by channel: which head wins each channel, and what that contributes to the score."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from dan_model.errors import ArgumentError
-from dan_model.explain.fusion.classifier import Classifier, fuse
+from dan_model.explain.fusion.decomposition import Fusion
 from dan_model.network import SATURATED
 
 NO_WINNER = -1  # the winner of a channel in which no head leads
@@ -17,19 +16,18 @@ NO_WINNER = -1  # the winner of a channel in which no head leads
 
 @dataclass(frozen=True, eq=False)
 class TugOfWar:
-    """The pull of every channel on one class, and the head that wins the channel.
+    """The pull of every channel on the score, and the head that wins the channel.
 
     Attributes:
-        target: Class index k.
-        pull: W'_kc·(S_c + H ln H), (C,) float64, in logits, signed; sums to logit - consensus.
-        order: Channel indices from the strongest pull for the class to the strongest against it, (C,).
+        pull: `Fusion.pull`, (C,) float64, signed; sums to score - score of the consensus. For a raw logit it is
+            W'_kc·(S_c + H ln H).
+        order: Channel indices from the strongest pull for the score to the strongest against it, (C,).
         winner: The head with the largest share of each channel, (C,); `NO_WINNER` where the largest are equal.
         top_share: That largest share, (C,), in [1/H, 1]. The fair share is 1/H.
         won: The fraction of all channels that each head wins, (H,); channels without a winner are missing in the sum.
         saturation: The fraction of channels whose largest share is above `SATURATED`.
     """
 
-    target: int
     pull: Tensor
     order: Tensor
     winner: Tensor
@@ -38,13 +36,12 @@ class TugOfWar:
     saturation: float
 
 
-def tug_of_war(classifier: Classifier, embeddings: Tensor, target: int) -> TugOfWar:
+def tug_of_war(fusion: Fusion, embeddings: Tensor) -> TugOfWar:
     """Compute the pull and the winner of each channel for one face.
 
     Args:
-        classifier: The classifier of the network.
-        embeddings: v, (H, C); the network's own, or those after an intervention.
-        target: Class index.
+        fusion: The fusion of this face; its score is explained.
+        embeddings: v, (H, C), of this face.
 
     Raises:
         ArgumentError: There is a single head.
@@ -52,11 +49,10 @@ def tug_of_war(classifier: Classifier, embeddings: Tensor, target: int) -> TugOf
     heads = embeddings.shape[0]
     if heads < 2:
         raise ArgumentError("A single head has no other head to compete with.", "Take weights with two heads or more.")
-    pull = classifier.weight[target] * (fuse(embeddings) + heads * math.log(heads))
     shares = torch.softmax(embeddings.double(), dim=0)
     first, second = embeddings.topk(2, dim=0).values  # compared before the softmax, which rounds small leads away
     winner = torch.where(first > second, embeddings.argmax(dim=0), NO_WINNER)
     top_share = shares.amax(dim=0)
     won = torch.stack([(winner == h).double().mean() for h in range(heads)])
-    order = pull.argsort(descending=True, stable=True)
-    return TugOfWar(target, pull, order, winner, top_share, won, float((top_share > SATURATED).double().mean()))
+    order = fusion.pull.argsort(descending=True, stable=True)
+    return TugOfWar(fusion.pull, order, winner, top_share, won, float((top_share > SATURATED).double().mean()))

@@ -1,7 +1,7 @@
 """What is each head worth? Exact Shapley values over all coalitions of heads.
 
-The Shapley value of a head is its effect on a logit, averaged over all orders in which the heads can be added. What the
-network computes *without* a head can be defined in three ways, and they may rank the heads differently.
+The Shapley value of a head is its effect on the score, averaged over all orders in which the heads can be added. What
+the network computes *without* a head can be defined in three ways, and they may rank the heads differently.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from dan_model.errors import ArgumentError
 from dan_model.explain.fusion.classifier import Classifier
+from dan_model.explain.score import Score
 
 ABSENCES: Mapping[str, str] = {
     "zero": "v = 0: the head is switched off, and still takes part in the comparison",
@@ -30,43 +31,45 @@ ROUNDING = 1e-6  # values that differ by less than this part of the largest coun
 
 @dataclass(frozen=True, eq=False)
 class Shapley:
-    """The Shapley value of every head for every class, in logits, float64.
+    """The Shapley value of every head for the score, float64, in its unit.
 
     Attributes:
         absence: Name in `ABSENCES`.
-        values: (H, K), signed; the sum over the heads is full - empty.
-        full: Logits with all heads, (K,): the network's own.
-        empty: Logits without any head, (K,).
+        values: (H,), signed; the sum over the heads is full - empty.
+        full: The score with all heads: the network's own.
+        empty: The score without any head.
     """
 
     absence: str
     values: Tensor
-    full: Tensor
-    empty: Tensor
+    full: float
+    empty: float
 
-    def ranking(self, target: int) -> tuple[int, ...]:
-        """The heads from the highest value for a class to the lowest, (H,); equal ones by their number."""
-        values = self.values[:, target]
-        steps = (values / (ROUNDING * self._scale(target))).round()
+    @property
+    def ranking(self) -> tuple[int, ...]:
+        """The heads from the highest value to the lowest, (H,); equal ones by their number."""
+        steps = (self.values / (ROUNDING * self._scale)).round()
         return tuple(steps.argsort(descending=True, stable=True).tolist())
 
-    def all_equal(self, target: int) -> bool:
-        """Whether all heads have the same value for a class."""
-        values = self.values[:, target]
-        return float(values.max() - values.min()) <= ROUNDING * self._scale(target)
+    @property
+    def all_equal(self) -> bool:
+        """Whether all heads have the same value."""
+        return float(self.values.max() - self.values.min()) <= ROUNDING * self._scale
 
-    def _scale(self, target: int) -> float:
-        """The unit for comparing values of a class: 1 logit, or the largest value if that is more."""
-        return max(1.0, float(self.values[:, target].abs().max()))
+    @property
+    def _scale(self) -> float:
+        """The unit for comparing values: 1, or the largest value if that is more."""
+        return max(1.0, float(self.values.abs().max()))
 
 
-def shapley_values(classifier: Classifier, embeddings: Tensor, absence: str) -> Shapley:
+def shapley_values(classifier: Classifier, embeddings: Tensor, absence: str, score: Score) -> Shapley:
     """Compute exact values from all 2^H coalitions.
 
     Args:
         classifier: The classifier of the network.
         embeddings: v, (H, C).
         absence: Name in `ABSENCES`.
+        score: What is explained; all heads together contribute to it, also where it names one.
 
     Raises:
         ArgumentError: There is no such absence, a single head, or more than `MAX_HEADS`.
@@ -80,13 +83,13 @@ def shapley_values(classifier: Classifier, embeddings: Tensor, absence: str) -> 
         )
     codes = torch.arange(2**heads)
     present = ((codes[:, None] >> torch.arange(heads)) & 1).bool()  # (2^H, H): row n holds the bits of n
-    logits = _coalition_logits(classifier, embeddings.double(), present, absence)  # (2^H, K)
+    scores = score.of_logits(_coalition_logits(classifier, embeddings.double(), present, absence))  # (2^H,)
     values = []
     for h in range(heads):
         without = codes[~present[:, h]]
         weights = [_weight(size, heads) for size in present[without].sum(dim=1).tolist()]
-        values.append(torch.tensor(weights, dtype=torch.float64) @ (logits[without + 2**h] - logits[without]))
-    return Shapley(absence, torch.stack(values), full=logits[-1], empty=logits[0])
+        values.append(torch.tensor(weights, dtype=torch.float64) @ (scores[without + 2**h] - scores[without]))
+    return Shapley(absence, torch.stack(values), full=float(scores[-1]), empty=float(scores[0]))
 
 
 def _coalition_logits(classifier: Classifier, embeddings: Tensor, present: Tensor, absence: str) -> Tensor:

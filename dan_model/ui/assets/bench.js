@@ -6,6 +6,7 @@ const signed = (x, digits = 2) => {
   return Number(size) === 0 ? size : `${x < 0 ? "−" : "+"}${size}`;
 };
 const plain = (x, digits = 3) => x.toFixed(digits).replace("-", "−");
+const digits = (x) => x.toPrecision(3).replace("-", "−");
 const PATH_POINTS = 61;
 const SATURATED = 0.95; // as in dan_model/network.py
 
@@ -64,7 +65,8 @@ const decide = (heads, alpha) => {
     for (let k = 0; k < face.K; k++) logits[k] += face.weight[k * face.C + c] * fused;
   }
   const log = logSumExp(logits);
-  return { logits, probabilities: logits.map((x) => Math.exp(x - log)), saturation: saturated / face.C };
+  const logProbabilities = logits.map((x) => x - log);
+  return { logProbabilities, probabilities: logProbabilities.map(Math.exp), saturation: saturated / face.C };
 };
 
 const best = (values) => values.indexOf(Math.max(...values));
@@ -82,20 +84,20 @@ const sentence = (now, own) => {
   const what = changes.join(", ");
   return (
     `${what.replace(/^[a-z]/, (c) => c.toUpperCase())}: ${face.labels[k]} ${plain(own.probabilities[k])} → ` +
-    `${plain(now.probabilities[k])}. Predicted: ${face.labels[best(now.logits)]}.`
+    `${plain(now.probabilities[k])}. Predicted: ${face.labels[best(now.logProbabilities)]}.`
   );
 };
 
 const drawDecision = (now, own) => {
-  const winner = best(now.logits);
+  const winner = best(now.logProbabilities);
   bench.querySelectorAll(".dan-decision .dan-class").forEach((row, k) => {
     row.classList.toggle("dan-best", k === winner);
     row.classList.toggle("dan-explained", k === face.target);
-    const [, track, probability, logit] = row.children;
+    const [, track, probability, logProbability] = row.children;
     track.children[0].style.width = `${100 * now.probabilities[k]}%`;
     track.children[1].style.left = `${100 * own.probabilities[k]}%`;
     probability.textContent = plain(now.probabilities[k]);
-    logit.textContent = signed(now.logits[k]);
+    logProbability.textContent = plain(now.logProbabilities[k], 2);
   });
 };
 
@@ -138,7 +140,7 @@ const drawPath = (arrangement) => {
     `${axis.join("")}${levels.join("")}<text x="${x(1)}" y="187" text-anchor="middle">α</text>`;
 };
 
-const drawFormulas = (heads, saturation) => {
+const drawFormulas = (heads, now) => {
   const c = Number(bench.querySelector(".dan-channel").value), { H, target } = face;
   const v = new Float64Array(H);
   channel(c, heads, state.alpha, v);
@@ -146,6 +148,7 @@ const drawFormulas = (heads, saturation) => {
   const S = logs.reduce((sum, x) => sum + x, 0), constant = -H * Math.log(H);
   const divergence = logs.reduce((sum, x) => sum + (-Math.log(H) - x) / H, 0); // KL(uniform ‖ p)
   const W = face.weight[target * face.C + c];
+  const mean = now.probabilities.reduce((sum, p, j) => sum + p * face.weight[j * face.C + c], 0); // Σ π W′
   bench.querySelector(".dan-shares").innerHTML = logs
     .map((x, h) => {
       const p = Math.exp(x);
@@ -161,8 +164,9 @@ const drawFormulas = (heads, saturation) => {
     `<dt>S = Σ ln p</dt><dd>${plain(S)}</dd>` +
     `<dt>−H ln H − H · KL(uniform ‖ p)</dt><dd>${plain(constant)} − ${H} × ${plain(divergence)} = ${plain(constant - H * divergence)}</dd>` +
     `<dt>S + H ln H: deviation from the baseline</dt><dd>${plain(S - constant)}</dd>` +
-    `<dt>contribution to ${label.innerHTML}: W′ · (S + H ln H)</dt><dd>${W.toPrecision(3).replace("-", "−")} × ${plain(S - constant)} = ${signed(W * (S - constant), 3)} logits</dd>` +
-    `<dt>channels dominated by one head (share > 0.95)</dt><dd>${(100 * saturation).toFixed(0)} %</dd>`;
+    `<dt>contribution to the logit of ${label.innerHTML}: W′ · (S + H ln H)</dt><dd>${digits(W)} × ${plain(S - constant)} = ${signed(W * (S - constant), 3)} logits</dd>` +
+    `<dt>slope of ln p(${label.innerHTML}) along S: W′ − Σ π W′</dt><dd>${digits(W)} − ${digits(mean)} = ${digits(W - mean)}</dd>` +
+    `<dt>channels dominated by one head (share > 0.95)</dt><dd>${(100 * now.saturation).toFixed(0)} %</dd>`;
 };
 
 const draw = () => {
@@ -186,7 +190,7 @@ const draw = () => {
   bench.querySelector(".dan-bench-sentence").textContent = sentence(now, own);
   drawDecision(now, own);
   drawPath(heads);
-  drawFormulas(heads, now.saturation);
+  drawFormulas(heads, now);
 };
 
 // Another face starts without changes; another class of the same face keeps the changes to its heads. Gradio may put

@@ -25,7 +25,7 @@ def tab() -> Tab:
         NAME,
         gr.HTML(elem_id="dan-attributions"),
         cards,
-        depends_on=lambda explanation: len(explanation.attributions),
+        depends_on=lambda explanation: [(text, one.final) for text, one in explanation.attributions.items()],
     )
 
 
@@ -51,7 +51,7 @@ def _card(explanation: Explanation, attribution: Attribution) -> str:
     settings = ", ".join(f"{name} {value:g}" for name, value in request.settings)
     passes = f"{attribution.forwards} forward, {attribution.backwards} backward"
     facts = [
-        ("Unit", method.unit),
+        ("Unit", attribution.unit),
         ("Baseline", attribution.baseline or "none"),
         ("Settings", settings or "none"),
         ("Passes", f"{passes} images, {attribution.seconds:.1f} s on {attribution.device}"),

@@ -16,7 +16,7 @@ import gradio as gr
 from torch import Tensor
 
 from dan_model.explain.explanation import Explanation
-from dan_model.explain.fusion import consensus_path, tug_of_war
+from dan_model.explain.fusion import consensus_path
 from dan_model.show.sentences import ONE_HEAD, path_sentence
 from dan_model.show.style import head_colour
 from dan_model.ui.results import Part
@@ -43,7 +43,10 @@ def bench(explanation: Explanation) -> str:
         f"{_sliders(heads)}"
         f'<output class="dan-bench-sentence" aria-live="polite"></output>'
         f'<div class="dan-bench-row"><div class="dan-decision" role="group" aria-label="Class probabilities now">'
-        f"{''.join(_class_row(label) for label in explanation.labels)}</div>"
+        f"{''.join(_class_row(label) for label in explanation.labels)}"
+        "<small>Bars and first number: probability; second: log-probability in nats. Black mark: without changes."
+        "</small>"
+        "</div>"
         f'<div><svg class="dan-path" viewBox="0 0 420 190" role="img" aria-label="Class probabilities over α"></svg>'
         f"<small>{escape(_path_text(explanation))}</small></div></div>"
         f"{_formulas(explanation)}</div>"
@@ -118,16 +121,16 @@ def _class_row(label: str) -> str:
 
 def _formulas(explanation: Explanation) -> str:
     """S = Σ ln p = -H ln H - H·KL for a channel that the visitor chooses among the strongest for and against."""
-    tug = tug_of_war(explanation.fusion.classifier, explanation.heads.embeddings, explanation.target)
-    order = tug.order.tolist()
+    pull, score = explanation.fusion.pull, explanation.score
+    order = pull.argsort(descending=True, stable=True).tolist()
     offered = [*order[:CHANNELS_OFFERED], *order[-CHANNELS_OFFERED:]]
     options = "".join(
-        f'<option value="{c}">channel {c + 1} ({float(tug.pull[c]):+.2f})</option>' for c in dict.fromkeys(offered)
+        f'<option value="{c}">channel {c + 1} ({float(pull[c]):+.2f})</option>' for c in dict.fromkeys(offered)
     )
-    label = escape(explanation.labels[explanation.target])
+    label = escape(score.describe_classes(explanation.labels))
     return (
         '<div class="dan-formulas"><h4>What fusion computes, channel by channel</h4>'
-        f"<label>Strongest contributions to {label} without changes, logits: "
+        f"<label>Strongest contributions to {label} without changes, {score.unit}: "
         f'<select class="dan-channel" aria-label="Channel">{options}</select></label>'
         '<div class="dan-shares"></div><dl class="dan-numbers"></dl></div>'
     )

@@ -11,6 +11,7 @@ import torch
 
 from dan_model.explain.explanation import Explanation
 from dan_model.show.figure_views import fusion_views, transplant_view
+from dan_model.show.sentences import consensus_text, score_note
 from dan_model.show.style import head_colour
 from dan_model.show.tiles import number
 from dan_model.ui.context import QUEUED, PageContext
@@ -47,12 +48,13 @@ def components() -> Components:
 
 
 def contributions_table(explanation: Explanation) -> str:
-    """The fusion ledger: baseline + one row for each head = logits, for every class, with the residual."""
-    fusion, target = explanation.fusion, explanation.target
+    """The fusion ledger: baseline + one row for each head = this face, for every class, with the residual."""
+    fusion, target, score = explanation.fusion, explanation.target, explanation.score
     rows = [_row("baseline", "", fusion.consensus.tolist(), target)]
     for h, entries in enumerate(fusion.ledger.tolist()):
         rows.append(_row(f"Head {h + 1}", head_colour(h), entries, target))
-    rows.append(_row("= logit", "", explanation.prediction.logits.tolist(), target, "dan-sum"))
+    final = score.of_classes(explanation.prediction.logits)
+    rows.append(_row(f"= {score.quantity}", "", final.tolist(), target, "dan-sum"))
     cells = "".join(
         f'<th scope="col"{_explained(k, target)}>{escape(label)}</th>' for k, label in enumerate(explanation.labels)
     )
@@ -60,9 +62,10 @@ def contributions_table(explanation: Explanation) -> str:
     return (
         f'<div class="dan-scroll" tabindex="0" role="region" aria-label="Contributions of the heads">'
         f'<table class="dan-ledger">'
-        f"<caption>Contributions of the heads in logits: the baseline (all heads equal), and how far each head moves "
-        f"every class away from it. The rows add up to the logits; largest residual {residual}. The explained class is "
-        f"highlighted.</caption>"
+        f"<caption>{escape(consensus_text(explanation))} Contributions of the heads to the {score.quantity}, in "
+        f"{score.unit}: the baseline (all heads equal), and how far each head moves every class away from it. The rows "
+        f"add up; largest residual {residual}. The explained class is highlighted.{escape(score_note(explanation))}"
+        f"</caption>"
         f"<thead><tr><td></td>{cells}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
     )
 

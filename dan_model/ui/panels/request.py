@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,15 +31,17 @@ class Components:
     contribution: gr.Dropdown
     methods: gr.CheckboxGroup
     baselines: gr.CheckboxGroup
+    finer: gr.Checkbox
+    base_rates: gr.Radio
     run: gr.Button
     stop: gr.Button
 
 
 def components(explainer: Explainer) -> Components:
     """Add the panel to the page that is being built, with the choices that an explainer offers."""
-    targets, againsts, contributions, baseline_choice = choices(explainer)
+    targets, againsts, contributions, baseline_choice, base_rate_choice = choices(explainer)
     target = gr.Dropdown(**targets, label="Class to explain", elem_id="dan-target")
-    against = gr.Dropdown(**againsts, label="rather than", elem_id="dan-against")
+    against = gr.Dropdown(**againsts, label="compared with", elem_id="dan-against")
     contribution = gr.Dropdown(
         **contributions,
         label="for",
@@ -53,15 +55,17 @@ def components(explainer: Explainer) -> Components:
         elem_id="dan-methods",
     )
     baselines = gr.CheckboxGroup(**baseline_choice, label="Baselines (reference inputs)", elem_id="dan-baselines")
+    finer = gr.Checkbox(False, label="Finer attributions (several times slower)", elem_id="dan-finer")
+    base_rates = gr.Radio(**base_rate_choice, label="Base rates of the expressions", elem_id="dan-base-rates")
     with gr.Row():
         run = gr.Button("Explain", variant="primary", elem_id="dan-run", min_width=100)
         stop = gr.Button("Stop", elem_id="dan-stop", min_width=100)
-    return Components(target, against, contribution, methods, baselines, run, stop)
+    return Components(target, against, contribution, methods, baselines, finer, base_rates, run, stop)
 
 
 def depends_on_model(panel: Components) -> list[Any]:
     """The components whose choices depend on the model, in the order of `choices`."""
-    return [panel.target, panel.against, panel.contribution, panel.baselines]
+    return [panel.target, panel.against, panel.contribution, panel.baselines, panel.base_rates]
 
 
 def explain_event(
@@ -78,11 +82,10 @@ def explain_event(
     """
 
     def compute(
-        weights: Weights, crop: FaceCrop, target: str | None, texts: list[str], against: str | None, head: int | None
+        weights: Weights, crop: FaceCrop, texts: list[str], explained: Mapping[str, Any]
     ) -> Iterator[Explanation]:
-        return context.weights.get(*weights).explainer.stream_crop(
-            crop, target, texts, True, against=against, head=head
-        )
+        explainer = context.weights.get(*weights).explainer
+        return explainer.stream_crop(crop, attributions=texts, attended_vs_used=True, **explained)
 
     on_gpu = context.gpu(compute) if context.gpu else None
 
@@ -94,6 +97,8 @@ def explain_event(
         contribution: str,
         methods: list[str],
         baselines: list[str],
+        finer: bool,
+        base_rates: str,
         smooth: str,
         shared: bool,
         request: gr.Request,
@@ -109,17 +114,18 @@ def explain_event(
             yield results.blank(notice(INVITATION) if photo is None else photo_status(photo))
             return
 
-        def stream(
-            crop: FaceCrop, target: str | None, texts: list[str], against: str | None, head: int | None
-        ) -> Iterator[Explanation]:
+        def stream(crop: FaceCrop, texts: list[str], explained: Mapping[str, Any]) -> Iterator[Explanation]:
             if on_gpu:
-                return on_gpu(photo.weights, crop, target, texts, against, head)
+                return on_gpu(photo.weights, crop, texts, explained)
             return context.weights.get(*photo.weights).explainer.stream_crop(
-                crop, target, texts, True, lambda: token.active, against, head, session.cache
-            )
+                crop, attributions=texts, attended_vs_used=True, should_continue=lambda: token.active,
+                cache=session.cache, **explained,
+            )  # fmt: skip
 
         # Show each part as it is ready.
-        wanted = ExplainRequest(chosen, target, against, contribution, tuple(methods), tuple(baselines))
+        wanted = ExplainRequest(
+            chosen, target, against, contribution, tuple(methods), tuple(baselines), finer, base_rates
+        )
         state: PageState | None = None
         show = results.first
         try:
@@ -144,7 +150,10 @@ def explain_event(
                 if values := draw(session, state.finished(), token):
                     yield values
 
-    inputs = [face, panel.target, panel.against, panel.contribution, panel.methods, panel.baselines, *drawing]
+    inputs = [
+        face, panel.target, panel.against, panel.contribution, panel.methods, panel.baselines, panel.finer,
+        panel.base_rates, *drawing,
+    ]  # fmt: skip
     return {"fn": on_explain, "inputs": inputs, "outputs": results.components, **QUEUED}
 
 
@@ -154,6 +163,9 @@ def wire(panel: Components, explain: dict[str, Any], context: PageContext) -> No
     def on_stop(request: gr.Request) -> None:
         context.session(request).stop()
 
-    changes = [panel.run.click, panel.target.input, panel.against.input, panel.contribution.input]
+    changes = [
+        panel.run.click, panel.target.input, panel.against.input, panel.contribution.input, panel.finer.input,
+        panel.base_rates.input,
+    ]  # fmt: skip
     gr.on(changes, context.begin_request, **UNQUEUED).then(**explain)
     panel.stop.click(on_stop, **UNQUEUED)

@@ -12,6 +12,8 @@ import gradio as gr
 
 from dan_model.explain.attributions import AttributionRequest
 from dan_model.explain.explanation import Explanation
+from dan_model.explain.score import LOG_PROBABILITY
+from dan_model.show.sentences import score_note
 from dan_model.show.tiles import Tile, all_tiles, colour_bar, number
 from dan_model.ui.context import QUEUED, PageContext
 from dan_model.ui.html import picture
@@ -69,8 +71,9 @@ def tile_row(explanation: Explanation, smooth: bool, shared: bool, pending: Sequ
         '<output class="dan-readout" aria-live="polite">Point at a map to read its values; click to enlarge.</output>'
     )
     score = explanation.score
-    special = score.against is not None or score.head is not None
-    explained = f'<p class="dan-explained-score">Fusion map and attributions explain <b>{target}</b>.</p>'
+    special = score.kind != LOG_PROBABILITY or score.head is not None
+    note = f"Fusion map and attributions explain <b>{target}</b>.{score_note(explanation)}"
+    explained = f'<p class="dan-explained-score">{note}</p>'
     return (
         f"{explained if special else ''}"
         f'<div class="dan-row" role="group" aria-label="Maps for {target}">{ready}{waiting}</div>{readout}'
@@ -110,10 +113,16 @@ def _waiting_tile(title: str) -> str:
 def wire(choice: Drawing, tiles: Part, context: PageContext) -> None:
     """Connect the panel: the tiles follow the choice of how maps are drawn."""
 
-    def on_redraw(smooth: str, shared: bool, request: gr.Request) -> Any:
+    # Each event sets its own choice alone: two quick ones may arrive in either order.
+    def on_smooth(smooth: str, request: gr.Request) -> Any:
         session = context.session(request)
-        session.set_drawing(smooth, shared)
+        session.smooth = smooth == SMOOTH
         return redraw(session)
 
-    inputs = [choice.smooth, choice.shared]
-    gr.on([choice.smooth.input, choice.shared.input], on_redraw, inputs, tiles.component, **QUEUED)
+    def on_shared(shared: bool, request: gr.Request) -> Any:
+        session = context.session(request)
+        session.shared = shared
+        return redraw(session)
+
+    choice.smooth.input(on_smooth, choice.smooth, tiles.component, **QUEUED)
+    choice.shared.input(on_shared, choice.shared, tiles.component, **QUEUED)

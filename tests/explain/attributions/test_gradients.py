@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from dan_model.explain import Explainer
-from dan_model.explain.attributions import attribute
-from dan_model.explain.attributions.gradients import NODES
-from dan_model.explain.fusion import Classifier, fusion_shifts
+from dan_model.explain.attributions import METHODS, attribute, attribute_in_stages
+from dan_model.explain.attributions.gradients import COARSE_NODES, NODES
+from dan_model.explain.fusion import Classifier, integrate
 from dan_model.faces import black
 from tests.fixtures.examples import EXAMPLES
 
@@ -20,18 +20,29 @@ from tests.fixtures.examples import EXAMPLES
         "neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt"
     ))],
 )  # fmt: skip
-def test_integrated_gradients_explains_all_but_one_per_cent_on_ten_faces(explainer, example):
-    """With the default steps, against the logits of the face and of a black image, computed without the method."""
+def test_finer_integrated_gradients_explains_all_but_one_per_cent_on_ten_faces(small_explainer, example):
+    """Against the log-probabilities of the face and of a black image, computed without the method."""
+    finer = ",".join(f"{name}={value:g}" for name, value in METHODS["integrated_gradients"].finer.items())
     whole = "whole" if example.startswith("mean") else 0
-    e = explainer.explain(EXAMPLES / example, attributions=("integrated_gradients",), face=whole)
-    result = e.attributions["integrated_gradients"]
+    e = small_explainer.explain(EXAMPLES / example, attributions=(f"integrated_gradients:{finer}",), face=whole)
+    (result,) = e.attributions.values()
     with torch.no_grad():
-        start = explainer.model(black(explainer.model.config.preprocess))[0, e.target]
-    rise = float(e.prediction.logits[e.target] - start)
+        start = small_explainer.model(black(small_explainer.model.config.preprocess)).log_softmax(dim=1)[0, e.target]
+    rise = float(e.prediction.logits.log_softmax(dim=0)[e.target] - start)
     assert result.explained == pytest.approx(rise, abs=1e-3)
     assert abs(float(result.map.double().sum()) - rise) <= 0.01 * max(abs(rise), 0.5) + 1e-3
     assert result.complete
-    assert result.backwards <= 480
+    assert result.tolerance == 0.01
+    assert result.backwards <= 480 + COARSE_NODES
+
+
+def test_a_coarse_result_comes_first_and_the_final_one_states_its_own_residual(small_task):
+    coarse, final = attribute_in_stages(small_task, "integrated_gradients")
+    assert (coarse.final, final.final) == (False, True)
+    assert (coarse.backwards, final.backwards) == (COARSE_NODES, COARSE_NODES + 2 * NODES)
+    for one in (coarse, final):
+        assert float(one.map.double().sum()) == pytest.approx(one.explained + one.residual, abs=1e-3)
+        assert one.tolerance == 0.05
 
 
 def test_a_path_cut_into_pieces_adds_up_to_captums_own_sum_over_it(small_explainer, small_smiling):
@@ -48,23 +59,23 @@ def test_a_path_cut_into_pieces_adds_up_to_captums_own_sum_over_it(small_explain
     for low in (0.0, 0.5):
         for node, weight in zip(nodes, weights, strict=True):
             point = (base + (low + 0.25 * (node + 1)) * (task.x - base)).requires_grad_()
-            (gradient,) = torch.autograd.grad(exact.model(point)[0, 1], point)
+            (gradient,) = torch.autograd.grad(exact.model(point).log_softmax(dim=1)[0, 1], point)
             total += 0.25 * weight * gradient * (task.x - base)
     torch.testing.assert_close(result.map, total[0].sum(dim=0), rtol=1e-6, atol=1e-8)  # Captum weighs in float32
 
 
 def test_integrated_gradients_of_a_ledger_entry_sums_to_the_rise_of_the_entry(small_explainer, astronaut):
     explainer = small_explainer
-    e = explainer.explain(astronaut, attributions=("integrated_gradients",), head=0)
-    result = e.attributions["integrated_gradients"]
+    e = explainer.explain(astronaut, attributions=("integrated_gradients:steps=49,most=490,tolerance=0.01",), head=0)
+    result = next(iter(e.attributions.values()))
     with torch.no_grad():
         blank = explainer.model.eval().stages(black(explainer.model.config.preprocess))
-    weight = Classifier.from_model(explainer.model).weight[e.target]
-    before = float(fusion_shifts(blank.embeddings[0].double())[0] @ weight)
-    rise = float(e.fusion.ledger[0, e.target]) - before
+    blank_ledger = integrate(Classifier.from_model(explainer.model), blank.embeddings[0], e.score).ledger
+    rise = float(e.fusion.ledger[0, e.target] - blank_ledger[0, e.target])
+    assert result.explained == pytest.approx(rise, abs=1e-3)
     assert float(result.map.double().sum()) == pytest.approx(rise, abs=0.01 * abs(rise) + 1e-3)
     assert e.description == "the contribution of Head 1 to happiness"
-    assert float(e.score.evidence(e.fusion).sum()) == pytest.approx(float(e.fusion.ledger[0, e.target]))
+    assert float(e.fusion.map.sum()) == pytest.approx(float(e.fusion.ledger[0, e.target]))
 
 
 def test_deep_lift_is_not_complete_on_dan_and_reports_the_residual(task):

@@ -18,7 +18,8 @@ def test_grad_cam_is_the_mean_gradient_times_the_features_of_backbone_and_heads(
     for head, one in zip(model.heads, attended, strict=True):
         pooled = one.mean(dim=(2, 3))
         embeddings.append(pooled * head.ca(pooled))
-    model.classify(model.fuse(torch.stack(embeddings, dim=1))[1])[0, 1].backward()
+    logits = model.classify(model.fuse(torch.stack(embeddings, dim=1))[1])
+    logits.log_softmax(dim=1)[0, 1].backward()
 
     def cam(layer):
         return (layer.grad.mean(dim=(2, 3), keepdim=True) * layer).sum(dim=1)[0].detach()

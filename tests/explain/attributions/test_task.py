@@ -55,7 +55,7 @@ def test_passes_are_counted_and_work_goes_in_batches(task):
     try:
         for text, images, back in (
             ("region_ablation", 9, 0),
-            ("occlusion:window=56,stride=56", 17, 0),
+            ("occlusion:window=56,stride=56", 1 + 9 + 1 + 16, 0),
             ("saliency", 1, 1),
         ):
             sizes.clear()

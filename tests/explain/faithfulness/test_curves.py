@@ -74,10 +74,10 @@ def test_planted_evidence_is_removed_far_faster_than_at_random():
     x[..., 144:192, 128:176] = 4.0
     with torch.no_grad():
         bright, dark = model(torch.cat([x, torch.zeros_like(x)]))
-    task = AttributionTask(model, x, Score(int(bright[0] < dark[0])))
+    task = AttributionTask(model, x, Score(int(bright[0] < dark[0]), kind="logit"))  # ℓ is saturated here
     object.__setattr__(task, "baseline", lambda name: torch.zeros_like(x))
     measurement = Measurement(task, torch.zeros_like(x))
-    found = new_map(task, MapName("occlusion", request=AttributionRequest.parse("occlusion")))
+    found = new_map(task, MapName("occlusion", request=AttributionRequest.parse("occlusion:stride=16")))
     occlusion = measurement.measure(MapName("occlusion"), in_patches(found))
     whole, nothing = float(occlusion.deletion[0]), float(occlusion.deletion[-1])
     controls = [measurement.measure(MapName("random"), values) for values in random_maps()]

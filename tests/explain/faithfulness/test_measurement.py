@@ -48,7 +48,7 @@ def test_stop_ends_the_measurement_and_keeps_what_is_ready(small_explainer, expl
 
 
 @pytest.mark.usefixtures("few_controls")
-def test_a_contrast_is_measured_as_a_probability_and_a_contribution_in_logits(small_explainer, astronaut):
+def test_a_contrast_is_measured_as_a_probability_and_a_contribution_in_nats(small_explainer, astronaut):
     e = small_explainer.explain(astronaut, target="happiness", against="sadness")
     found = next(small_explainer.faithfulness(e, False))
     logits = e.prediction.logits
@@ -57,7 +57,7 @@ def test_a_contrast_is_measured_as_a_probability_and_a_contribution_in_logits(sm
     assert float(found.edges.deletion[0]) == pytest.approx(own, abs=1e-5)
     entry = small_explainer.explain(astronaut, head=1)
     found = next(small_explainer.faithfulness(entry, False))
-    assert found.unit == "logit"
+    assert found.unit == "nats"
     assert float(found.edges.deletion[0]) == pytest.approx(float(entry.fusion.ledger[1, entry.target]), abs=1e-3)
 
 

@@ -10,14 +10,15 @@ import torch
 from dan_model.explain.faithfulness import in_patches, randomisation
 from dan_model.explain.faithfulness.randomisation import detail_similarity, layers_from_the_top, randomise
 from dan_model.show.faithfulness_views import randomisation_sentence
+from tests.fixtures.examples import EXAMPLES
 from tests.fixtures.models import random_dan
 
 METHODS = ("guided_grad_cam", "saliency", "input_x_gradient")
 
 
 @pytest.fixture(scope="module")
-def explanation(explainer, astronaut):
-    return explainer.explain(astronaut, attributions=METHODS)
+def explanation(explainer):
+    return explainer.explain(EXAMPLES / "hopper.jpg", attributions=METHODS)
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,18 @@ import math
 
 import pytest
 import torch
+from torch import Tensor
 
-from dan_model.explain.fusion import Classifier, consensus_logits, fusion_shifts
+from dan_model.explain.fusion import Classifier, consensus_logits, integrate
+from dan_model.explain.score import Score
 from tests.fixtures.models import random_dan
+
+
+def fusion_shifts(v: Tensor) -> Tensor:
+    """How far each head moves each fused channel, (H, C): the ledger of a classifier that passes the channels on."""
+    channels = v.shape[1]
+    passes_on = Classifier(torch.eye(channels, dtype=torch.float64), torch.zeros(channels, dtype=torch.float64))
+    return integrate(passes_on, v, Score(0, kind="logit")).ledger
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 30.0, 2500.0, 1e6])
