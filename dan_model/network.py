@@ -17,7 +17,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -271,6 +271,34 @@ def with_uniform_prior(model: DAN) -> DAN:
     with torch.no_grad():
         uniform.bn.bias.sub_(torch.tensor(prior).log().to(uniform.bn.bias))
     return uniform
+
+
+def with_classes(model: DAN, labels: Sequence[str]) -> DAN:
+    """The network with its answer restricted to some of its classes, in the order of `labels`.
+
+    It shares all parts with `model` except for the classifier, and chooses among these classes alone.
+
+    Raises:
+        ArgumentError: The network does not have one of these classes.
+    """
+    config = model.config
+    unknown = [label for label in labels if label not in config.labels]
+    if unknown:
+        raise ArgumentError(f"The network has no class {unknown[0]!r}.", f"It has: {', '.join(config.labels)}.")
+    rows = [list(config.labels).index(label) for label in labels]
+    prior = config.class_prior
+    if prior is not None:
+        total = sum(prior[row] for row in rows)
+        prior = tuple(prior[row] / total for row in rows)
+    restricted = copy.copy(model)
+    restricted._modules = dict(model._modules)
+    restricted.config = replace(config, labels=tuple(labels), class_prior=prior)
+    for name, new in (("fc", nn.Linear(CHANNELS, len(rows))), ("bn", nn.BatchNorm1d(len(rows)))):
+        old = model._modules[name]
+        assert old is not None
+        new.load_state_dict({key: value[rows] if value.ndim else value for key, value in old.state_dict().items()})
+        restricted._modules[name] = new.to(model.fc.weight).train(old.training)
+    return restricted
 
 
 @contextmanager

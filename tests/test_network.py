@@ -10,7 +10,7 @@ from torch import nn
 
 from dan_model.config import ModelConfig
 from dan_model.errors import ArgumentError, ConfigError
-from dan_model.network import DAN, frozen, with_uniform_prior
+from dan_model.network import DAN, frozen, with_classes, with_uniform_prior
 from dan_model.weights import load_checkpoint
 from tests.fixtures.models import random_dan
 from tests.fixtures.straight_line import straight_line
@@ -198,3 +198,17 @@ def test_under_a_uniform_prior_the_logits_lose_the_logarithm_of_the_class_prior(
         torch.testing.assert_close(uniform(x), expected)
         assert uniform.heads[0] is model.heads[0]  # nothing but the last normalisation is copied
         torch.testing.assert_close(model(x), expected + torch.tensor(prior).log())
+
+
+def test_restricted_to_some_classes_the_network_keeps_their_logits_and_its_other_parts():
+    model, x = random_dan(image_size=64), torch.randn(2, 3, 64, 64)
+    model.config = replace(model.config, class_prior=[0.4, 0.2, 0.1, 0.1, 0.1, 0.05, 0.05])
+    restricted = with_classes(model, ("class 5", "class 0"))
+    with torch.no_grad():
+        torch.testing.assert_close(restricted(x), model(x)[:, [5, 0]])
+    assert restricted.config.labels == ("class 5", "class 0")
+    assert restricted.config.class_prior == pytest.approx((0.05 / 0.45, 0.4 / 0.45))
+    assert restricted.features is model.features
+    assert len(model.config.labels) == 7
+    with pytest.raises(ArgumentError, match="no class 'joy'"):
+        with_classes(model, ("class 0", "joy"))

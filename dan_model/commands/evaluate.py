@@ -12,16 +12,18 @@ from torch import Tensor
 from dan_model.commands.options import Dataset, Device, Preset, Prior, Root, Split, Weights
 from dan_model.commands.terminal import exit_on_error, make_folder
 from dan_model.devices import choose_device, sharing_processes
+from dan_model.errors import ArgumentError
 from dan_model.explain.regions import face_cover
 from dan_model.learn.batches import Pixels
 from dan_model.learn.datasets import load_faces
 from dan_model.learn.evaluation import Evaluation, measure, predict
 from dan_model.learn.head_report import measure_heads
-from dan_model.network import TRAINING_PRIOR, UNIFORM_PRIOR, with_uniform_prior
+from dan_model.network import TRAINING_PRIOR, UNIFORM_PRIOR, with_classes, with_uniform_prior
 from dan_model.show.evaluation_figures import confusion_figure, reliability_figure
 from dan_model.weights import load_checkpoint
 
 FIGURE_DPI = 130
+CLASSES = ("same", "common")
 
 
 def evaluate(
@@ -34,6 +36,9 @@ def evaluate(
     device: Device = "auto",
     workers: Annotated[int, typer.Option(min=0, help="Processes that decode images, for datasets beyond memory.")] = 0,
     prior: Prior = TRAINING_PRIOR,
+    classes: Annotated[
+        str, typer.Option(help=f"{' or '.join(CLASSES)}: what to do where dataset and network differ in classes.")
+    ] = "same",
     heads: Annotated[bool, typer.Option("--heads", help="Also measure the heads: regions, ablation, overlap.")] = False,
 ) -> None:
     """Measure a network on a dataset: accuracy, balanced accuracy, per class, confusion, calibration.
@@ -44,25 +49,36 @@ def evaluate(
     with exit_on_error():
         state = sharing_processes(device)
         checkpoint = load_checkpoint(weights, preset)
-        faces = load_faces(dataset, root, split).in_order_of(checkpoint.model.config.labels)
+        model, faces = checkpoint.model, load_faces(dataset, root, split)
+        if classes not in CLASSES:
+            raise ArgumentError(f"--classes {classes}: there is no such choice.", f"Choose: {', '.join(CLASSES)}.")
+        left_out = 0
+        if classes == "common":
+            common = [label for label in model.config.labels if label in faces.labels]
+            model, every = with_classes(model, common), len(faces)
+            faces = faces.of_classes(common)
+            left_out = every - len(faces)
+            typer.echo(f"Common classes: {', '.join(common)}; {left_out} images of others are left out.", err=True)
+        faces = faces.in_order_of(model.config.labels)
         make_folder(out.parent)
-        model = checkpoint.model.to(state.device if state.num_processes > 1 else choose_device(device))
+        model = model.to(state.device if state.num_processes > 1 else choose_device(device))
         pixels = Pixels(faces, model.config.preprocess)
-        logits, classes = predict(model, pixels, workers=workers)
+        logits, true = predict(model, pixels, workers=workers)
         if not state.is_main_process:
             return
         more: dict[str, Any] = {
             "weights": checkpoint.name, "dataset": faces.name, "processes": state.num_processes, "prior": prior,
+            "classes": classes, "images_left_out": left_out,
         }  # fmt: skip
         if prior == UNIFORM_PRIOR:
-            trained = measure(logits, classes, model.config.labels)
+            trained = measure(logits, true, model.config.labels)
             more[TRAINING_PRIOR] = {name: getattr(trained, name) for name in ("accuracy", "balanced_accuracy", "ece")}
             uniform = with_uniform_prior(model)
             logits, model = logits + (uniform.bn.bias - model.bn.bias).detach().cpu(), uniform
-        measured = measure(logits, classes, model.config.labels)
+        measured = measure(logits, true, model.config.labels)
         if heads:
             more["heads"] = measure_heads(model, pixels, face_cover(model.config.preprocess)).to_dict()
-        write_evaluation(measured, out, logits, classes, more)
+        write_evaluation(measured, out, logits, true, more)
     typer.echo(
         f"{faces.name}, {measured.count} faces: accuracy {measured.accuracy:.4f}, balanced "
         f"{measured.balanced_accuracy:.4f}, ECE {measured.ece:.4f} -> {out}"

@@ -73,10 +73,24 @@ class FaceSet:
             )
             raise DatasetError(
                 f"{self.name} and the network have different classes: {differences}.",
-                "Take a dataset and weights with the same classes.",
+                "Take a dataset and weights with the same classes, or evaluate with --classes common.",
             )
         order = [self.labels.index(label) for label in labels]
         return replace(self, labels=tuple(labels), targets=self.targets[:, order])
+
+    def of_classes(self, labels: Sequence[str]) -> FaceSet:
+        """The images of some of the classes, with the targets in the order of `labels`; the others are left out.
+
+        Raises:
+            DatasetError: No image is left.
+        """
+        columns = [self.labels.index(label) for label in labels]
+        keep = torch.isin(self.classes, torch.tensor(columns)).nonzero()[:, 0].tolist()
+        if not keep:
+            raise DatasetError(f"{self.name} has no image of {', '.join(labels) or 'these classes'}.", "Take another.")
+        targets = self.targets[keep][:, columns]
+        paths = tuple(self.paths[i] for i in keep)
+        return FaceSet(self.name, tuple(labels), paths, targets / targets.sum(dim=1, keepdim=True))
 
     def joined(self, other: FaceSet) -> FaceSet:
         """These images and those of another set, with the labels in this set's order.

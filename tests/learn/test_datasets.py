@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 import torch
 
 from dan_model.errors import DatasetError
-from dan_model.learn.datasets import AFFECTNET_LABELS, FERPLUS_LABELS, RAFDB_LABELS, VOTES, load_faces
+from dan_model.learn.datasets import AFFECTNET_LABELS, FERPLUS_LABELS, RAFDB_LABELS, VOTES, FaceSet, load_faces
 from tests.fixtures.drawn_faces import write_grey_image
 
 
@@ -166,3 +167,13 @@ def test_unknown_data_sets_splits_and_folders_are_refused(tmp_path):
             load_faces(dataset, tmp_path, split)
     with pytest.raises(DatasetError, match="nowhere is no folder"):
         load_faces("rafdb", tmp_path / "nowhere", "train")
+
+
+def test_some_classes_of_a_set_keep_their_images_and_the_rest_is_left_out():
+    targets = torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.2, 0.2, 0.6]])
+    faces = FaceSet("some", ("a", "b", "c"), (Path("0"), Path("1"), Path("2")), targets)
+    found = faces.of_classes(("c", "a"))
+    assert (found.labels, found.paths) == (("c", "a"), (Path("0"), Path("2")))
+    torch.testing.assert_close(found.targets, torch.tensor([[0.0, 1.0], [0.75, 0.25]]))
+    with pytest.raises(DatasetError, match="no image of c"):
+        replace(faces, paths=faces.paths[:2], targets=targets[:2]).of_classes(("c",))

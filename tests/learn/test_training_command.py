@@ -142,6 +142,35 @@ def test_a_killed_process_can_be_continued_and_its_weights_are_bit_equal(drawn, 
     assert model.config.provenance["validation"]["count"] == 12
 
 
+def test_a_set_with_other_classes_is_measured_on_the_common_ones(drawn, tmp_path):
+    """Four classes in the network, one of them not in the set: it cannot be answered any more."""
+    labels = (*load_faces("folder", drawn, "valid").labels, "contempt")
+    model = DAN(labels, 2, PreprocessConfig(image_size=64, detail_size=48))
+    with torch.no_grad():
+        model.fc.bias[-1] = 1e4  # always contempt, if it may
+    model.save_pretrained(tmp_path / "weights")
+    evaluate = [
+        "evaluate",
+        "--dataset",
+        "folder",
+        "--root",
+        drawn,
+        "--weights",
+        tmp_path / "weights",
+        "--device",
+        "cpu",
+    ]
+    refused = run_command(*evaluate, "--out", tmp_path / "none.json")
+    assert refused.exit_code == 2
+    assert "--classes common" in refused.stderr
+    done = run_command(*evaluate, "--classes", "common", "--out", tmp_path / "common.json")
+    assert done.exit_code == 0, done.stderr
+    assert f"Common classes: {', '.join(labels[:-1])}; 0 images" in done.stderr.replace("\n", " ")
+    found = json.loads((tmp_path / "common.json").read_text())
+    assert found["labels"] == list(labels[:-1])
+    assert sum(map(sum, found["confusion"])) == found["count"] == 72
+
+
 def test_invalid_arguments_are_refused_with_the_reason(drawn, tmp_path):
     for arguments, message in (
         (("--dataset", "rafdb", "--root", drawn), "list_patition_label.txt is missing"),
