@@ -15,8 +15,8 @@ from rich.table import Table
 
 from benchmarks.turns import median_seconds
 from dan_model import Explainer
-from dan_model.explain.attributions import attribute
-from dan_model.explain.attributions.gradients import NODES
+from dan_model.explain.attributions import DEFAULT_METHODS, attribute, attribute_in_stages
+from dan_model.explain.attributions.gradients import COARSE_NODES, NODES
 from dan_model.network import frozen
 
 PHOTO = Path(__file__).parent.parent / "examples" / "astronaut.jpg"
@@ -58,20 +58,34 @@ def main() -> None:
         f"integrated gradients, {STEPS} steps": (
             f"integrated_gradients:steps={STEPS},most={STEPS}",
             best("forward and back"),
-            STEPS,
+            COARSE_NODES + STEPS,
         ),
-        "occlusion": ("occlusion", best("forward"), 170),
+        "occlusion": ("occlusion", best("forward"), 1 + 9 + 1 + 49),  # coarse, then one square for each cell
         "region ablation": ("region_ablation", best("forward"), 9),
     }
     runs: dict[str, Callable[[], object]] = {}
     for name, (request, kind, count) in measured.items():
         runs[name] = partial(attribute, task, request)
         runs[f"bare {name}"] = partial(bare[kind], count)
+
+    # What a visitor waits for: the default attributions, coarse and in full, against one bare pass of one face.
+    def defaults(coarse: bool) -> None:
+        for name in DEFAULT_METHODS:
+            for result in attribute_in_stages(task, name):
+                if coarse or result.final:
+                    break
+
+    visitor = {"the three defaults, coarse": (True, "≤ 15"), "the three defaults": (False, "≤ 70")}
+    for name, (coarse, _) in visitor.items():
+        runs[name] = partial(defaults, coarse)
+    runs["bare pass"] = partial(forward, 1, 1)
     # Measure, and print a table.
     medians = median_seconds(runs, ROUNDS)
     table = Table("what", "against", "ratio", "goal", title=f"{torch.get_num_threads()} threads, median of {ROUNDS}")
     for name, (_, kind, count) in measured.items():
         table.add_row(name, f"{count} × {kind}", f"{medians[name] / medians[f'bare {name}']:.2f}", GOAL)
+    for name, (_, goal) in visitor.items():
+        table.add_row(name, "1 × forward, 1 at a time", f"{medians[name] / medians['bare pass']:.1f}", goal)
     Console(width=100).print(table)
 
 
