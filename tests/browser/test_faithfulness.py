@@ -57,6 +57,27 @@ def test_baselines_stand_side_by_side_and_a_class_can_be_explained_rather_than_a
     expect(page.locator("#dan-tiles .dan-tile", has_text="AFN fusion")).to_contain_text(shown)
 
 
+def test_raw_logits_come_with_a_note_and_equal_base_rates_move_every_number(page, small_explainer):
+    methods(page)
+    upload(page, "hopper.jpg")
+    finished(page)
+    page.locator("#dan-against input").click()
+    page.get_by_role("option", name="nothing (raw logit)", exact=True).click()
+    expect(page.locator(".dan-explained-score")).to_contain_text("A raw logit is not the decision")
+    raw = small_explainer.explain(EXAMPLES / "hopper.jpg", score="logit")
+    fusion = page.locator("#dan-tiles .dan-tile", has_text="AFN fusion")
+    total = float(raw.fusion.map.sum())
+    note = f"sum {total:+.2f} logits" if float(raw.fusion.map.max()) > 0 else "no positive evidence"
+    expect(fusion).to_contain_text(note)
+    page.locator("#dan-base-rates label", has_text="every expression equally likely").locator("input").click()
+    expect(page.locator("#dan-status")).to_contain_text("every expression counts as equally likely")
+    uniform = small_explainer.explain(EXAMPLES / "hopper.jpg", score="logit", prior="uniform")
+    first = f"{float(uniform.prediction.probabilities[0]):.3f}"
+    expect(page.locator("#dan-probabilities .dan-class").first).to_contain_text(first)
+    shown = [float(text) for text in page.locator("#dan-probabilities .dan-class > :last-child").all_inner_texts()]
+    assert shown == pytest.approx(uniform.prediction.probabilities.tolist(), abs=0.0006)
+
+
 def test_measurements_are_the_librarys(page, small_explainer, few_controls):
     open_tab(page, "Faithfulness", "Grad-CAM")
     expect(page.locator("#dan-faithfulness")).to_contain_text("Not measured for this face yet")

@@ -17,7 +17,14 @@ from dan_model.explain import Explainer
 from dan_model.show.figure_views import all_views
 from dan_model.show.style import HEAD_COLOURS
 from dan_model.ui import html
-from dan_model.ui.explain_request import ExplainRequest, baseline_choices, explain
+from dan_model.ui.explain_request import (
+    EQUALLY_LIKELY,
+    RAW_LOGIT,
+    ExplainRequest,
+    baseline_choices,
+    choices,
+    explain,
+)
 from dan_model.ui.page import build
 from dan_model.ui.panels import fusion, model
 from dan_model.ui.panels.bench import bench
@@ -166,3 +173,24 @@ def test_the_heads_of_a_kept_face_are_transplanted_into_others_under_the_same_we
 def test_texts_are_escaped():
     assert "<b>" not in html.notice("<b>")
     assert "<b>" not in html.sentence("<b>")
+
+
+def test_a_request_of_the_page_is_what_the_explainer_takes():
+    wanted = ExplainRequest("1", methods=("occlusion", "saliency"), baselines=("black", "blur"), finer=True)
+    assert wanted.attributions == ["saliency", "occlusion:stride=16", "occlusion@blur:stride=16"]
+    nothing = {"target": None, "against": None, "head": None, "score": None, "prior": "training"}
+    assert wanted.explained == nothing
+    rather = ExplainRequest("1", "anger", "fear", "Head 2", base_rates=EQUALLY_LIKELY)
+    assert rather.explained == nothing | {"target": "anger", "against": "fear", "head": 1, "prior": "uniform"}
+    assert ExplainRequest("1", against=RAW_LOGIT).explained == nothing | {"score": "logit"}
+
+
+def test_base_rates_are_offered_only_where_the_class_prior_is_known(explainer, detector):
+    assert choices(explainer)[-1]["visible"]
+    assert not choices(Explainer(random_dan(), detector))[-1]["visible"]
+
+
+def test_a_coarse_map_says_that_it_is_one(explainer, astronaut):
+    coarse, final = list(explainer.stream(astronaut, attributions=("occlusion:window=56,stride=56",)))[1:]
+    assert "coarse so far" in tile_row(coarse, True, True)
+    assert "coarse so far" not in tile_row(final, True, True)

@@ -111,9 +111,9 @@ def _halves() -> Regions:
 
 
 def test_many_explanations_with_changing_methods_leave_no_hooks_and_no_memory(explainer, smiling):
-    """Two hundred explanations, on faces of 64 pixels."""
+    """Two hundred explanations, on faces of 32 pixels."""
     model, methods = explainer.model, ["layer_grad_cam", "head_grad_cam", "saliency", "guided_grad_cam", "deep_lift"]
-    small = torch.nn.functional.interpolate(explainer.task(smiling).x, (64, 64), mode="bilinear")
+    small = torch.nn.functional.interpolate(explainer.task(smiling).x, (32, 32), mode="bilinear")
     tensors = []
     for i in range(200):
         task = AttributionTask(model, small, Score(i % 8), threading.RLock())
