@@ -43,7 +43,7 @@ def main() -> None:
 
     measured: dict[str, tuple[Callable[[], object], str]] = {
         "one bare forward pass": (bare, ""),
-        "prediction, head maps, ledger, fusion map": (lambda: next(explainer.stream_crop(crop)), "≤ 1.15"),
+        "prediction, head maps, ledger, fusion map": (lambda: next(explainer.stream_crop(crop)), "≤ 1.10"),
         "one intervention: ablate a head": (lambda: classifier.logits(ablate(embeddings, 1)), "≤ 0.05"),
         "consensus path, 101 points": (lambda: consensus_path(classifier, embeddings), ""),
         "Shapley values, three absences": (

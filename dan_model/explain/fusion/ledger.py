@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dan_model.explain.fusion.classifier import Classifier, fuse
+from dan_model.explain.fusion.classifier import Classifier
 from dan_model.explain.score import Score
 from dan_model.network import DAN, Stages
 
@@ -113,15 +113,15 @@ def _pieces(
     length = (high - low)[:, None]
     alphas = torch.cat([low[:, None] + length * (x + 1) / 2, low[:, None], high[:, None]], dim=1)  # nodes, both ends
     path = alphas[..., None, None] * offsets  # (P, N + 2, H, C); v̄, the same for all heads, drops out
-    logits = classifier.from_fused(fuse(path))  # (P, N + 2, K)
+    log_shares = path.log_softmax(dim=2)
+    logits = classifier.from_fused(log_shares.sum(dim=2))  # (P, N + 2, K)
     # The integrand at the nodes: how each head moves each channel, and how that moves each class.
-    shares = path[:, :NODES].softmax(dim=2)
-    steps = (length * w / 2)[..., None, None] * (1 - heads * shares) * offsets  # (P, N, H, C)
+    steps = (length * w / 2)[..., None, None] * (1 - heads * log_shares[:, :NODES].exp()) * offsets  # (P, N, H, C)
     moved = steps @ classifier.weight.T  # (P, N, H, K), in logits
     if score.quantity != "logit":
         moved = moved - (moved * logits[:, :NODES, None].softmax(dim=-1)).sum(dim=-1, keepdim=True)
     slope = score.slope(classifier.weight, logits[:, :NODES])  # (P, N, C)
-    terms = (steps * slope[:, :, None]).sum(dim=1)
+    terms = torch.einsum("pnhc,pnc->phc", steps, slope)
     ledger = moved.sum(dim=1)
     ends = score.of_classes(logits[:, NODES:]).detach()
     missed = (ends[:, 1] - ends[:, 0] - ledger.detach().sum(dim=1)).abs().amax(dim=1)
