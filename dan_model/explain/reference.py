@@ -15,13 +15,17 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from dan_model.errors import CheckpointError
 from dan_model.network import DAN
 
 QUANTILES = 101  # from 0 to 100 %
 QUANTITIES = ("overlap", "iou", "partition_loss", "saturation", "regions")
-_TENSORS = ("centres", "mean", "axes", "explained", "points", "classes", "mean_face")
+_TENSORS = (
+    "centres", "mean", "axes", "explained", "points", "classes", "mean_face",
+    "mean_maps", "class_maps", "map_energy", "head_faces",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +41,11 @@ class Reference:
         classes: Their classes, (n,).
         quantiles: By quantity of `QUANTITIES`: its values at 0, 1 … 100 %, (101,); for "regions" (101, H, R).
         mean_face: The mean of all faces at the detail of the network, (1 or 3, s, s), in [0, 1].
+        mean_maps: The mean map of each head, (H, 7, 7): of maps that are scaled to unit length first.
+        class_maps: The same over the faces of each predicted class, (K, H, 7, 7); zeros for a class never predicted.
+        map_energy: The part of the energy of a head's maps that its mean map explains, (H,), in [0, 1]. 1: the same map
+            for every face.
+        head_faces: The mean of the faces on which a head moved the predicted class most, (H, 1 or 3, s, s), in [0, 1].
         source: Where the statistics come from: dataset, count.
     """
 
@@ -48,6 +57,10 @@ class Reference:
     classes: Tensor | None = None
     quantiles: Mapping[str, Tensor] = field(default_factory=dict)
     mean_face: Tensor | None = None
+    mean_maps: Tensor | None = None
+    class_maps: Tensor | None = None
+    map_energy: Tensor | None = None
+    head_faces: Tensor | None = None
     source: Mapping[str, str] = field(default_factory=dict)
 
     def percentile(self, quantity: str, value: float, *which: int) -> float | None:
@@ -119,3 +132,33 @@ def compute_class_distances(features: Tensor, reference: Reference) -> ClassDist
     if reference.mean is None or reference.axes is None:
         return ClassDistances(distances, None)
     return ClassDistances(distances, reference.axes @ (pooled - reference.mean))
+
+
+@dataclass(frozen=True, eq=False)
+class MapComparison:
+    """The maps of one face beside the maps that the heads have on average. All maps have unit length.
+
+    Attributes:
+        own: The maps of this face, (H, 7, 7); zeros for a map of zeros.
+        usual: The mean maps over all reference faces, (H, 7, 7).
+        difference: own - usual, (H, 7, 7), signed.
+        cosine: Between this face's map and the mean map, (H,), in [0, 1].
+    """
+
+    own: Tensor
+    usual: Tensor
+    difference: Tensor
+    cosine: Tensor
+
+
+def compare_maps(spatial: Tensor, reference: Reference) -> MapComparison | None:
+    """Compare the maps a (H, 7, 7) of a face with the mean maps; None where the reference does not have them."""
+    if reference.mean_maps is None or reference.mean_maps.shape != spatial.shape:
+        return None
+    own, usual = unit_maps(spatial), unit_maps(reference.mean_maps)
+    return MapComparison(own, usual, own - usual, (own * usual).sum(dim=(1, 2)))
+
+
+def unit_maps(spatial: Tensor) -> Tensor:
+    """Maps (…, 7, 7) scaled to unit length: the root of their summed squares is 1; a map of zeros stays as it is."""
+    return normalize(spatial.detach().cpu().double().flatten(-2), dim=-1).reshape(spatial.shape)

@@ -8,14 +8,17 @@ import torch
 from torch import Tensor
 
 from dan_model.errors import CheckpointError
+from dan_model.explain.fusion import Classifier, integrate
 from dan_model.explain.heads import mean_of_pairs, pairwise_cosine, pairwise_iou, top_cells
-from dan_model.explain.reference import QUANTILES, Reference
+from dan_model.explain.reference import QUANTILES, Reference, unit_maps
 from dan_model.explain.regions import Regions
+from dan_model.explain.score import Score
 from dan_model.faces.preprocessing import to_input
 from dan_model.learn.batches import Pixels, evaluation_order
 from dan_model.losses import partition_loss
 from dan_model.network import DAN, SATURATED, Stages, frozen
 
+HEAD_FACES = 64  # the faces on which a head moved the predicted class most
 MAX_POINTS = 2000  # faces in the projection, evenly spaced in the dataset
 BATCH = 64
 
@@ -35,12 +38,16 @@ def measure_reference(
         CheckpointError: A class has no faces in this set.
     """
     # Run the network, batch by batch.
-    pooled, quantities = [], []
+    pooled, quantities, maps, moved, predicted = [], [], [], [], []
+    classifier = Classifier.from_model(model)
     total = torch.zeros(())
     done = 0
     for faces, stages in _run(model, pixels):
         pooled.append(stages.features.mean(dim=(2, 3)).cpu())
         quantities.append(_quantities(stages, regions))
+        maps.append(unit_maps(stages.spatial))
+        predicted.append(stages.logits.argmax(dim=1).cpu())
+        moved.append(_moved(classifier, stages))
         total = total + (faces.double() / 255).sum(dim=0).cpu()
         on_progress(done := done + len(faces))
     # Class centres.
@@ -48,6 +55,14 @@ def measure_reference(
     centres = torch.stack([features[classes == k].mean(dim=0) for k in range(len(model.config.labels))])
     if not torch.isfinite(centres).all():
         raise CheckpointError("A class has no faces in this set.", "Give a larger one.")
+    # Mean maps, and the mean of the faces on which each head moved the predicted class most.
+    every_map, answers = torch.cat(maps), torch.cat(predicted)  # (N, H, 7, 7), (N,)
+    mean_maps = every_map.mean(dim=0)
+    class_maps = torch.stack(
+        [every_map[answers == k].sum(dim=0) / max(1, int((answers == k).sum())) for k in range(len(centres))]
+    )
+    most = torch.cat(moved).topk(min(HEAD_FACES, len(features)), dim=0).indices.T  # (H, n)
+    head_faces = torch.stack([_mean_face(pixels, faces.tolist()) for faces in most])
     # Principal components, and some of the faces along them.
     mean = features.mean(dim=0)
     _, strength, directions = torch.linalg.svd((features - mean).double(), full_matrices=False)
@@ -65,6 +80,10 @@ def measure_reference(
         classes=classes[chosen],
         quantiles={name: torch.quantile(values, levels, dim=0).float() for name, values in found.items()},
         mean_face=(total / len(features)).float(),
+        mean_maps=mean_maps.float(),
+        class_maps=class_maps.float(),
+        map_energy=mean_maps.square().sum(dim=(1, 2)).float(),  # of maps of unit length, whose energy is 1
+        head_faces=head_faces.float(),
         source={"dataset": pixels.faces.name, "count": str(len(features))},
     )
 
@@ -75,6 +94,20 @@ def _run(model: DAN, pixels: Pixels) -> Iterator[tuple[Tensor, Stages]]:
     with torch.no_grad(), frozen(model):
         for faces, _ in pixels.batches(evaluation_order(len(pixels), BATCH)):
             yield faces, model.stages(to_input(faces.to(device), model.config.preprocess))
+
+
+def _moved(classifier: Classifier, stages: Stages) -> Tensor:
+    """How far each head moves the log-probability of the predicted class, (B, H), in nats."""
+    found = []
+    for v, logits in zip(stages.embeddings.cpu(), stages.logits.cpu(), strict=True):
+        score = Score(int(logits.argmax()))
+        found.append(score.pick(integrate(classifier, v, score).ledger))
+    return torch.stack(found)
+
+
+def _mean_face(pixels: Pixels, indices: list[int]) -> Tensor:
+    """The mean of some faces at the detail of the network, (1 or 3, s, s), in [0, 1]."""
+    return torch.stack([pixels[i][0].double() / 255 for i in indices]).mean(dim=0)
 
 
 def _quantities(stages: Stages, regions: Regions | None) -> dict[str, Tensor]:

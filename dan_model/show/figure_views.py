@@ -11,6 +11,7 @@ from dan_model.explain.attended_vs_used import CELLS
 from dan_model.explain.explanation import Explanation
 from dan_model.explain.fusion import ABSENCES, MAX_HEADS, consensus_path, shapley_values, transplant, tug_of_war
 from dan_model.explain.heads import compute_overlap
+from dan_model.explain.reference import compare_maps
 from dan_model.network import SATURATED
 from dan_model.show import sentences
 from dan_model.show.class_figures import distances_figure, projection_figure
@@ -28,6 +29,7 @@ from dan_model.show.head_figures import (
     overlap_figure,
     region_map_figure,
     regions_figure,
+    usual_maps_figure,
 )
 from dan_model.show.style import HEAD_COLOURS
 
@@ -55,7 +57,10 @@ class FigureView:
 
 def head_views(explanation: Explanation) -> list[FigureView]:
     """The views of the heads: where they attend, whether they differ, their channels, and attended versus used."""
-    views = [_regions(explanation), *_region_map(explanation), _overlap(explanation), _gates(explanation)]
+    views = [
+        _regions(explanation), *_region_map(explanation), *_usual_maps(explanation), _overlap(explanation),
+        _gates(explanation),
+    ]  # fmt: skip
     if explanation.attended_vs_used is not None:
         views.append(_attended_vs_used(explanation))
     return views
@@ -146,6 +151,25 @@ def _region_map(explanation: Explanation) -> list[FigureView]:
             "Drawn from eyes, nose and mouth corners and the proportions of a face seen from the front.",
             region_map_figure(explanation, explanation.regions),
             "What is not named is background. Less accurate for faces in profile.",
+        )
+    ]
+
+
+def _usual_maps(explanation: Explanation) -> list[FigureView]:
+    reference = explanation.reference
+    found = None if reference is None else compare_maps(explanation.heads.spatial, reference)
+    if reference is None or found is None or reference.map_energy is None:
+        return []
+    return [
+        FigureView(
+            "usual-maps",
+            "This face, or every face?",
+            sentences.usual_maps_sentence(found, reference),
+            usual_maps_figure(found, reference),
+            f"All maps are scaled to unit length; the average is over {reference.source.get('count', 'the')} reference "
+            "faces. Difference: red where the head attends more than on average. A head with one map for every face "
+            "attends to a place, whatever is there. Below, the mean of the reference faces on which the head moved its "
+            "class most: means show nobody.",
         )
     ]
 

@@ -14,9 +14,10 @@ from torch import Tensor
 from dan_model.explain.attended_vs_used import AttendedVsUsed
 from dan_model.explain.explanation import Explanation
 from dan_model.explain.heads import Overlap, strongest_channels
+from dan_model.explain.reference import MapComparison, Reference
 from dan_model.explain.regions import REGIONS, SIDE, Regions
 from dan_model.show.axes import WIDTH, bare_table, legend_above, literal, new_figure, plain, shaded_table
-from dan_model.show.style import FAINT, INK, REGION_COLOURS, head_colour
+from dan_model.show.style import DIVERGING, FAINT, INK, REGION_COLOURS, SEQUENTIAL, head_colour
 from dan_model.show.tiles import head_tiles
 
 MOST_NUMBERS = 6  # heads up to which the overlap is written into the cells; with more they are only shaded
@@ -44,6 +45,33 @@ def regions_figure(explanation: Explanation, regions: Regions) -> Figure:
             axes.text(j + 0.93, i + 0.5, f"{share:.0%}", ha="right", va="center", fontsize=8, color=INK)
     axes.set(xlim=(0, len(REGIONS)), ylim=(len(rows), 0))
     bare_table(axes, [name for name, _, _ in rows], REGIONS)
+    return figure
+
+
+def usual_maps_figure(found: MapComparison, reference: Reference) -> Figure:
+    """For every head: this face's map, the mean map, their difference, and the mean face on which it moved most."""
+    heads = len(found.own)
+    highest = max(float(found.own.max()), float(found.usual.max())) or 1.0
+    furthest = float(found.difference.abs().max()) or 1.0
+    rows = [
+        ("this face", found.own, {"cmap": SEQUENTIAL, "vmin": 0, "vmax": highest}),
+        ("average", found.usual, {"cmap": SEQUENTIAL, "vmin": 0, "vmax": highest}),
+        (f"difference, ±{furthest:.2f}", found.difference, {"cmap": DIVERGING, "vmin": -furthest, "vmax": furthest}),
+    ]
+    if reference.head_faces is not None:
+        grey = reference.head_faces.mean(dim=1)  # (H, s, s)
+        rows.append(("mean face", grey, {"cmap": "gray", "vmin": 0, "vmax": 1}))
+    figure = Figure(figsize=(WIDTH, WIDTH / heads * len(rows) + 0.4), layout="constrained")
+    grid = figure.subplots(len(rows), heads, squeeze=False)
+    for line, (name, maps, colours) in zip(grid, rows, strict=True):
+        line[0].set_ylabel(name, fontsize=9, color=INK)
+        for h, axes in enumerate(line):
+            axes.imshow(maps[h].numpy(), **colours)
+            axes.set(xticks=[], yticks=[])
+            for spine in axes.spines.values():
+                spine.set(color=head_colour(h), linewidth=2)
+    for h, axes in enumerate(grid[0]):
+        axes.set_title(f"Head {h + 1}, cosine {float(found.cosine[h]):.2f}", fontsize=8, color=INK)
     return figure
 
 

@@ -24,6 +24,7 @@ from dan_model.explain.fusion import (
     tug_of_war,
 )
 from dan_model.explain.heads import compute_overlap
+from dan_model.explain.reference import compare_maps
 from dan_model.explain.regions import REGIONS
 from dan_model.show.faithfulness_views import faithfulness_views, randomisation_view
 from dan_model.show.figure_views import all_views
@@ -144,6 +145,9 @@ def _heads(explanation: Explanation) -> dict[str, Any]:
     values: dict[str, Any] = {"spatial": spatial.tolist(), "regions": None, "overlap": None}
     if regions is not None:
         values["regions"] = [dict(zip(REGIONS, regions.shares(cells).tolist(), strict=True)) for cells in spatial]
+    reference = explanation.reference
+    compared = None if reference is None else compare_maps(spatial, reference)
+    values["cosine_with_average"] = None if compared is None else compared.cosine.tolist()
     if len(spatial) > 1:
         overlap = compute_overlap(explanation.heads)
         values["overlap"] = {

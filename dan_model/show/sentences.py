@@ -18,7 +18,7 @@ from dan_model.explain.fusion import (
     ablate_all_but,
 )
 from dan_model.explain.heads import Overlap
-from dan_model.explain.reference import ClassDistances, Reference
+from dan_model.explain.reference import ClassDistances, MapComparison, Reference
 from dan_model.explain.regions import REGIONS, Regions
 from dan_model.explain.score import LOGIT
 from dan_model.network import TRAINING_PRIOR
@@ -201,6 +201,17 @@ def regions_sentence(explanation: Explanation) -> str:
             outside.append(f"Head {h + 1}")
     beside = f" {_list(outside)} {'looks' if len(outside) == 1 else 'look'} mostly beside the face." if outside else ""
     return f"Most attended: {'; '.join(per_head)}.{beside}"
+
+
+def usual_maps_sentence(found: MapComparison, reference: Reference) -> str:
+    """How much of each head's map is the same for every face, and which head differs most from its average here."""
+    assert reference.map_energy is not None
+    always = ", ".join(f"Head {h + 1} {part:.0%}" for h, part in enumerate(reference.map_energy.tolist()))
+    head = int(found.cosine.argmin())
+    return (
+        f"The same for every face, by energy: {always} of the maps. On this face, Head {head + 1} differs most from "
+        f"its average (cosine {float(found.cosine[head]):.2f})."
+    )
 
 
 def attended_vs_used_sentence(measured: AttendedVsUsed, label: str) -> str:

@@ -107,8 +107,8 @@ def test_views_are_written_as_figures_and_measured(tmp_path):
     assert result.exit_code == 0
     names = {path.name.removeprefix("hopper-face1-").removesuffix(".png") for path in tmp_path.glob("*-face1-*.png")}
     assert names == {
-        "regions", "region-map", "overlap", "gates", "attended-vs-used", "contributions", "ablation", "tug-of-war",
-        "shapley", "path", "distances", "projection",
+        "regions", "region-map", "usual-maps", "overlap", "gates", "attended-vs-used", "contributions", "ablation",
+        "tug-of-war", "shapley", "path", "distances", "projection",
     }  # fmt: skip
     found = json.loads((tmp_path / "hopper-face1.json").read_text())
     assert len(found["attended_vs_used"]["measured"]) == 4

@@ -9,10 +9,10 @@ import torch
 
 from dan_model.errors import CheckpointError
 from dan_model.explain import Explainer
-from dan_model.explain.reference import Reference, compute_class_distances
+from dan_model.explain.reference import Reference, compare_maps, compute_class_distances
 from dan_model.explain.regions import REGIONS
 from dan_model.show.figure_views import class_views, head_views
-from dan_model.show.sentences import unusual_regions_note
+from dan_model.show.sentences import unusual_regions_note, usual_maps_sentence
 from dan_model.weights import load_checkpoint
 from tests.fixtures.models import random_dan
 
@@ -86,3 +86,30 @@ def test_regions_with_unusual_attention_are_named(explainer, astronaut):
     plain = replace(e.reference, quantiles={"regions": torch.linspace(0.5, 1.5, 101)[:, None, None] * shares})
     assert unusual_regions_note(replace(e, reference=plain)).startswith("No share is unusual")
     assert unusual_regions_note(replace(e, reference=None)) == ""
+
+
+def test_a_map_is_compared_with_the_usual_one_at_unit_length():
+    """Two heads on two cells: the first has its usual map at twice the size, the second attends to the other cell."""
+    usual = torch.tensor([[[3.0, 4.0]], [[1.0, 0.0]]]) / 7
+    reference = Reference(torch.zeros(2, 4), mean_maps=usual, map_energy=torch.tensor([0.9, 0.5]))
+    found = compare_maps(torch.tensor([[[6.0, 8.0]], [[0.0, 5.0]]]), reference)
+    torch.testing.assert_close(found.own, torch.tensor([[[0.6, 0.8]], [[0.0, 1.0]]]).double())
+    torch.testing.assert_close(found.difference, torch.tensor([[[0.0, 0.0]], [[-1.0, 1.0]]]).double())
+    assert found.cosine.tolist() == pytest.approx([1, 0])
+    assert usual_maps_sentence(found, reference) == (
+        "The same for every face, by energy: Head 1 90%, Head 2 50% of the maps. On this face, Head 2 differs most "
+        "from its average (cosine 0.00)."
+    )
+    assert compare_maps(torch.ones(3, 1, 2), reference) is None
+    assert compare_maps(torch.ones(2, 1, 2), Reference(torch.zeros(2, 4))) is None
+
+
+def test_the_maps_of_the_embedded_weights_are_shown_beside_their_average(explainer, astronaut):
+    e = explainer.explain(astronaut)
+    (view,) = [view for view in head_views(e) if view.name == "usual-maps"]
+    found = compare_maps(e.heads.spatial, e.reference)
+    grid = view.figure.axes
+    assert len(grid) == 4 * 4
+    torch.testing.assert_close(torch.tensor(grid[4].images[0].get_array()), found.usual[0])
+    torch.testing.assert_close(torch.tensor(grid[8 + 2].images[0].get_array()), found.difference[2])
+    assert "2783 reference faces" in view.note

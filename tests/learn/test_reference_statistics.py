@@ -14,8 +14,11 @@ from typer.testing import CliRunner
 from dan_model.commands.app import app
 from dan_model.config import PreprocessConfig
 from dan_model.errors import CheckpointError
+from dan_model.explain.fusion import compute_fusion
 from dan_model.explain.heads import compute_heads, compute_overlap
 from dan_model.explain.regions import Regions, draw_regions
+from dan_model.explain.score import Score
+from dan_model.learn import reference_statistics
 from dan_model.learn.batches import Pixels
 from dan_model.learn.reference_statistics import measure_reference
 from dan_model.network import DAN
@@ -62,6 +65,33 @@ def test_quantiles_are_those_of_the_single_faces(reference, three_class_model, s
     torch.testing.assert_close(
         reference.quantiles["regions"][50].double(), shares.quantile(0.5, dim=0), rtol=1e-4, atol=1e-6
     )
+
+
+def test_mean_maps_their_energy_and_the_faces_of_each_head_are_those_of_a_plain_loop(
+    reference, three_class_model, twelve_faces, stages_one_by_one, monkeypatch
+):
+    units = [s.spatial[0].double() / s.spatial[0].double().square().sum(dim=(1, 2), keepdim=True).sqrt()
+             for s in stages_one_by_one]  # fmt: skip
+    mean = sum(units) / 12
+    torch.testing.assert_close(reference.mean_maps, mean.float(), rtol=1e-4, atol=1e-6)
+    # What is left when the mean is taken off each map, of unit energy, is the rest of the energy.
+    left = sum((u - mean).square().sum(dim=(1, 2)) for u in units) / 12
+    torch.testing.assert_close(reference.map_energy, (1 - left).float(), rtol=1e-4, atol=1e-6)
+    answers = [int(s.logits.argmax()) for s in stages_one_by_one]
+    for k in range(3):
+        chosen = [u for u, answer in zip(units, answers, strict=True) if answer == k]
+        expected = sum(chosen) / len(chosen) if chosen else torch.zeros_like(mean)
+        torch.testing.assert_close(reference.class_maps[k], expected.float(), rtol=1e-4, atol=1e-6)
+    monkeypatch.setattr(reference_statistics, "HEAD_FACES", 2)
+    few = measure_reference(three_class_model, twelve_faces, None)
+    for h in range(4):
+        moved = [
+            float(compute_fusion(three_class_model, s, Score(answer)).contributions[h])
+            for s, answer in zip(stages_one_by_one, answers, strict=True)
+        ]
+        best = sorted(range(12), key=lambda i: -moved[i])[:2]
+        expected = sum(twelve_faces[i][0].double() / 255 for i in best) / 2
+        torch.testing.assert_close(few.head_faces[h], expected.float(), rtol=1e-4, atol=1e-6)
 
 
 def test_a_class_without_faces_is_refused(three_class_model, twelve_faces):
