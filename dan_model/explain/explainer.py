@@ -218,7 +218,7 @@ class Explainer:
         requests, model = parse_requests(attributions), self.network(prior)
         # Heads and fusion, from one pass.
         x = self.input_of(crop)
-        with self._lock, frozen(model):
+        with self._lock, frozen(model), torch.no_grad():
             stages = model.stages(x)
         best = int(stages.logits[0].argmax())
         explained = Score(best if target_index is None else target_index, against_index, head, score or "")

@@ -56,10 +56,13 @@ def measure_reference(
     if not torch.isfinite(centres).all():
         raise CheckpointError("A class has no faces in this set.", "Give a larger one.")
     # Mean maps, and the mean of the faces on which each head moved the predicted class most.
-    every_map, answers = torch.cat(maps), torch.cat(predicted)  # (N, H, 7, 7), (N,)
+    every_map, predicted_classes = torch.cat(maps), torch.cat(predicted)  # (N, H, 7, 7), (N,)
     mean_maps = every_map.mean(dim=0)
     class_maps = torch.stack(
-        [every_map[answers == k].sum(dim=0) / max(1, int((answers == k).sum())) for k in range(len(centres))]
+        [
+            every_map[predicted_classes == k].sum(dim=0) / max(1, int((predicted_classes == k).sum()))
+            for k in range(len(centres))
+        ]
     )
     most = torch.cat(moved).topk(min(HEAD_FACES, len(features)), dim=0).indices.T  # (H, n)
     head_faces = torch.stack([_mean_face(pixels, faces.tolist()) for faces in most])

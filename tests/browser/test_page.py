@@ -207,8 +207,8 @@ def test_a_bad_file_is_a_toast_that_says_what_is_wrong(page, tmp_path):
 
 
 def test_a_new_photo_replaces_one_that_is_still_being_explained(page, small_explainer, tmp_path):
-    """Counted in passes of the network: the first photo's occlusion would take far more than lie between."""
-    methods(page, "Occlusion")
+    """Counted in passes of the network: the first photo's attribution would take far more than lie between."""
+    methods(page, "Region Shapley")
     new = tmp_path / "mirrored.png"  # no other test has left results of it
     ImageOps.mirror(Image.open(EXAMPLES / "astronaut.jpg")).save(new)
     passes = []
@@ -225,7 +225,7 @@ def test_a_new_photo_replaces_one_that_is_still_being_explained(page, small_expl
         expect(page.locator(".dan-best")).to_contain_text("neutral")
         passes.clear()
         fresh = Explainer(small_explainer.model, small_explainer.detector, small_explainer.reference)
-        fresh.explain(new, attributions=("occlusion",))
+        fresh.explain(new, attributions=("region_shapley",))
     finally:
         hook.remove()
     assert between < len(passes) / 2

@@ -77,9 +77,9 @@ def test_mean_maps_their_energy_and_the_faces_of_each_head_are_those_of_a_plain_
     # What is left when the mean is taken off each map, of unit energy, is the rest of the energy.
     left = sum((u - mean).square().sum(dim=(1, 2)) for u in units) / 12
     torch.testing.assert_close(reference.map_energy, (1 - left).float(), rtol=1e-4, atol=1e-6)
-    answers = [int(s.logits.argmax()) for s in stages_one_by_one]
+    predicted_classes = [int(s.logits.argmax()) for s in stages_one_by_one]
     for k in range(3):
-        chosen = [u for u, answer in zip(units, answers, strict=True) if answer == k]
+        chosen = [u for u, answer in zip(units, predicted_classes, strict=True) if answer == k]
         expected = sum(chosen) / len(chosen) if chosen else torch.zeros_like(mean)
         torch.testing.assert_close(reference.class_maps[k], expected.float(), rtol=1e-4, atol=1e-6)
     monkeypatch.setattr(reference_statistics, "HEAD_FACES", 2)
@@ -87,7 +87,7 @@ def test_mean_maps_their_energy_and_the_faces_of_each_head_are_those_of_a_plain_
     for h in range(4):
         moved = [
             float(compute_fusion(three_class_model, s, Score(answer)).contributions[h])
-            for s, answer in zip(stages_one_by_one, answers, strict=True)
+            for s, answer in zip(stages_one_by_one, predicted_classes, strict=True)
         ]
         best = sorted(range(12), key=lambda i: -moved[i])[:2]
         expected = sum(twelve_faces[i][0].double() / 255 for i in best) / 2
