@@ -12,7 +12,7 @@ demo: $(VENV)/runtime
 setup: $(VENV)/development
 
 test: check
-	$(BIN)/python -m pytest --numprocesses=3 --dist=worksteal
+	$(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=worksteal
 
 check: $(VENV)/development
 	$(BIN)/ruff check .

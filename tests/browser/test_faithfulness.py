@@ -60,7 +60,7 @@ def test_baselines_stand_side_by_side_and_a_class_can_be_explained_rather_than_a
 def test_raw_logits_come_with_a_note_and_equal_base_rates_move_every_number(page, small_explainer):
     methods(page)
     upload(page, "hopper.jpg")
-    finished(page)
+    expect(page.locator("#dan-tiles .dan-tile")).to_have_count(6)
     page.locator("#dan-against input").click()
     page.get_by_role("option", name="nothing (raw logit)", exact=True).click()
     expect(page.locator(".dan-explained-score")).to_contain_text("A raw logit is not the decision")
