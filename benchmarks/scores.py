@@ -16,7 +16,7 @@ import typer
 from torch import Tensor
 
 from dan_model import Explainer
-from dan_model.explain.attributions import attribute
+from dan_model.explain.attributions import BASELINES, attribute
 from dan_model.explain.explanation import Explanation
 from dan_model.explain.faithfulness import in_patches
 from dan_model.explain.faithfulness.controls import random_maps
@@ -26,7 +26,6 @@ from dan_model.learn.datasets import load_faces
 
 FILLINGS = ("blur", "mean")
 RANDOM = 4
-BASELINES = ("black", "blur", "mean")
 
 
 def main(

@@ -265,8 +265,7 @@ def with_uniform_prior(model: DAN) -> DAN:
             "These weights do not say how often each class was in their training set.",
             "Take the prior of the training set, or add class_prior to config.json.",
         )
-    uniform = copy.copy(model)
-    uniform._modules = dict(model._modules)
+    uniform = _sharing_parts(model)
     uniform.bn = copy.deepcopy(model.bn)
     with torch.no_grad():
         uniform.bn.bias.sub_(torch.tensor(prior).log().to(uniform.bn.bias))
@@ -290,8 +289,7 @@ def with_classes(model: DAN, labels: Sequence[str]) -> DAN:
     if prior is not None:
         total = sum(prior[row] for row in rows)
         prior = tuple(prior[row] / total for row in rows)
-    restricted = copy.copy(model)
-    restricted._modules = dict(model._modules)
+    restricted = _sharing_parts(model)
     restricted.config = replace(config, labels=tuple(labels), class_prior=prior)
     for name, new in (("fc", nn.Linear(CHANNELS, len(rows))), ("bn", nn.BatchNorm1d(len(rows)))):
         old = model._modules[name]
@@ -317,6 +315,13 @@ def frozen(model: nn.Module) -> Iterator[None]:
             module.training = training
         for parameter, requires_grad in flags:
             parameter.requires_grad_(requires_grad)
+
+
+def _sharing_parts(model: DAN) -> DAN:
+    """A network with the same parts, any of which can be replaced without changing `model`."""
+    other = copy.copy(model)
+    other._modules = dict(model._modules)
+    return other
 
 
 def _conv_bn(inputs: int, outputs: int, kernel: tuple[int, int]) -> nn.Sequential:

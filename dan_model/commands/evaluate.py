@@ -59,7 +59,8 @@ def evaluate(
             faces = faces.of_classes(common)
             left_out = every - len(faces)
             typer.echo(f"Common classes: {', '.join(common)}; {left_out} images of others are left out.", err=True)
-        faces = faces.in_order_of(model.config.labels)
+        else:
+            faces = faces.in_order_of(model.config.labels)
         make_folder(out.parent)
         model = model.to(state.device if state.num_processes > 1 else choose_device(device))
         pixels = Pixels(faces, model.config.preprocess)

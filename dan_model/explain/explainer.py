@@ -17,14 +17,9 @@ import torch
 from torch import Tensor
 
 from dan_model.devices import choose_device
-from dan_model.errors import ArgumentError, CheckpointError, NoFaceError
+from dan_model.errors import ArgumentError, NoFaceError
 from dan_model.explain.attended_vs_used import measure_attended_vs_used
-from dan_model.explain.attributions import (
-    Attribution,
-    AttributionTask,
-    attribute_each,
-    parse_requests,
-)
+from dan_model.explain.attributions import Attribution, AttributionTask, attribute_each, parse_requests
 from dan_model.explain.cache import Cache
 from dan_model.explain.explanation import Explanation, Prediction
 from dan_model.explain.faithfulness import (
@@ -33,7 +28,7 @@ from dan_model.explain.faithfulness import (
     measure_faithfulness,
     measure_randomisation,
 )
-from dan_model.explain.fusion import compute_fusion
+from dan_model.explain.fusion import Fusion, compute_fusion
 from dan_model.explain.heads import compute_heads
 from dan_model.explain.reference import Reference, compute_class_distances
 from dan_model.explain.regions import compute_regions
@@ -220,10 +215,12 @@ class Explainer:
         x = self.input_of(crop)
         with self._lock, frozen(model), torch.no_grad():
             stages = model.stages(x)
-        best = int(stages.logits[0].argmax())
-        explained = Score(best if target_index is None else target_index, against_index, head, score or "")
+        prediction = Prediction.from_logits(stages.logits[0].cpu(), self.labels)
+        target_index = prediction.index if target_index is None else target_index
+        explained = Score(target_index, against_index, head, score or "")
         explained.validate(len(self.labels), model.config.num_heads)
-        explanation = self._first_results(crop, x, stages, explained, prior)
+        fusion = compute_fusion(model, stages, explained)
+        explanation = self._first_results(crop, x, stages, prediction, fusion, prior)
         yield explanation
         # Whether the attended cells are used.
         if attended_vs_used and should_continue():
@@ -318,20 +315,18 @@ class Explainer:
             raise NoFaceError(f"There is no face {choice!r}.", f"This image has {len(faces)}, numbered from 0 by size.")
         return faces[index]
 
-    def _first_results(self, crop: FaceCrop, x: Tensor, stages: Stages, score: Score, prior: str) -> Explanation:
-        logits = stages.logits[0].cpu()
-        if not torch.isfinite(logits).all():
-            raise CheckpointError("With these weights the logits are not finite.", "Take other weights.")
-        best = int(logits.argmax())
+    def _first_results(
+        self, crop: FaceCrop, x: Tensor, stages: Stages, prediction: Prediction, fusion: Fusion, prior: str
+    ) -> Explanation:
         return Explanation(
             labels=self.labels,
-            prediction=Prediction(self.labels[best], best, logits.softmax(dim=0), logits),
-            score=score,
+            prediction=prediction,
+            score=fusion.score,
             prior=prior,
             crop=crop,
             input_pixels=to_pixels(x, self.model.config.preprocess),
             heads=compute_heads(stages),
-            fusion=compute_fusion(self.network(prior), stages, score),
+            fusion=fusion,
             regions=compute_regions(crop, self.model.config.preprocess),
             reference=self.reference,
             class_distances=None

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
+from dan_model.errors import CheckpointError
 from dan_model.explain.attended_vs_used import AttendedVsUsed
 from dan_model.explain.attributions import Attribution
 from dan_model.explain.fusion import Fusion, for_each_head
@@ -33,6 +34,18 @@ class Prediction:
     index: int
     probabilities: Tensor
     logits: Tensor
+
+    @classmethod
+    def from_logits(cls, logits: Tensor, labels: tuple[str, ...]) -> Prediction:
+        """The prediction that follows from logits (K,).
+
+        Raises:
+            CheckpointError: They are not finite.
+        """
+        if not logits.isfinite().all():
+            raise CheckpointError("With these weights the logits are not finite.", "Take other weights.")
+        best = int(logits.argmax())
+        return cls(labels[best], best, logits.softmax(dim=0), logits)
 
 
 @dataclass(frozen=True, eq=False)

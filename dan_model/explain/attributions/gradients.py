@@ -85,10 +85,9 @@ def integrated_gradients(
     edges = torch.tensor([0.0, 1.0], dtype=torch.float64)
     scores = task.scores(points(edges)).double()
     explained = float(scores[1] - scores[0])
-    if steps > COARSE_NODES:
-        coarse = pieces(edges, COARSE_NODES)[0]
-        missed = float(coarse.double().sum()) - explained
-        yield AttributionResult(plane(coarse[None]), explained=explained, residual=missed, final=False)
+    coarse = pieces(edges, COARSE_NODES)[0]
+    missed = float(coarse.double().sum()) - explained
+    yield AttributionResult(plane(coarse[None]), explained=explained, residual=missed, final=False)
     # Even pieces.
     edges = torch.linspace(0, 1, math.ceil(steps / NODES) + 1, dtype=torch.float64)
     values = pieces(edges)

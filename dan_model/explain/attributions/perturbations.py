@@ -15,7 +15,7 @@ from dan_model.explain.attributions.result import AttributionResult
 from dan_model.explain.attributions.task import AttributionTask, ScoreFunction
 from dan_model.explain.regions import REGIONS
 
-COARSE_SQUARES = 3
+COARSE_SQUARES = 3  # along each side, of the first, coarse result of occlusion
 
 
 def occlusion(task: AttributionTask, baseline: Tensor, window: int, stride: int) -> Iterator[AttributionResult]:
@@ -39,7 +39,7 @@ def occlusion(task: AttributionTask, baseline: Tensor, window: int, stride: int)
         return plane(found) / channels  # Captum writes the effect of a window into each of its channels
 
     coarse = -(-side // COARSE_SQUARES)
-    if window < coarse and stride < coarse:
+    if window < coarse:  # the stride is at most the window
         yield AttributionResult(fall(coarse, coarse), final=False)
     yield AttributionResult(fall(window, stride))
 

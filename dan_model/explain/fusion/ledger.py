@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 from dan_model.explain.fusion.classifier import Classifier
-from dan_model.explain.score import Score
+from dan_model.explain.score import LOGIT, Score
 from dan_model.network import DAN, Stages
 
 NODES = 8  # Gauss-Legendre nodes on each piece of the path
@@ -118,7 +118,7 @@ def _pieces(
     # The integrand at the nodes: how each head moves each channel, and how that moves each class.
     steps = (length * w / 2)[..., None, None] * (1 - heads * log_shares[:, :NODES].exp()) * offsets  # (P, N, H, C)
     moved = steps @ classifier.weight.T  # (P, N, H, K), in logits
-    if score.quantity != "logit":
+    if score.kind != LOGIT:
         moved = moved - (moved * logits[:, :NODES, None].softmax(dim=-1)).sum(dim=-1, keepdim=True)
     slope = score.slope(classifier.weight, logits[:, :NODES])  # (P, N, C)
     terms = torch.einsum("pnhc,pnc->phc", steps, slope)
