@@ -44,7 +44,7 @@ def bench(explanation: Explanation) -> str:
         f'<output class="dan-bench-sentence" aria-live="polite"></output>'
         f'<div class="dan-bench-row"><div class="dan-decision" role="group" aria-label="Class probabilities now">'
         f"{''.join(_class_row(label) for label in explanation.labels)}"
-        "<small>Bars and first number: probability; second: log-probability in nats. Black mark: without changes."
+        "<small>Bars and first number: probability; second: log-probability in nats. Mark in a bar: without changes."
         "</small>"
         "</div>"
         f'<div><svg class="dan-path" viewBox="0 0 420 190" role="img" aria-label="Class probabilities over α"></svg>'
