@@ -1,12 +1,16 @@
 """Do the maps beat random ones? Every score and filling, on the same faces: `python -m benchmarks.scores FERPLUS`.
 
 For each face, each map's deletion and insertion areas are compared with the mean over random maps of the same face.
-Results are appended to a file as faces are done; the same command resumes a run that was killed.
+Results are appended to a file as faces are done; the same command resumes a run that was killed. Several processes may
+share the file: each takes the faces in an order of its own.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import random
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +20,7 @@ import typer
 from torch import Tensor
 
 from dan_model import Explainer
-from dan_model.explain.attributions import BASELINES, attribute
+from dan_model.explain.attributions import BASELINES, METHODS, attribute
 from dan_model.explain.explanation import Explanation
 from dan_model.explain.faithfulness import in_patches
 from dan_model.explain.faithfulness.controls import random_maps
@@ -26,28 +30,35 @@ from dan_model.learn.datasets import load_faces
 
 FILLINGS = ("blur", "mean")
 RANDOM = 4
+FEWER = {"smooth_grad": ":samples=8", "gradient_shap": ":samples=8", "region_shapley": ":samples=4"}
+DIGITS = 5  # of the areas in the file
 
 
 def main(
     root: Annotated[Path, typer.Argument(help="Folder of FER+, in its published layout.")],
     out: Annotated[Path, typer.Option(help="JSONL file of the areas, one line for each face; resumed.")],
     count: Annotated[int, typer.Option(help="Validation faces, evenly spaced.")] = 100,
-    attributions: Annotated[bool, typer.Option(help="Also Grad-CAM, occlusion and integrated gradients.")] = False,
+    attributions: Annotated[bool, typer.Option(help="Also every attribution method, with every baseline.")] = False,
     bf16: Annotated[bool, typer.Option(help="Compute the curves in bfloat16.")] = False,
 ) -> None:
     """Measure the faces that are not in the file yet, and print the table."""
     explainer = Explainer.from_pretrained(device="cpu")
     paths = load_faces("ferplus", root, "valid").paths
     chosen = [paths[i] for i in np.linspace(0, len(paths) - 1, count).round().astype(int)]
-    done = {json.loads(line)["face"] for line in out.read_text().splitlines()} if out.is_file() else set()
+    wanted = {path.name for path in chosen}
+    random.Random(os.getpid()).shuffle(chosen)
     for path in chosen:
-        if path.name not in done:
+        if path.name not in _measured(out):
             areas = measure(explainer, path, attributions, bf16)
             with out.open("a", encoding="utf-8") as file:
                 file.write(json.dumps({"face": path.name, **areas}) + "\n")
-    wanted = {path.name for path in chosen}
-    rows = [row for row in map(json.loads, out.read_text().splitlines()) if row["face"] in wanted]
-    print(table(rows))
+    print(table([row for face, row in _measured(out).items() if face in wanted]))
+
+
+def _measured(out: Path) -> dict[str, dict]:
+    """The lines of the file, by face."""
+    rows = map(json.loads, out.read_text(encoding="utf-8").splitlines()) if out.is_file() else ()
+    return {row["face"]: row for row in rows}
 
 
 def measure(explainer: Explainer, path: Path, attributions: bool, bf16: bool) -> dict[str, dict[str, list[float]]]:
@@ -65,8 +76,9 @@ def measure(explainer: Explainer, path: Path, attributions: bool, bf16: bool) ->
     # All maps, in patches.
     maps = {f"fusion, {score}": e.fusion.map for score, e in explanations.items()}
     maps |= {f"head {h + 1}": cells for h, cells in enumerate(own.heads.spatial)}
-    for score in ("log-probability", "raw logit") if attributions else ():
-        maps |= {f"{text}, {score}": values for text, values in _attributions(explainer, explanations[score])}
+    if attributions:
+        for score, explanation in explanations.items():
+            maps |= {f"{text}, {score}": values for text, values in _attributions(explainer, explanation, score)}
     patches = {name: in_patches(values) for name, values in maps.items()}
     patches |= {f"random {i + 1}": values for i, values in enumerate(random_maps()[:RANDOM])}
     # The curves show the probability of the predicted class, whatever the score of the map.
@@ -75,15 +87,20 @@ def measure(explainer: Explainer, path: Path, attributions: bool, bf16: bool) ->
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
             removal = PatchRemoval(task, task.baseline(filling), torch.Generator().manual_seed(0))
             curves = {name: removal.curves(values) for name, values in patches.items()}
-        found[filling] = {name: [area_under(curve) for curve in pair] for name, pair in curves.items()}
+        found[filling] = {name: [round(area_under(curve), DIGITS) for curve in pair] for name, pair in curves.items()}
     return found
 
 
-def _attributions(explainer: Explainer, explanation: Explanation) -> list[tuple[str, Tensor]]:
-    texts = ["layer_grad_cam", "head_grad_cam"]
-    texts += [f"{method}@{name}" for method in ("integrated_gradients", "occlusion") for name in BASELINES]
-    found = [(text, attribute(explainer.task(explanation), text)) for text in texts]
-    return [(text, one.map if one.cells is None else one.cells) for text, one in found]
+def _attributions(explainer: Explainer, explanation: Explanation, score: str) -> Iterator[tuple[str, Tensor]]:
+    """Every method; with every baseline where the log-probability is explained, else with the default one."""
+    task = explainer.task(explanation)
+    for name, method in METHODS.items():
+        baselines = BASELINES if score == "log-probability" else BASELINES[:1]
+        for baseline in baselines if method.baselines else ("",):
+            text = f"{name}@{baseline}".rstrip("@")
+            found = attribute(task, text + FEWER.get(name, ""))
+            values = found.map if found.cells is None else found.cells
+            yield text, values if method.signed else values.abs()
 
 
 def table(rows: list[dict]) -> str:
@@ -95,10 +112,10 @@ def table(rows: list[dict]) -> str:
     ]
     for filling in FILLINGS:
         areas = {name: np.array([row[filling][name] for row in rows]) for name in rows[0][filling]}  # (N, 2)
-        random = np.mean([areas.pop(f"random {i + 1}") for i in range(RANDOM)], axis=0)
-        lines.append(f"| {filling} | random maps | {random[:, 0].mean():.3f} | {random[:, 1].mean():.3f} | | | | |")
+        chance = np.mean([areas.pop(f"random {i + 1}") for i in range(RANDOM)], axis=0)
+        lines.append(f"| {filling} | random maps | {chance[:, 0].mean():.3f} | {chance[:, 1].mean():.3f} | | | | |")
         for name, values in areas.items():
-            gains = (random - values) * (1, -1)
+            gains = (chance - values) * (1, -1)
             parts = [
                 f"{gain.mean():+.3f} ± {gain.std(ddof=1) / len(gain) ** 0.5:.3f} | {(gain > 0).mean():.0%}"
                 for gain in gains.T

@@ -21,6 +21,7 @@ from dan_model.learn.training import STATE
 from dan_model.network import DAN
 from dan_model.weights import load_checkpoint
 from tests.fixtures.command_line import run_command
+from tests.fixtures.drawn_faces import write_faces
 from tests.fixtures.processes import ONE_THREAD, TWO_PROCESSES_SEVERAL_COMMANDS
 
 ROOT = Path(__file__).parents[2]
@@ -88,7 +89,8 @@ def test_trained_weights_know_their_class_prior_and_are_measured_under_both(draw
     counts = torch.bincount(load_faces("folder", drawn, "train").every(12).classes, minlength=len(config.labels))
     drawn_parts = counts**0.65  # the recipe draws an image in proportion to count^-0.35 of its class
     assert config.class_prior == pytest.approx((drawn_parts / drawn_parts.sum()).tolist())
-    evaluate = ["evaluate", "--dataset", "folder", "--root", drawn, "--device", "cpu", "--prior", "uniform"]
+    few = write_faces(tmp_path / "few", train=1, valid=4)
+    evaluate = ["evaluate", "--dataset", "folder", "--root", few, "--device", "cpu", "--prior", "uniform"]
     done = run_command(*evaluate, "--weights", weights, "--out", tmp_path / "uniform.json")
     assert done.exit_code == 0, done.stderr
     measured = json.loads((tmp_path / "uniform.json").read_text())

@@ -24,12 +24,16 @@ COARSE_NODES = 2  # of the first, coarse result of integrated gradients
 
 def saliency(task: AttributionTask) -> AttributionResult:
     """The gradient of the score, signed."""
-    return AttributionResult(plane(Saliency(ScoreFunction(task)).attribute(task.input_with_gradient(), abs=False)))
+    method = Saliency(ScoreFunction(task))
+    method.gradient_func = _shared_gradient(task)
+    return AttributionResult(plane(method.attribute(task.input_with_gradient(), abs=False)))
 
 
 def input_x_gradient(task: AttributionTask) -> AttributionResult:
     """The gradient times the input."""
-    return AttributionResult(plane(InputXGradient(ScoreFunction(task)).attribute(task.input_with_gradient())))
+    method = InputXGradient(ScoreFunction(task))
+    method.gradient_func = _shared_gradient(task)
+    return AttributionResult(plane(method.attribute(task.input_with_gradient())))
 
 
 def smooth_grad(task: AttributionTask, samples: int, noise: float) -> AttributionResult:
@@ -130,6 +134,11 @@ def with_residual(task: AttributionTask, baseline: Tensor, values: Tensor) -> At
 def plane(values: Tensor) -> Tensor:
     """Sum over the channels: (1, channels, h, w) -> (h, w) on the CPU."""
     return values.detach().cpu()[0].sum(dim=0)
+
+
+def _shared_gradient(task: AttributionTask) -> Callable[..., tuple[Tensor]]:
+    """What Captum calls for the gradient at the face itself."""
+    return lambda *arguments: (task.gradient,)
 
 
 @contextmanager

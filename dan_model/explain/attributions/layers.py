@@ -10,19 +10,26 @@ from torch import Tensor, nn
 from dan_model.errors import Stopped
 from dan_model.explain.attributions.gradients import plane
 from dan_model.explain.attributions.result import AttributionResult
-from dan_model.explain.attributions.task import AttributionTask, ScoreFunction, without_hook_warnings
+from dan_model.explain.attributions.task import (
+    AttributionTask,
+    FeatureScoreFunction,
+    ScoreFunction,
+    without_hook_warnings,
+)
 from dan_model.network import frozen
 
 
 def layer_grad_cam(task: AttributionTask) -> AttributionResult:
     """Grad-CAM of the last layer of the backbone."""
-    cells = _grad_cam(task, task.model.features[-1])
+    score = FeatureScoreFunction(task)
+    cells = _grad_cam(task, score, score.features)
     return AttributionResult(_enlarged(task, cells), plane(cells))
 
 
 def head_grad_cam(task: AttributionTask) -> AttributionResult:
     """Grad-CAM of the attended features x·a of every head, and the sum over the heads."""
-    per_head = torch.cat([_grad_cam(task, head.sa) for head in task.model.heads])  # (H, 1, 7, 7)
+    score = FeatureScoreFunction(task)
+    per_head = torch.cat([_grad_cam(task, score, head.sa) for head in task.model.heads])  # (H, 1, 7, 7)
     cells = per_head.sum(dim=0, keepdim=True)
     return AttributionResult(_enlarged(task, cells), plane(cells), per_head=per_head[:, 0].cpu())
 
@@ -35,11 +42,10 @@ def guided_grad_cam(task: AttributionTask) -> AttributionResult:
         return AttributionResult(plane(method.attribute(task.input_with_gradient(), interpolate_mode="bilinear")))
 
 
-def _grad_cam(task: AttributionTask, layer: nn.Module) -> Tensor:
-    """Grad-CAM of one layer, (1, 1, 7, 7), signed."""
-    _check_stopped(task)
+def _grad_cam(task: AttributionTask, score: FeatureScoreFunction, layer: nn.Module) -> Tensor:
+    """Grad-CAM of one layer behind the backbone, (1, 1, 7, 7), signed."""
     with task.lock, frozen(task.model):
-        return LayerGradCam(ScoreFunction(task), layer).attribute(task.x, relu_attributions=False).detach()
+        return LayerGradCam(score, layer).attribute(task.features, relu_attributions=False).detach()
 
 
 def _check_stopped(task: AttributionTask) -> None:

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from threading import RLock
 from typing import TypeVar
 
@@ -34,10 +35,10 @@ T = TypeVar("T")
 
 @dataclass(eq=False)
 class Cost:
-    """What a task has cost so far.
+    """What a task has cost so far, in passes through the backbone: nearly all of what the network costs.
 
     Attributes:
-        forwards: The number of images that went forward through the network.
+        forwards: The number of images that went forward.
         backwards: The number of these that also went backward.
     """
 
@@ -72,6 +73,30 @@ class AttributionTask:
     def input_with_gradient(self) -> Tensor:
         """A copy of the face that receives gradients."""
         return self.x.detach().clone().requires_grad_()
+
+    @cached_property
+    def features(self) -> Tensor:
+        """The features of the face, (1, C, 7, 7), without gradients: one pass, shared by all methods that need them."""
+        self.begin_pass(forwards=1)
+        with self.lock, frozen(self.model), torch.no_grad():
+            return self.model.features(self.x.contiguous(memory_format=torch.channels_last))
+
+    @cached_property
+    def gradient(self) -> Tensor:
+        """The gradient of the score, (1, 3, 224, 224): one pass back, shared by all methods that need it."""
+        x = self.input_with_gradient()
+        return torch.autograd.grad(ScoreFunction(self)(x).sum(), x)[0]
+
+    def begin_pass(self, forwards: int, backwards: int = 0) -> None:
+        """Count the images of a pass through the network, before it runs.
+
+        Raises:
+            Stopped: `should_continue` returned False.
+        """
+        if not self.should_continue():
+            raise Stopped
+        self.cost.forwards += forwards
+        self.cost.backwards += backwards
 
     def baseline(self, name: str) -> Tensor:
         """One of `BASELINES` as the network sees it, (1, 3, 224, 224).
@@ -137,14 +162,29 @@ class ScoreFunction(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         task = self.task
-        if not task.should_continue():
-            raise Stopped
-        task.cost.forwards += len(x)
-        if torch.is_grad_enabled():
-            task.cost.backwards += len(x)
+        task.begin_pass(len(x), len(x) if torch.is_grad_enabled() else 0)
         x = x.contiguous(memory_format=torch.channels_last)  # a third faster on CPUs, for batches
         with task.lock, frozen(self.dan):
             return self.compute(self.dan, self.dan.stages(x), task.score)
+
+
+class FeatureScoreFunction(nn.Module):
+    """The score of a task as a function of its features: (1, C, 7, 7) -> (1,). It costs no pass through the backbone.
+
+    Args:
+        task: The task.
+    """
+
+    def __init__(self, task: AttributionTask) -> None:
+        super().__init__()
+        self.features = nn.Identity()  # the last layer of the backbone, as Captum sees it
+        self.task = task
+
+    def forward(self, features: Tensor) -> Tensor:
+        task = self.task
+        task.begin_pass(forwards=0)
+        with task.lock, frozen(task.model):
+            return compute_score(task.model, task.model.attend(self.features(features)), task.score)
 
 
 @contextmanager

@@ -87,6 +87,5 @@ def _native(attribution: Attribution) -> Tensor:
 
 
 def _stages(task: AttributionTask) -> Stages:
-    task.cost.forwards += 1
     with task.lock, frozen(task.model), torch.no_grad():
-        return task.model.stages(task.x)
+        return task.model.attend(task.features)

@@ -97,7 +97,8 @@ def measure_randomisation(task: AttributionTask, explanation: Explanation) -> It
         for layer, modules in layers.items():
             for module in modules:
                 randomise(module, generator)
-            found = [new_map(own_task, name) for name in names]
+            fresh = replace(own_task)  # what a task has computed belongs to the weights before
+            found = [new_map(fresh, name) for name in names]
             for name, values in zip(names, found, strict=True):
                 steps[name.key].append(in_patches(values, name.signed))
                 fine = name.request is not None and METHODS[name.request.method].fine

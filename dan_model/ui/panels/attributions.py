@@ -49,12 +49,14 @@ def _card(explanation: Explanation, attribution: Attribution) -> str:
     verdict = f'<p class="{kind}">{escape(sentence)}</p>' if sentence else ""
     # Facts: unit, baseline, settings, cost, regions.
     settings = ", ".join(f"{name} {value:g}" for name, value in request.settings)
-    passes = f"{attribution.forwards} forward, {attribution.backwards} backward"
+    passes = f"{attribution.forwards} forward, {attribution.backwards} backward images"
+    if not attribution.forwards:
+        passes = "shared with another method"
     facts = [
         ("Unit", attribution.unit),
         ("Baseline", attribution.baseline or "none"),
         ("Settings", settings or "none"),
-        ("Passes", f"{passes} images, {attribution.seconds:.1f} s on {attribution.device}"),
+        ("Passes", f"{passes}, {attribution.seconds:.1f} s on {attribution.device}"),
         ("On the face", _on_the_face(explanation, attribution)),
     ]
     rows = "".join(f"<dt>{name}</dt><dd>{escape(value)}</dd>" for name, value in facts)

@@ -8,7 +8,7 @@ import torch
 from torchvision.models.resnet import BasicBlock
 
 from dan_model.errors import ArgumentError, DeviceMemoryError
-from dan_model.explain.attributions import BASELINES, attribute
+from dan_model.explain.attributions import BASELINES, Cost, attribute
 from dan_model.explain.attributions.task import BLUR, ScoreFunction
 from dan_model.faces import black, normalised
 from dan_model.network import Block
@@ -65,6 +65,24 @@ def test_passes_are_counted_and_work_goes_in_batches(task):
             assert max(sizes) <= 8
     finally:
         hook.remove()
+
+
+def test_methods_that_need_the_same_features_or_gradient_share_one_pass(task):
+    """And each gives what it gives alone: its own task computes the pass anew."""
+    shared = replace(task, cost=Cost())
+    costs, maps = [], {}
+    for name in ("layer_grad_cam", "head_grad_cam", "saliency", "input_x_gradient"):
+        result = attribute(shared, name)
+        maps[name] = result.map
+        costs.append((result.forwards, result.backwards))
+        torch.testing.assert_close(result.map, attribute(replace(task), name).map, rtol=0, atol=0)
+    assert costs == [(1, 0), (0, 0), (1, 1), (0, 0)]
+    both = (task.x * shared.gradient)[0].sum(dim=0)
+    torch.testing.assert_close(maps["input_x_gradient"], both)
+    x = task.x.clone().requires_grad_()
+    task.model.eval()(x).log_softmax(dim=1)[0, task.score.target].backward()
+    torch.testing.assert_close(maps["saliency"], x.grad[0].sum(dim=0), rtol=1e-3, atol=1e-6)
+    task.model.zero_grad()
 
 
 def test_a_batch_without_memory_is_halved_and_a_single_image_without_memory_is_refused(task, monkeypatch):

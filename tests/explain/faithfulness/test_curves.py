@@ -70,14 +70,14 @@ def test_patches_with_equal_values_are_removed_in_no_spatial_order():
 
 def test_planted_evidence_is_removed_far_faster_than_at_random():
     model = planted_dan()
-    x = torch.zeros(1, 3, 224, 224)
-    x[..., 144:192, 128:176] = 4.0
+    x = torch.zeros(1, 3, 112, 112)
+    x[..., 64:96, 64:96] = 4.0
     with torch.no_grad():
         bright, dark = model(torch.cat([x, torch.zeros_like(x)]))
     task = AttributionTask(model, x, Score(int(bright[0] < dark[0]), kind="logit"))  # ℓ is saturated here
     object.__setattr__(task, "baseline", lambda name: torch.zeros_like(x))
     measurement = Measurement(task, torch.zeros_like(x))
-    found = new_map(task, MapName("occlusion", request=AttributionRequest.parse("occlusion:stride=16")))
+    found = new_map(task, MapName("occlusion", request=AttributionRequest.parse("occlusion:window=16,stride=8")))
     occlusion = measurement.measure(MapName("occlusion"), in_patches(found))
     whole, nothing = float(occlusion.deletion[0]), float(occlusion.deletion[-1])
     controls = [measurement.measure(MapName("random"), values) for values in random_maps()]
