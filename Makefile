@@ -1,5 +1,5 @@
 # make demo: set up and open the page. make test: set up, check and test. make check: style, types, imports.
-# make setup: what both need. make benchmark: what things cost, as ratios.
+# make setup: what both need. make benchmark: what things cost, as ratios; with FERPLUS=FOLDER also what others reach.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -25,6 +25,7 @@ benchmark: $(VENV)/runtime
 	$(BIN)/python -m benchmarks.attributions
 	$(BIN)/python -m benchmarks.training
 	$(BIN)/python -m benchmarks.memory
+	$(if $(FERPLUS),$(BIN)/python -m benchmarks.peers $(FERPLUS))
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

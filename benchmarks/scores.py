@@ -38,7 +38,7 @@ def main(
     root: Annotated[Path, typer.Argument(help="Folder of FER+, in its published layout.")],
     out: Annotated[Path, typer.Option(help="JSONL file of the areas, one line for each face; resumed.")],
     count: Annotated[int, typer.Option(help="Validation faces, evenly spaced.")] = 100,
-    attributions: Annotated[bool, typer.Option(help="Also every attribution method, with every baseline.")] = False,
+    method: Annotated[list[str] | None, typer.Option(help="An attribution method too, or all; repeatable.")] = None,
     bf16: Annotated[bool, typer.Option(help="Compute the curves in bfloat16.")] = False,
 ) -> None:
     """Measure the faces that are not in the file yet, and print the table."""
@@ -46,10 +46,11 @@ def main(
     paths = load_faces("ferplus", root, "valid").paths
     chosen = [paths[i] for i in np.linspace(0, len(paths) - 1, count).round().astype(int)]
     wanted = {path.name for path in chosen}
+    methods = [name for name in METHODS if method and (name in method or "all" in method)]
     random.Random(os.getpid()).shuffle(chosen)
     for path in chosen:
         if path.name not in _measured(out):
-            areas = measure(explainer, path, attributions, bf16)
+            areas = measure(explainer, path, methods, bf16)
             with out.open("a", encoding="utf-8") as file:
                 file.write(json.dumps({"face": path.name, **areas}) + "\n")
     print(table([row for face, row in _measured(out).items() if face in wanted]))
@@ -61,7 +62,7 @@ def _measured(out: Path) -> dict[str, dict]:
     return {row["face"]: row for row in rows}
 
 
-def measure(explainer: Explainer, path: Path, attributions: bool, bf16: bool) -> dict[str, dict[str, list[float]]]:
+def measure(explainer: Explainer, path: Path, methods: list[str], bf16: bool) -> dict[str, dict[str, list[float]]]:
     """By filling and map: the deletion and the insertion area of one face."""
     # Explain the face under each score; a contrast is that of the predicted class with the runner-up.
     photo = read_image(path)
@@ -76,25 +77,28 @@ def measure(explainer: Explainer, path: Path, attributions: bool, bf16: bool) ->
     # All maps, in patches.
     maps = {f"fusion, {score}": e.fusion.map for score, e in explanations.items()}
     maps |= {f"head {h + 1}": cells for h, cells in enumerate(own.heads.spatial)}
-    if attributions:
-        for score, explanation in explanations.items():
-            maps |= {f"{text}, {score}": values for text, values in _attributions(explainer, explanation, score)}
+    for score in ("log-probability", "raw logit"):
+        found = _attributions(explainer, explanations[score], methods, score)
+        maps |= {f"{text}, {score}": values for text, values in found}
     patches = {name: in_patches(values) for name, values in maps.items()}
     patches |= {f"random {i + 1}": values for i, values in enumerate(random_maps()[:RANDOM])}
     # The curves show the probability of the predicted class, whatever the score of the map.
-    task, found = explainer.task(own), {}
+    task, areas = explainer.task(own), {}
     for filling in FILLINGS:
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
             removal = PatchRemoval(task, task.baseline(filling), torch.Generator().manual_seed(0))
             curves = {name: removal.curves(values) for name, values in patches.items()}
-        found[filling] = {name: [round(area_under(curve), DIGITS) for curve in pair] for name, pair in curves.items()}
-    return found
+        areas[filling] = {name: [round(area_under(curve), DIGITS) for curve in pair] for name, pair in curves.items()}
+    return areas
 
 
-def _attributions(explainer: Explainer, explanation: Explanation, score: str) -> Iterator[tuple[str, Tensor]]:
-    """Every method; with every baseline where the log-probability is explained, else with the default one."""
+def _attributions(
+    explainer: Explainer, explanation: Explanation, methods: list[str], score: str
+) -> Iterator[tuple[str, Tensor]]:
+    """Every method asked for; with every baseline where the log-probability is explained, else with the default one."""
     task = explainer.task(explanation)
-    for name, method in METHODS.items():
+    for name in methods:
+        method = METHODS[name]
         baselines = BASELINES if score == "log-probability" else BASELINES[:1]
         for baseline in baselines if method.baselines else ("",):
             text = f"{name}@{baseline}".rstrip("@")

@@ -34,7 +34,7 @@ def test_a_contrast_is_the_difference_of_its_classes_where_the_method_is_linear_
 
 
 @pytest.mark.parametrize(
-    "name", ["occlusion:window=32,stride=16", "integrated_gradients", "input_x_gradient", "layer_grad_cam",
+    "name", ["occlusion:window=64,stride=32", "integrated_gradients", "input_x_gradient", "layer_grad_cam",
              "head_grad_cam", "deep_lift", "gradient_shap"],
 )  # fmt: skip
 def test_the_only_evidence_is_found_by_every_method_that_locates_it(name):
