@@ -19,9 +19,11 @@ from dan_model.explain.attributions import BASELINES, DEFAULT_METHODS, METHODS, 
 from dan_model.explain.score import Score
 from dan_model.faces import read_image
 from dan_model.network import TRAINING_PRIOR
-from dan_model.show.archive import Archive, content_of, fingerprint, merge_together
+from dan_model.show.archive import Archive, content_of, merge_together
+from dan_model.show.html_report import html_report
 from dan_model.show.report import numbers, write
 from dan_model.version import __version__
+from dan_model.weights import fingerprint
 
 
 def explain(
@@ -50,6 +52,7 @@ def explain(
     native: Annotated[bool, typer.Option(help="Draw maps in their own cells and pixels instead of smoothly.")] = False,
     views: Annotated[bool, typer.Option(help="Also write a figure for each view of heads and fusion.")] = False,
     panel: Annotated[bool, typer.Option(help="Draw the panel; --no-panel is faster for many images.")] = True,
+    report: Annotated[bool, typer.Option("--report", help="Also write one HTML file that shows everything.")] = False,
 ) -> None:
     """Explain every face of every image: panel (PNG), arrays (NPZ), numbers (JSON), and all numbers in one JSONL.
 
@@ -68,7 +71,7 @@ def explain(
     options = {
         "weights": fingerprint(explainer.model), "target": target, "methods": methods, "whole_image": whole_image,
         "native": native, "views": views, "panel": panel, "against": against, "head": head,
-        "score": score, "prior": prior,
+        "score": score, "prior": prior, "report": report,
         "faithfulness": faithfulness, "randomisation": randomisation, "version": __version__,
     }  # fmt: skip
     merge_together(out, state)
@@ -85,11 +88,19 @@ def explain(
             photo, files, faces = read_image(path), [], []
             for number, face in enumerate(_faces(explainer, photo, whole_image), start=1):
                 head_index = None if head is None else head - 1
-                explanation = explainer.explain(photo, target, methods, face, views, against, head_index, score, prior)
+                explanation = explainer.explain(
+                    photo, target, methods, face, views or report, against, head_index, score, prior
+                )
                 measured = last(explainer.faithfulness(explanation)) if faithfulness else None
                 randomised = last(explainer.randomisation(explanation)) if randomisation else None
                 stem = out / f"{stems[path]}-face{number}"
                 files += write(explanation, stem, not native, views, panel, measured, randomised)
+                if report:
+                    page = html_report(
+                        explanation, weights or "embedded", explainer.model.config.provenance, not native
+                    )
+                    files.append(stem.with_name(f"{stem.name}.html"))
+                    files[-1].write_text(page, encoding="utf-8")
                 faces.append(numbers(explanation, measured, randomised))
                 probability = float(explanation.prediction.probabilities.max())
                 typer.echo(f"{path}: face {number}: {explanation.prediction.label} {probability:.3f} -> {stem}")

@@ -21,10 +21,11 @@ from dan_model.explain.score import CONTRAST, LOG_PROBABILITY, SCORES
 from dan_model.faces import read_image, template_face
 from dan_model.learn.datasets import load_faces
 from dan_model.network import TRAINING_PRIOR
-from dan_model.show.archive import Archive, content_of, fingerprint, merge_together
+from dan_model.show.archive import Archive, content_of, merge_together
 from dan_model.show.faithfulness_table import markdown, summarise
 from dan_model.show.report import numbers
 from dan_model.version import __version__
+from dan_model.weights import fingerprint
 
 TABLE = "faithfulness"  # .json and .md, in the folder of results
 

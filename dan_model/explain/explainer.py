@@ -28,7 +28,7 @@ from dan_model.explain.faithfulness import (
     measure_faithfulness,
     measure_randomisation,
 )
-from dan_model.explain.fusion import Fusion, compute_fusion
+from dan_model.explain.fusion import compute_fusion
 from dan_model.explain.heads import compute_heads
 from dan_model.explain.reference import Reference, compute_class_distances
 from dan_model.explain.regions import compute_regions
@@ -81,8 +81,7 @@ class Explainer:
     ) -> Explainer:
         """An explainer on the embedded weights, a folder, a published file or a Hub repository; see `load_checkpoint`.
 
-        The network goes to the device with the given name (`choose_device`). If the Hub does not answer and an earlier
-        download is used, a warning says so.
+        `device` is a name for `choose_device`. A warning says where an earlier download stands in for the Hub.
         """
         chosen = choose_device(device)
         checkpoint = load_checkpoint(weights, preset)
@@ -207,20 +206,13 @@ class Explainer:
         `crop` is one of this explainer's crops. `should_continue` is called before each pass through the network; when
         it returns False, the stream ends. `cache` is where attributions are stored; None: the explainer's own cache.
         """
-        # What is explained.
-        target_index = None if target is None else self.class_index(target)
-        against_index = None if against is None else self.class_index(against)
+        target, against = (None if one is None else self.class_index(one) for one in (target, against))
         requests, model = parse_requests(attributions), self.network(prior)
         # Heads and fusion, from one pass.
         x = self.input_of(crop)
         with self._lock, frozen(model), torch.no_grad():
             stages = model.stages(x)
-        prediction = Prediction.from_logits(stages.logits[0].cpu(), self.labels)
-        target_index = prediction.index if target_index is None else target_index
-        explained = Score(target_index, against_index, head, score or "")
-        explained.validate(len(self.labels), model.config.num_heads)
-        fusion = compute_fusion(model, stages, explained)
-        explanation = self._first_results(crop, x, stages, prediction, fusion, prior)
+        explanation = self.explain_stages(crop, stages, target, against, head, score, prior)
         yield explanation
         # Whether the attended cells are used.
         if attended_vs_used and should_continue():
@@ -237,6 +229,39 @@ class Explainer:
         for request, result in attribute_each(task, requests, key, self.cache if cache is None else cache):
             explanation = replace(explanation, attributions={**explanation.attributions, request.text: result})
             yield explanation
+
+    def explain_stages(
+        self,
+        crop: FaceCrop,
+        stages: Stages,
+        target: int | str | None = None,
+        against: int | str | None = None,
+        head: int | None = None,
+        score: str | None = None,
+        prior: str = TRAINING_PRIOR,
+    ) -> Explanation:
+        """What `explain` says of a crop without attributions, from the stages (B = 1) of its pass; no further pass."""
+        prediction = Prediction.from_logits(stages.logits[0].cpu(), self.labels)
+        chosen = self.class_index(prediction.index if target is None else target)
+        explained = Score(chosen, None if against is None else self.class_index(against), head, score or "")
+        model, preprocess = self.network(prior), self.model.config.preprocess
+        explained.validate(len(self.labels), self.model.config.num_heads)
+        reference = self.reference
+        return Explanation(
+            labels=self.labels,
+            prediction=prediction,
+            score=explained,
+            prior=prior,
+            crop=crop,
+            input_pixels=to_pixels(self.input_of(crop), preprocess),
+            heads=compute_heads(stages),
+            fusion=compute_fusion(model, stages, explained),
+            regions=compute_regions(crop, preprocess),
+            reference=reference,
+            class_distances=None if reference is None else compute_class_distances(stages.features[0], reference),
+            attended_vs_used=None,
+            attributions={},
+        )
 
     def faithfulness(
         self,
@@ -274,8 +299,8 @@ class Explainer:
     def task(self, explanation: Explanation, should_continue: Callable[[], bool] = lambda: True) -> AttributionTask:
         """The task of explaining the face and the score of an explanation, for methods and measurements."""
         mean_face = None if self.reference is None else self.reference.mean_face
-        model, x = self.network(explanation.prior), self.input_of(explanation.crop)
-        return AttributionTask(model, x, explanation.score, self._lock, should_continue, explanation.regions, mean_face)
+        model, x, e = self.network(explanation.prior), self.input_of(explanation.crop), explanation
+        return AttributionTask(model, x, e.score, self._lock, should_continue, e.regions, mean_face)
 
     def network(self, prior: str) -> DAN:
         """The network under one of `PRIORS`.
@@ -311,30 +336,9 @@ class Explainer:
                 "No face was found in this image.", 'Take another image, or choose the whole one: "whole".'
             )
         index = _integer(choice)
-        if index is None or not 0 <= index < len(faces):
-            raise NoFaceError(f"There is no face {choice!r}.", f"This image has {len(faces)}, numbered from 0 by size.")
-        return faces[index]
-
-    def _first_results(
-        self, crop: FaceCrop, x: Tensor, stages: Stages, prediction: Prediction, fusion: Fusion, prior: str
-    ) -> Explanation:
-        return Explanation(
-            labels=self.labels,
-            prediction=prediction,
-            score=fusion.score,
-            prior=prior,
-            crop=crop,
-            input_pixels=to_pixels(x, self.model.config.preprocess),
-            heads=compute_heads(stages),
-            fusion=fusion,
-            regions=compute_regions(crop, self.model.config.preprocess),
-            reference=self.reference,
-            class_distances=None
-            if self.reference is None
-            else compute_class_distances(stages.features[0], self.reference),
-            attended_vs_used=None,
-            attributions={},
-        )
+        if index is not None and 0 <= index < len(faces):
+            return faces[index]
+        raise NoFaceError(f"There is no face {choice!r}.", f"This image has {len(faces)}, numbered from 0 by size.")
 
 
 def _integer(value: object) -> int | None:

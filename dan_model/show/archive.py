@@ -14,18 +14,7 @@ from typing import Any
 
 from accelerate import PartialState
 
-from dan_model.network import DAN
-
 NUMBERS = "numbers.jsonl"
-
-
-def fingerprint(model: DAN) -> str:
-    """A hash of a network with its labels and preprocessing, 16 hexadecimal digits."""
-    digest = sha256(json.dumps(model.config.to_dict() | {"provenance": None}, sort_keys=True).encode())
-    for name, tensor in sorted(model.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()[:16]
 
 
 class Archive:

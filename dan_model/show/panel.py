@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from dan_model.explain.explanation import Explanation
 from dan_model.show.axes import literal, plain
 from dan_model.show.style import head_colour
-from dan_model.show.tiles import Tile, all_tiles, colour_bar, number
+from dan_model.show.tiles import Tile, all_tiles, colour_bar, number, percent
 
 TILE_INCHES = 1.55
 TILES_IN_A_ROW = 9
@@ -68,7 +68,7 @@ def _draw_probabilities(axes: Axes, explanation: Explanation) -> None:
     colours = ["#333333" if k == explanation.prediction.index else "#AAAAAA" for k in range(len(values))]
     axes.barh(literal(explanation.labels), values, color=colours)
     for k, value in enumerate(values):
-        axes.text(value + 0.01, k, f"{value:.3f}", va="center", fontsize=7)
+        axes.text(value + 0.01, k, percent(value), va="center", fontsize=7)
     axes.invert_yaxis()
     axes.set(xlim=(0, 1.12), xlabel="probability")
     plain(axes)

@@ -1,7 +1,9 @@
-"""The photo itself, with its faces numbered."""
+"""The photo itself, with its faces numbered, and pictures as text."""
 
 from __future__ import annotations
 
+import base64
+import io
 from collections.abc import Sequence
 
 import numpy as np
@@ -39,3 +41,10 @@ def numbered(photo: np.ndarray, boxes: Sequence[np.ndarray], chosen: int | None 
         draw.rectangle((text[0] - 4, text[1] - 3, text[2] + 4, text[3] + 3), fill=FACE_COLOUR)
         draw.text((left, top), str(i + 1), font=font, fill=INK)
     return np.asarray(image)
+
+
+def picture_address(pixels: np.ndarray) -> str:
+    """A picture (h, w, 3) uint8 as a data: address with its PNG inside, so that nothing is written to disk."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG", compress_level=1)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

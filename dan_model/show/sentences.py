@@ -22,7 +22,7 @@ from dan_model.explain.reference import ClassDistances, MapComparison, Reference
 from dan_model.explain.regions import REGIONS, Regions
 from dan_model.explain.score import LOGIT
 from dan_model.network import TRAINING_PRIOR
-from dan_model.show.tiles import number
+from dan_model.show.tiles import number, percent
 
 ONE_HEAD = "With a single head there is nothing to fuse: the head's embedding is classified as it is."
 ALIKE = 0.95  # cosine from which two heads are called alike
@@ -34,7 +34,7 @@ ABSENCE_NAMES = {"zero": "zeroed", "mean": "mean of the others", "removed": "lef
 def summary(explanation: Explanation) -> str:
     """The prediction, what the head that the explained class depends on most attends to, and the class without it."""
     labels, prediction, k = explanation.labels, explanation.prediction, explanation.target
-    predicted = f"The network reads {prediction.label} ({float(prediction.probabilities[prediction.index]):.3f})."
+    predicted = f"Predicted: {prediction.label} ({percent(float(prediction.probabilities[prediction.index]))})."
     embeddings = explanation.heads.embeddings
     if len(embeddings) == 1:
         return f"{predicted} {ONE_HEAD}"
@@ -42,8 +42,8 @@ def summary(explanation: Explanation) -> str:
     without = explanation.probabilities_with(ablate)
     before = float(prediction.probabilities[k])
     head = int((without - before).abs().argmax())
-    if f"{float(without[head]):.3f}" == f"{before:.3f}":
-        return f"{predicted} Switching off any one head changes nothing: {labels[k]} stays at {before:.3f}."
+    if percent(float(without[head])) == percent(before):
+        return f"{predicted} Removing any one head changes nothing: {labels[k]} stays at {percent(before)}."
     change = f"{labels[k]} {_change(before, float(without[head]))}."
     # What it attends to.
     if explanation.regions is None:
@@ -63,7 +63,7 @@ def ablation_sentence(explanation: Explanation) -> str:
     head, nearest = int((without - own).abs().argmax()), int((only - own).abs().argmin())
     return (
         f"Without Head {head + 1} {label} {_change(own, float(without[head]))}. "
-        f"With one head only, Head {nearest + 1} comes closest to the whole network: {float(only[nearest]):.3f}."
+        f"With one head only, Head {nearest + 1} comes closest to the whole network: {percent(float(only[nearest]))}."
     )
 
 
@@ -316,9 +316,9 @@ def _main_region(regions: Regions, cells: Tensor) -> tuple[str, float]:
 
 
 def _change(before: float, after: float) -> str:
-    if f"{before:.3f}" == f"{after:.3f}":
-        return f"stays at {before:.3f}"
-    return f"{'falls' if after < before else 'rises'} from {before:.3f} to {after:.3f}"
+    if percent(before) == percent(after):
+        return f"stays at {percent(before)}"
+    return f"{'falls' if after < before else 'rises'} from {percent(before)} to {percent(after)}"
 
 
 def _list(names: Sequence[str]) -> str:

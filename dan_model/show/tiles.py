@@ -13,6 +13,7 @@ from torchvision.transforms.v2.functional import gaussian_blur
 
 from dan_model.explain.attributions import METHODS, Attribution, AttributionRequest
 from dan_model.explain.explanation import Explanation
+from dan_model.explain.reference import MapComparison
 from dan_model.explain.regions import REGIONS
 from dan_model.faces import FaceCrop
 from dan_model.show.style import DIVERGING, SEQUENTIAL, TILE_SIDE, head_colour
@@ -96,22 +97,44 @@ def head_tiles(explanation: Explanation, smooth: bool, shared: bool) -> list[Til
     highest = float(spatial.max())
     tiles = []
     for h, cells in enumerate(spatial):
-        peak = float(cells.max())
-        scale = Scale((highest if shared else peak) or 1.0, signed=False)
-        tiles.append(
-            Tile(
-                title=f"Head {h + 1}",
-                note=f"peak {number(peak)}",
-                pixels=overlay(explanation.crop, cells, scale, smooth),
-                scale=scale,
-                unit="attention",
-                values=cells.numpy(),
-                cell_unit="attention",
-                group="heads, one scale" if shared else "",
-                colour=head_colour(h),
-            )
-        )
+        scale = Scale((highest if shared else float(cells.max())) or 1.0, signed=False)
+        note, group = _attention_note(explanation, cells), "heads, one scale" if shared else ""
+        tiles.append(_head_tile(explanation, h, cells, scale, smooth, note, "attention", group))
     return tiles
+
+
+def compared_head_tiles(explanation: Explanation, found: MapComparison, difference: bool, smooth: bool) -> list[Tile]:
+    """The average map of each head over the reference faces, or how this face's map differs from it.
+
+    All maps have unit length, so that their shapes are compared; all heads have one scale.
+    """
+    maps = found.difference if difference else found.usual  # (H, 7, 7)
+    scale = Scale(float(maps.abs().max()) or 1.0, signed=difference)
+    notes = [
+        f"this face − average; cosine {float(cosine):.2f}" if difference else "average over the reference faces"
+        for cosine in found.cosine
+    ]
+    group = "of unit length, one scale"
+    return [
+        _head_tile(explanation, h, cells, scale, smooth, notes[h], "part of unit length", group)
+        for h, cells in enumerate(maps)
+    ]
+
+
+def _head_tile(
+    explanation: Explanation, head: int, cells: Tensor, scale: Scale, smooth: bool, note: str, unit: str, group: str
+) -> Tile:
+    return Tile(
+        title=f"Head {head + 1}",
+        note=note,
+        pixels=overlay(explanation.crop, cells, scale, smooth),
+        scale=scale,
+        unit=unit,
+        values=cells.numpy(),
+        cell_unit=unit,
+        group=group,
+        colour=head_colour(head),
+    )
 
 
 def fusion_tile(explanation: Explanation, smooth: bool) -> Tile:
@@ -201,6 +224,14 @@ def number(value: float) -> str:
     return (f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}").replace("-", "−")
 
 
+def percent(probability: float) -> str:
+    """A probability as text that does not wrap, never a whole 0 or 100 %: 92.9 %, < 0.1 %, > 99.9 %."""
+    text = f"{100 * probability:.1f} %"
+    if not 0.0005 <= probability < 0.9995:
+        text = "< 0.1 %" if probability < 0.5 else "> 99.9 %"
+    return text.replace(" ", "\u00a0")
+
+
 def _blend(face: np.ndarray, values: np.ndarray, scale: Scale) -> np.ndarray:
     """Colours over a grey face in [0, 1]: the further from zero, the stronger the colour and the fainter the face."""
     strength = np.clip(values / scale.limit, -1 if scale.signed else 0, 1)
@@ -230,6 +261,19 @@ def _place(explanation: Explanation, cells: Tensor) -> str:
     if explanation.regions is None:
         return ""
     return f", for it most: {REGIONS[int(explanation.regions.shares(cells.clamp(min=0)).argmax())]}"
+
+
+def _attention_note(explanation: Explanation, cells: Tensor) -> str:
+    """Where a head attends most, as a part of all its attention."""
+    total = float(cells.sum())
+    if not total:
+        return "attends nowhere"
+    highest = f"highest cell {float(cells.max()) / total:.0%}"
+    if explanation.regions is None:
+        return highest
+    shares = explanation.regions.shares(cells)
+    region = int(shares.argmax())
+    return f"{float(shares[region]):.0%} on {REGIONS[region]}; {highest}"
 
 
 def _sign_note(values: Tensor, note: str) -> str:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Sequence
 from html import escape
 
 import numpy as np
-from PIL import Image
 from torch import Tensor
 
 from dan_model.faces import FaceCrop
 from dan_model.show.figure_views import FigureView
+from dan_model.show.photos import picture_address
 from dan_model.show.svg import inline_svg
 from dan_model.show.tiles import Scale, overlay
 
@@ -20,7 +18,7 @@ SMALL_SIDE = 112  # pixels of a small map
 
 
 def notice(text: str, kind: str = "info") -> str:
-    """A line of information for the visitor; kinds are info and warning."""
+    """A line of information for the visitor; kinds are info, warning, and running while something is computed."""
     return f'<p class="dan-notice dan-{kind}" role="status">{escape(text)}</p>' if text else ""
 
 
@@ -31,7 +29,7 @@ def sentence(text: str) -> str:
 
 def picture(pixels: np.ndarray, alt: str, css_class: str = "") -> str:
     """An image with its PNG inside, so that nothing is written to disk."""
-    return f'<img class="{css_class}" src="{_png(pixels)}" alt="{escape(alt, quote=True)}">'
+    return f'<img class="{css_class}" src="{picture_address(pixels)}" alt="{escape(alt, quote=True)}">'
 
 
 def small_map(crop: FaceCrop, values: Tensor, scale: Scale, alt: str) -> str:
@@ -55,9 +53,3 @@ def _figure_view(view: FigureView) -> str:
         f'<section class="dan-view" id="dan-view-{view.name}"><h3>{title}</h3>'
         f'<p class="{kind}">{escape(view.sentence)}</p>{drawn}{note}</section>'
     )
-
-
-def _png(pixels: np.ndarray) -> str:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG", compress_level=1)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

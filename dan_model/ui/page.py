@@ -10,12 +10,15 @@ import gradio as gr
 
 from dan_model.ui import api
 from dan_model.ui.context import QUEUED, PageContext
+from dan_model.ui.examples import ExamplePhoto, load_examples
 from dan_model.ui.explain_request import choices
 from dan_model.ui.panels import (
     attributions,
     bench,
     classes,
+    download,
     faithfulness,
+    flow,
     fusion,
     heads,
     model,
@@ -24,51 +27,66 @@ from dan_model.ui.panels import (
     request,
     tiles,
 )
+from dan_model.ui.panels import examples as example_panel
 from dan_model.ui.results import Results, Tab
+from dan_model.ui.session import Session, SessionStore
 from dan_model.ui.theme import KEEP_FILES, asset
 from dan_model.ui.weights_cache import WeightsCache
 
+DRAWN_LATER = frozenset((fusion.NAME, attributions.NAME, classes.NAME))  # when their tab is opened
 
-def build(weights: WeightsCache, examples: Path | None = None, gpu: Callable[[Any], Any] | None = None) -> gr.Blocks:
+
+def build(weights: WeightsCache, folder: Path | None = None, gpu: Callable[[Any], Any] | None = None) -> gr.Blocks:
     """The page as Gradio Blocks, ready to launch.
 
     Args:
         weights: The weights to explain with.
-        examples: Folder with example images, or None.
+        folder: Folder with example photos and their index, or None. The page opens with the first example where it was
+            explained in advance with the same weights.
         gpu: Decorates what computes, where a GPU is lent for each call (`spaces.GPU`); see `PageContext`.
     """
-    context, first = PageContext(weights, gpu), weights.first
+    first = weights.first
+    examples = load_examples(folder, first.explainer)
+    context = PageContext(weights, gpu, SessionStore(_start(examples)))
     with gr.Blocks(title="DAN Explorer", analytics_enabled=False, delete_cache=KEEP_FILES, fill_width=True) as page:
         # What is shown, from top to bottom.
         top = model.header(first.checkpoint)
+        with gr.Row(elem_id="dan-input"):
+            photo_panel = photo.components(folder, examples[0].photo if examples else None)
+            with gr.Column(scale=1, min_width=300):
+                strip = example_panel.component(examples)
+        status = prediction.status()
         with gr.Row(elem_id="dan-main"):
-            with gr.Column(scale=1, min_width=300, elem_id="dan-controls"):
-                photo_panel = photo.components(examples)
-                with gr.Column(elem_id="dan-settings"):
-                    request_panel = request.components(first.explainer)
-                    drawing = tiles.drawing()
-                    model_panel = model.components(first.checkpoint)
-            with gr.Column(scale=4, min_width=320, elem_id="dan-results"):
-                prediction_parts = prediction.parts()
-                tiles_part = tiles.part()
-                with gr.Tabs(elem_id="dan-tabs", overflow_behavior="wrap"):
-                    with gr.Tab(heads.NAME) as heads_tab:
-                        heads_figures = heads.tab()
-                    with gr.Tab(fusion.NAME) as fusion_tab:
-                        bench_part = bench.part()
-                        fusion_panel = fusion.components()
-                    with gr.Tab(attributions.NAME) as attributions_tab:
-                        attribution_cards = attributions.tab()
-                    with gr.Tab(faithfulness.NAME):
-                        faithfulness_panel = faithfulness.components()
-                    with gr.Tab(classes.NAME) as classes_tab:
-                        class_figures = classes.tab()
-                with gr.Accordion("How to read this", open=False):
-                    gr.Markdown(asset("how_to_read.md"))
+            with gr.Column(scale=4, min_width=320):
+                flow_part = flow.part()
+            with gr.Column(scale=1, min_width=240):
+                probabilities = prediction.probabilities()
+        with gr.Row(elem_id="dan-summary"):
+            sentence = prediction.summary_sentence()
+            download.component(context)
+        with gr.Column(elem_id="dan-tiles"):
+            heads_row = tiles.heads_part()
+            request_panel = request.components(first.explainer)
+            attributions_row = tiles.attributions_part()
+        with gr.Tabs(elem_id="dan-tabs", overflow_behavior="wrap"):
+            with gr.Tab(heads.NAME) as heads_tab:
+                heads_figures = heads.tab()
+            with gr.Tab(fusion.NAME) as fusion_tab:
+                bench_part = bench.part()
+                fusion_panel = fusion.components()
+            with gr.Tab(attributions.NAME) as attributions_tab:
+                attribution_cards = attributions.tab()
+            with gr.Tab(faithfulness.NAME):
+                faithfulness_panel = faithfulness.components()
+            with gr.Tab(classes.NAME) as classes_tab:
+                class_figures = classes.tab()
+        model_panel = model.components(first.checkpoint)
+        with gr.Accordion("How to read this", open=False):
+            gr.Markdown(asset("how_to_read.md"))
         gr.Markdown(asset("notice.md"), elem_id="dan-notice")
-        api.add_endpoints(first.explainer, examples)
+        api.add_endpoints(first.explainer, folder)
 
-        # What happens.
+        # What the page opens with.
         opened = {
             heads_figures: heads_tab,
             fusion_panel.figures: fusion_tab,
@@ -77,24 +95,39 @@ def build(weights: WeightsCache, examples: Path | None = None, gpu: Callable[[An
         }
         results = Results(
             [
-                *prediction_parts, tiles_part, bench_part, fusion_panel.contributions, fusion_panel.transplants,
-                faithfulness_panel.faithfulness, faithfulness_panel.randomisation,
+                status, flow_part, probabilities, sentence, heads_row, attributions_row, bench_part,
+                fusion_panel.contributions, fusion_panel.transplants, faithfulness_panel.faithfulness,
+                faithfulness_panel.randomisation,
             ],
             list(opened),
         )  # fmt: skip
-        load = photo.load_event(photo_panel, results, context)
-        face_and_drawing = (photo_panel.face, [drawing.smooth, drawing.shared])
-        explain = request.explain_event(request_panel, *face_and_drawing, results, context)
-        photo.wire(photo_panel, load, explain, context)
+        session = context.sessions.start()
+        if session.state is not None:
+            results.start(session, session.state)
+
+        # What happens.
+        load = photo.load_events(photo_panel, examples, results, request.defaults(request_panel), context)
+        explain = request.explain_event(request_panel, photo_panel.face, results, context)
+        photo.wire(photo_panel, strip, load, explain, context)
         request.wire(request_panel, explain, context)
-        model.wire(model_panel, top, request.depends_on_model(request_panel), choices, load, explain, context)
-        tiles.wire(drawing, tiles_part, context)
+        depends_on_model = request.depends_on_model(request_panel)
+        model.wire(model_panel, top, depends_on_model, choices, load.upload, explain, context)
+        drawing = request_panel.drawing
+        tiles.wire(drawing.smooth, drawing.shared, [heads_row, attributions_row], context)
         fusion.wire(fusion_panel, context)
-        faithfulness.wire(faithfulness_panel, tiles_part, results, context)
+        faithfulness.wire(faithfulness_panel, attributions_row, results, context)
         for tab, component in opened.items():
             component.select(_opener(tab, results, context), None, results.tab_components, **QUEUED)
         page.unload(_on_leave(context))
     return page
+
+
+def _start(examples: list[ExamplePhoto]) -> Callable[[], Session]:
+    """How the session of a new visitor begins: with the first example, or empty where it has no explanation."""
+    if not examples or examples[0].state is None:
+        return Session
+    first = examples[0]
+    return lambda: Session(photo=first.photo, state=first.state, stale_tabs=DRAWN_LATER)
 
 
 def _opener(tab: Tab, results: Results, context: PageContext) -> Callable[[gr.Request], list[Any]]:

@@ -17,7 +17,7 @@ from dan_model.ui import html
 from dan_model.ui.session import RequestToken, Session
 from dan_model.ui.state import PageState
 
-STATUS, TILES = "status", "tiles"
+STATUS, HEADS_ROW, TILES = "status", "heads row", "tiles"
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +66,13 @@ class Results:
         self.names = (*self._parts, *self._tabs)
         self.tab_components: list[Any] = [tab.component for tab in tabs]
         self.components: list[Any] = [*(part.component for part in parts), *self.tab_components]
+
+    def start(self, session: Session, state: PageState) -> None:
+        """Make the page open with a state, for every visitor: all parts, and the figures of the first tab."""
+        for part in self._parts.values():
+            part.component.value = part.render(session, state)
+        first = next(iter(self._tabs.values()))
+        first.component.value = first.render(state.explanation)
 
     def update(self, values: Mapping[str, str] | None = None) -> list[Any]:
         """New values for some parts and tabs, by name; the others stay as they are."""

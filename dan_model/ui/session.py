@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 import time
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from dataclasses import dataclass, field
 
 from dan_model.explain.attributions import Attribution
 from dan_model.explain.cache import Cache
-from dan_model.ui.state import FIRST_WEIGHTS, SMOOTH, KeptFace, PageState, UploadedPhoto, Weights
+from dan_model.ui.state import FIRST_WEIGHTS, SMOOTH, THIS_FACE, KeptFace, PageState, UploadedPhoto, Weights
 
 CACHE_BYTES = 24_000_000  # of attributions, for each session: about 100
 IDLE_SECONDS = 900.0  # after which a session is deleted
@@ -25,11 +26,15 @@ class Session:
         state: What is shown, or None.
         smooth: Whether maps are drawn smoothly rather than in their native cells.
         shared: Whether all heads have one colour scale.
+        compared: What the tiles of the heads show, in `COMPARED`.
         tab: The open tab.
         stale_tabs: Tabs whose figures are not drawn yet for `state`; they are drawn when the tab is opened.
         kept_face: The face kept for transplants, or None.
         cache: The attributions computed for this visitor; deleted with the session.
+        key: Names the session where Gradio's own hash is not at hand; it cannot be guessed.
         requests: The number of requests so far.
+        photos: The number of photos so far.
+        reading: Whether a photo is being read: what is asked for meanwhile is explained when it is there.
         stopped: Whether Stop was pressed after the last request.
         last_seen: When the visitor was last active, in seconds of a steady clock.
     """
@@ -39,11 +44,15 @@ class Session:
     state: PageState | None = None
     smooth: bool = True
     shared: bool = True
+    compared: str = THIS_FACE
     tab: str = ""
     stale_tabs: frozenset[str] = frozenset()
     kept_face: KeptFace | None = None
     cache: Cache[Attribution] = field(default_factory=lambda: Cache(CACHE_BYTES))
+    key: str = field(default_factory=secrets.token_urlsafe)
     requests: int = 0
+    photos: int = 0
+    reading: bool = False
     stopped: bool = False
     last_seen: float = 0.0
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
@@ -55,11 +64,14 @@ class Session:
             self.stopped = False
             return RequestToken(self, self.requests)
 
-    def begin_photo(self) -> RequestToken:
-        """Begin the request for another photo, or for none: what was shown of the last one is deleted."""
-        token = self.begin_request()
-        self.photo = self.state = None
-        return token
+    def begin_photo(self) -> PhotoToken:
+        """Begin to read another photo, or none: what was shown of the last one is deleted, its requests end."""
+        self.begin_request()
+        with self._lock:
+            self.photos += 1
+            self.photo = self.state = None
+            self.reading = True
+            return PhotoToken(self, self.photos)
 
     def show(self, state: PageState, token: RequestToken) -> bool:
         """Set what is shown, unless a newer request has begun.
@@ -100,16 +112,42 @@ class RequestToken:
         return not self.superseded and not self.session.stopped
 
 
+@dataclass(frozen=True, eq=False)
+class PhotoToken:
+    """Says whether a photo that is being read is still wanted."""
+
+    session: Session
+    number: int
+
+    @property
+    def superseded(self) -> bool:
+        """Whether a newer photo was chosen."""
+        return self.number != self.session.photos
+
+    def finish(self, photo: UploadedPhoto | None) -> bool:
+        """Set the photo that was read, or None where none can be used.
+
+        Returns:
+            Whether it was set: not where a newer one was chosen meanwhile.
+        """
+        with self.session._lock:
+            if self.superseded:
+                return False
+            self.session.photo, self.session.reading = photo, False
+            return True
+
+
 class SessionStore:
     """All sessions, in memory only. A session ends when the visitor leaves, or after `IDLE_SECONDS` of inactivity.
 
     Args:
+        start: Makes the session of a new visitor.
         clock: Returns the seconds of a steady clock.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, start: Callable[[], Session] = Session, clock: Callable[[], float] = time.monotonic) -> None:
         self._sessions: dict[str, Session] = {}
-        self._clock = clock
+        self.start, self._clock = start, clock
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -120,9 +158,13 @@ class SessionStore:
         for other, session in list(self._sessions.items()):
             if now - session.last_seen > IDLE_SECONDS:
                 self.end(other)
-        session = self._sessions.setdefault(session_hash or "", Session())
+        session = self._sessions.setdefault(session_hash or "", self.start())
         session.last_seen = now
         return session
+
+    def find(self, key: str) -> Session | None:
+        """The session with this key; None where it has ended."""
+        return next((one for one in list(self._sessions.values()) if secrets.compare_digest(one.key, key)), None)
 
     def end(self, session_hash: str | None) -> None:
         """Delete a session and stop its requests."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,10 +10,12 @@ from torch import Tensor
 
 from dan_model.explain.explanation import Explanation
 from dan_model.faces import FaceCrop
-from dan_model.show.photos import numbered
+from dan_model.show.photos import numbered, reduce_photo
 
 MAX_FACES = 24  # of one photo
+OVERVIEW_SIDE = 640  # pixels
 WHOLE = "whole image"  # instead of the number of a face
+THIS_FACE, AVERAGE, DIFFERENCE = COMPARED = ("this face", "average", "difference")  # what the tiles of heads show
 SMOOTH, NATIVE = "smooth", "native cells"  # how maps are drawn
 
 Weights = tuple[str, str | None]
@@ -31,6 +34,7 @@ class UploadedPhoto:
         reduced: The photo, its longer side reduced to `OVERVIEW_SIDE` pixels.
         boxes: The boxes of the faces in `reduced`.
         weights: The weights that the crops were made for.
+        explained: Explanations of all faces that were made in advance; empty for a visitor's photo.
     """
 
     crops: tuple[FaceCrop, ...]
@@ -38,6 +42,22 @@ class UploadedPhoto:
     reduced: np.ndarray
     boxes: tuple[np.ndarray, ...]
     weights: Weights
+    explained: tuple[Explanation, ...] = ()
+
+    @classmethod
+    def from_crops(
+        cls,
+        photo: np.ndarray,
+        crops: Sequence[FaceCrop],
+        whole: FaceCrop,
+        weights: Weights,
+        explained: Sequence[Explanation] = (),
+    ) -> UploadedPhoto:
+        """What is stored of a photo (H, W, 3) whose faces, and the whole of it, have been cropped."""
+        reduced = reduce_photo(photo, OVERVIEW_SIDE)
+        scale = reduced.shape[1] / photo.shape[1]
+        boxes = tuple(crop.face.box * scale for crop in crops)
+        return cls(tuple(crops), whole, reduced, boxes, weights, tuple(explained))
 
     @property
     def numbers(self) -> list[str]:
@@ -49,6 +69,10 @@ class UploadedPhoto:
         if choice == WHOLE:
             return self.whole
         return self.crops[self.numbers.index(choice)] if choice in self.numbers else None
+
+    def explanation(self, choice: str) -> Explanation | None:
+        """The explanation of a face that was made in advance, by its number; None where there is none."""
+        return self.explained[self.numbers.index(choice)] if self.explained and choice in self.numbers else None
 
     def overview(self, chosen: str | None) -> np.ndarray:
         """The reduced photo with its faces numbered and the chosen one marked."""

@@ -19,7 +19,7 @@ def photo_status(photo: UploadedPhoto, explanation: Explanation | None = None) -
             "warning",
         )
     most = "The largest" if count == MAX_FACES else ""
-    texts = ["One face found." if count == 1 else f"{most} {count} faces found, numbered by size.".strip()]
+    texts = [] if count == 1 else [f"{most} {count} faces found, numbered by size.".strip()]
     if explanation.crop.face.score is None:
         texts = [
             "The whole image is explained as if it were a face. Where its parts lie is not known: attributions by "

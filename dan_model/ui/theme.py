@@ -7,7 +7,10 @@ from typing import Any
 
 import gradio as gr
 
+from dan_model import show
+
 ASSETS = Path(__file__).parent / "assets"
+FLOW_STYLE = Path(show.__file__).parent / "assets" / "flow.css"  # the report has it too
 UPLOAD_LIMIT = "40mb"
 KEEP_FILES = (60, 600)  # seconds: how often temporary files are checked, and how old they may become
 
@@ -17,7 +20,7 @@ def launch_settings() -> dict[str, Any]:
     panels = sorted(path for path in ASSETS.glob("*.css") if path.name != "page.css")
     return {
         "theme": _theme(),
-        "css_paths": [ASSETS / "page.css", *panels],
+        "css_paths": [ASSETS / "page.css", FLOW_STYLE, *panels],
         "max_file_size": UPLOAD_LIMIT,
         "run_history": False,
         "enable_monitoring": False,

@@ -1,7 +1,7 @@
 """Weights from any source: the embedded ones, a folder, a published file, the Hugging Face Hub.
 
 Read in this order: `checkpoints` (any source -> DAN), `published` (files in the published layout), `hub` (the only
-module that connects to the Hub), `model_cards` (the README.md of a checkpoint).
+module that connects to the Hub), `model_cards` (the README.md of a checkpoint), `fingerprint` (which network it is).
 """
 
 from dan_model.weights.checkpoints import (
@@ -16,6 +16,7 @@ from dan_model.weights.checkpoints import (
     load_checkpoint,
     load_or_embedded,
 )
+from dan_model.weights.fingerprint import fingerprint
 from dan_model.weights.hub import HubAddress, UnreachableError, hub_endpoint, push_folder
 from dan_model.weights.model_cards import model_card
 from dan_model.weights.published import PRESETS
@@ -30,6 +31,7 @@ __all__ = [
     "Checkpoint",
     "HubAddress",
     "UnreachableError",
+    "fingerprint",
     "hub_endpoint",
     "import_published",
     "load_backbone",

@@ -9,7 +9,9 @@ import torch
 from playwright.sync_api import Page, expect
 
 from dan_model.explain.fusion import ablate, ablate_all_but, blend, copy, fuse, scale, swap, tug_of_war
+from dan_model.explain.fusion.ledger import integrate
 from dan_model.show.sentences import regions_sentence, summary
+from dan_model.show.tiles import percent
 from tests.browser.test_page import drawn, methods, upload
 from tests.fixtures.examples import EXAMPLES
 from tests.fixtures.models import random_dan
@@ -20,7 +22,7 @@ pytestmark = pytest.mark.browser
 def open_fusion(page: Page, name: str) -> None:
     methods(page)
     upload(page, name)
-    expect(page.locator("#dan-tiles .dan-tile")).to_have_count(6)
+    expect(page.locator("#dan-tiles .dan-tile")).to_have_count(5)
     page.get_by_role("tab", name="Fusion").click()
     expect(page.locator(".dan-bench")).to_be_visible()
     expect(page.locator(".dan-path polyline")).to_have_count(8)
@@ -30,11 +32,11 @@ def number(text: str) -> float:
     return float(text.replace("−", "-").replace("+", ""))
 
 
-def decision(page: Page) -> tuple[list[float], list[float]]:
+def decision(page: Page) -> tuple[list[str], list[float]]:
     """Probabilities and log-probabilities as the bench shows them."""
     rows = page.locator(".dan-decision .dan-class")
-    columns = [rows.locator(f"> :nth-child({i})").all_inner_texts() for i in (3, 4)]
-    return tuple([number(text) for text in column] for column in columns)
+    probabilities, logs = (rows.locator(f"> :nth-child({i})").all_inner_texts() for i in (3, 4))
+    return probabilities, [number(text) for text in logs]
 
 
 def assert_decides(page: Page, e, embeddings: torch.Tensor) -> None:
@@ -43,7 +45,13 @@ def assert_decides(page: Page, e, embeddings: torch.Tensor) -> None:
     drawn(page)
     probabilities, shown = decision(page)
     assert shown == pytest.approx(logits.log_softmax(dim=0).tolist(), abs=0.00501)
-    assert probabilities == pytest.approx(logits.softmax(dim=0).tolist(), abs=0.000501)
+    assert probabilities == [percent(p) for p in logits.softmax(dim=0).tolist()]
+    # The flow picture and the list of classes show the same.
+    assert page.locator("#dan-probabilities .dan-class > :last-child").all_inner_texts() == probabilities
+    expected = [float(one) for one in integrate(e.fusion.classifier, embeddings, e.score).ledger[:, e.target]]
+    for picture in (".dan-flow-wide", ".dan-flow-tall"):
+        texts = page.locator(f"{picture} .dan-contribution").all_text_contents()
+        assert [number(text) for text in texts] == pytest.approx(expected, abs=0.00501)
 
 
 def test_every_control_predicts_as_the_library_does_and_reset_undoes_all(page, small_explainer):
@@ -63,7 +71,7 @@ def test_every_control_predicts_as_the_library_does_and_reset_undoes_all(page, s
         without = e.fusion.classifier.logits(ablate(v, 0)).softmax(dim=0)
         own, after = float(e.prediction.probabilities[e.target]), float(without[e.target])
         would = f"Predicted: {e.labels[int(without.argmax())]}."
-        expect(text).to_have_text(f"Head 1 off: {e.prediction.label} {own:.3f} → {after:.3f}. {would}")
+        expect(text).to_have_text(f"Head 1 off: {e.prediction.label} {percent(own)} → {percent(after)}. {would}")
         page.locator(".dan-alpha").fill("0.5")
         assert_decides(page, e, blend(ablate(v, 0), 0.5))
         page.locator(".dan-reset").click()
@@ -74,7 +82,7 @@ def test_every_control_predicts_as_the_library_does_and_reset_undoes_all(page, s
         assert_decides(page, e, v)
         page.locator(".dan-more summary").click()
         page.locator(".dan-swap").select_option("1,3")
-        assert_decides(page, e, v)
+        assert_decides(page, e, swap(v, 1, 3))
         page.locator(".dan-scale").nth(1).fill("0.25")
         assert_decides(page, e, scale(swap(v, 1, 3), 1, 0.25))
         page.locator(".dan-reset").click()
@@ -134,7 +142,7 @@ def test_the_class_follows_the_request_and_changes_to_the_heads_stay(page, small
     page.get_by_role("option", name="anger", exact=True).click()
     expect(page.locator(".dan-decision .dan-explained")).to_contain_text("anger")
     expect(page.locator(".dan-off").nth(1)).to_have_attribute("aria-pressed", "true")
-    e = small_explainer.explain(EXAMPLES / "astronaut.jpg")
+    e = small_explainer.explain(EXAMPLES / "astronaut.jpg", "anger")
     assert_decides(page, e, ablate(e.heads.embeddings, 1))
     expect(page.locator("#dan-view-contributions")).to_contain_text("anger")
 

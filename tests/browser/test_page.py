@@ -12,6 +12,7 @@ from playwright.sync_api import Page, expect
 from dan_model.explain import Explainer
 from dan_model.explain.attributions import METHODS
 from dan_model.show.sentences import summary
+from dan_model.show.tiles import percent
 from tests.browser.conftest import open_page
 from tests.fixtures.examples import EXAMPLES
 from tests.fixtures.models import random_dan
@@ -25,6 +26,8 @@ def upload(page: Page, name: str) -> None:
 
 def methods(page: Page, *titles: str) -> None:
     """Leave only these methods checked."""
+    if not page.locator("#dan-methods").is_visible():
+        page.locator("#dan-settings button").first.click()
     expect(page.locator("#dan-methods label")).to_have_count(len(METHODS))
     for label in page.locator("#dan-methods label").all():
         label.locator("input").set_checked(label.inner_text().strip() in titles)
@@ -43,7 +46,7 @@ def finished(page: Page) -> None:
     expect(page.locator(".dan-waiting")).to_have_count(0)
 
 
-HEADS = ["Network input", "Head 1", "Head 2", "Head 3", "Head 4", "AFN fusion"]
+HEADS = ["Head 1", "Head 2", "Head 3", "Head 4", "AFN fusion"]
 
 
 def test_an_upload_shows_heads_and_fusion_before_attributions_and_contacts_no_other_host(page, server):
@@ -51,7 +54,7 @@ def test_an_upload_shows_heads_and_fusion_before_attributions_and_contacts_no_ot
     upload(page, "astronaut.jpg")
     expect(page.locator("#dan-tiles .dan-tile").first).to_be_visible()
     assert page.locator(".dan-waiting").count() >= 1  # occlusion takes seconds
-    assert titles(page)[:6] == HEADS
+    assert titles(page)[:5] == HEADS
     finished(page)
     assert titles(page) == [*HEADS, "Grad-CAM", "Occlusion"]
     expect(page.locator(".dan-best")).to_contain_text("happiness")
@@ -62,17 +65,17 @@ def test_an_upload_shows_heads_and_fusion_before_attributions_and_contacts_no_ot
 def test_the_numbers_on_the_page_are_the_librarys(page, small_explainer):
     methods(page)
     upload(page, "hopper.jpg")
-    expect(page.locator("#dan-tiles .dan-tile")).to_have_count(6)
+    expect(page.locator("#dan-tiles .dan-tile")).to_have_count(5)
     e = small_explainer.explain(EXAMPLES / "hopper.jpg")
-    shown = [float(text) for text in page.locator(".dan-class > :last-child").all_inner_texts()]
-    assert shown == pytest.approx(e.prediction.probabilities.tolist(), abs=0.0006)
+    shown = page.locator("#dan-probabilities .dan-class > :last-child").all_inner_texts()
+    assert shown == [percent(p) for p in e.prediction.probabilities.tolist()]
     page.get_by_role("tab", name="Fusion").click()
     expect(page.locator(".dan-ledger")).to_be_visible()
     cells = [float(text) for text in page.locator(".dan-ledger tbody td").all_inner_texts()]
     expected = [*e.fusion.consensus.tolist(), *e.fusion.ledger.flatten().tolist()]
     expected += e.prediction.logits.log_softmax(dim=0).tolist()
     assert cells == pytest.approx(expected, abs=0.0051)
-    values = json.loads(page.locator("#dan-tiles .dan-tile").nth(2).get_attribute("data-values"))
+    values = json.loads(page.locator("#dan-tiles .dan-tile").nth(1).get_attribute("data-values"))
     assert [float(v) for row in values for v in row] == pytest.approx(e.heads.spatial[1].flatten().tolist(), rel=1e-3)
 
 
@@ -92,8 +95,8 @@ def test_changing_the_target_class_explains_that_class(page, small_explainer):
 def test_tiles_enlarge_by_click_and_keyboard_and_values_are_read_by_pointing(page):
     methods(page)
     upload(page, "astronaut.jpg")
-    expect(page.locator("#dan-tiles .dan-tile")).to_have_count(6)
-    tile = page.locator("#dan-tiles .dan-tile").nth(1)
+    expect(page.locator("#dan-tiles .dan-tile")).to_have_count(5)
+    tile = page.locator("#dan-tiles .dan-tile").nth(0)
     tile.locator("img").first.hover(position={"x": 3, "y": 3})
     expect(page.locator(".dan-readout")).to_contain_text("Head 1, row 1, column 1:")
     tile.locator(".dan-zoom").click()
@@ -105,7 +108,7 @@ def test_tiles_enlarge_by_click_and_keyboard_and_values_are_read_by_pointing(pag
     expect(dialog).to_contain_text("Head 2")
     dialog.locator("summary").focus()
     page.keyboard.press("Enter")
-    values = json.loads(page.locator("#dan-tiles .dan-tile").nth(2).get_attribute("data-values"))
+    values = json.loads(page.locator("#dan-tiles .dan-tile").nth(1).get_attribute("data-values"))
     assert dialog.locator("td").all_inner_texts() == [value for row in values for value in row]
     page.keyboard.press("Escape")
     expect(dialog).not_to_be_visible()
@@ -121,16 +124,16 @@ def test_a_tile_enlarged_right_after_another_one_was_closed_is_complete(page):
     methods(page)
     upload(page, "astronaut.jpg")
     tiles = page.locator("#dan-tiles .dan-tile")
-    expect(tiles).to_have_count(6)
+    expect(tiles).to_have_count(5)
     dialog = page.locator("#dan-enlarged")
-    tiles.nth(1).locator(".dan-zoom").click()
+    tiles.nth(0).locator(".dan-zoom").click()
     expect(dialog).to_contain_text("Head 1")
     page.evaluate(
         """() => new Promise((done) => {
           const dialog = document.getElementById("dan-enlarged");
           dialog.addEventListener("close", () => setTimeout(done), { once: true });
           dialog.close();
-          document.querySelectorAll("#dan-tiles .dan-zoom")[2].click();
+          document.querySelectorAll("#dan-tiles .dan-zoom")[1].click();
         })"""
     )
     expect(dialog).to_contain_text("Head 2")
@@ -156,13 +159,13 @@ def test_without_a_face_nothing_is_guessed_until_the_whole_image_is_chosen(page)
     expect(page.locator("#dan-status")).to_contain_text("No face was found")
     expect(page.locator("#dan-tiles .dan-tile")).to_have_count(0)
     page.locator("#dan-face label", has_text="whole image").click()
-    expect(page.locator("#dan-tiles .dan-tile")).to_have_count(6)
+    expect(page.locator("#dan-tiles .dan-tile")).to_have_count(5)
     expect(page.locator("#dan-status")).to_contain_text("whole image is explained")
 
 
 def test_an_example_is_explained_by_one_click(page):
     methods(page)
-    page.locator("#dan-examples button").first.click()
+    page.locator("#dan-examples button", has_text="Eileen Collins").click()
     expect(page.locator(".dan-best")).to_contain_text("happiness")
 
 
@@ -218,7 +221,7 @@ def test_a_new_photo_replaces_one_that_is_still_being_explained(page, small_expl
         expect(page.locator(".dan-best")).to_contain_text("happiness")
         assert page.locator(".dan-waiting").count() >= 1  # the first is still computed
         before = len(passes)
-        page.locator("#dan-examples button").nth(1).click()
+        page.locator("#dan-examples button", has_text="Grace Hopper").click()
         expect(page.locator(".dan-best")).to_contain_text("neutral")
         between = len(passes) - before
         finished(page)
@@ -258,7 +261,7 @@ def test_weights_are_switched_without_a_restart_and_a_wrong_name_changes_nothing
     random_dan(classes=3, heads=2).save_pretrained(tmp_path / "three")
     methods(page)
     upload(page, "astronaut.jpg")
-    expect(page.locator("#dan-tiles .dan-tile")).to_have_count(6)
+    expect(page.locator("#dan-tiles .dan-tile")).to_have_count(5)
     page.locator("#dan-model button").first.click()
     page.locator("#dan-model textarea, #dan-model input[type=text]").first.fill("./no/such")
     page.locator("#dan-load").click()
@@ -267,20 +270,20 @@ def test_weights_are_switched_without_a_restart_and_a_wrong_name_changes_nothing
     page.locator("#dan-model textarea, #dan-model input[type=text]").first.fill(str(tmp_path / "three"))
     page.locator("#dan-load").click()
     expect(page.locator("#dan-head")).to_contain_text("2 heads")
-    expect(page.locator("#dan-tiles .dan-tile")).to_have_count(4)
+    expect(page.locator("#dan-tiles .dan-tile")).to_have_count(3)
     assert [text.split()[0] for text in page.locator(".dan-class").all_inner_texts()] == ["class"] * 3
 
 
 def test_a_refused_photo_takes_the_one_before_away(page, tmp_path):
     methods(page)
     upload(page, "astronaut.jpg")
-    expect(page.locator("#dan-tiles .dan-tile")).to_have_count(6)
+    expect(page.locator("#dan-tiles .dan-tile")).to_have_count(5)
     (tmp_path / "text.png").write_text("no image")
     page.locator("#dan-upload button[aria-label='Remove Image']").click()
     expect(page.locator("#dan-tiles .dan-tile")).to_have_count(0)
     page.set_input_files("#dan-upload input[type=file]", tmp_path / "text.png")
     expect(page.locator("#dan-status")).to_contain_text("text.png is not an image")
-    page.locator("#dan-run").click()
+    page.locator("#dan-methods input").first.click()
     expect(page.locator("#dan-tiles .dan-tile")).to_have_count(0)
 
 
@@ -293,14 +296,10 @@ def test_a_snapshot_from_the_camera_is_explained(page):
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_nothing_overflows_and_at_desktop_width_all_tiles_stand_in_one_row(page, server, theme):
+def test_nothing_overflows_and_at_desktop_width_tiles_are_large_and_stand_in_two_rows(page, server, theme):
     open_page(page, f"{server}/?__theme={theme}")
-    upload(page, "astronaut.jpg")
-    expect(page.locator("#dan-tiles .dan-tile")).to_have_count(9)
-    page.locator("#dan-stop").click()
-    finished(page)
     methods(page, "Grad-CAM", "Saliency", "Input × gradient")
-    page.locator("#dan-run").click()
+    upload(page, "astronaut.jpg")
     expect(page.locator("#dan-tiles .dan-tile", has_text="Input × gradient")).to_be_visible()
     finished(page)
     for width in (375, 768, 1440, 1920):
@@ -310,7 +309,8 @@ def test_nothing_overflows_and_at_desktop_width_all_tiles_stand_in_one_row(page,
         boxes = page.locator("#dan-tiles .dan-tile").evaluate_all(
             "all => all.map(one => one.getBoundingClientRect().toJSON())"
         )
-        assert len(boxes) == 9
-        if width >= 1440:
-            assert len({round(box["top"]) for box in boxes}) == 1
+        assert len(boxes) == 8
+        if width >= 1440:  # heads and fusion, then attributions
+            assert len({round(box["top"]) for box in boxes[:5]}) == len({round(box["top"]) for box in boxes[5:]}) == 1
+            assert boxes[0]["width"] >= {1440: 220, 1920: 280}[width]
         assert max(box["width"] for box in boxes) - min(box["width"] for box in boxes) < 1

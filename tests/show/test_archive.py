@@ -4,8 +4,8 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from dan_model.show.archive import NUMBERS, Archive, fingerprint, merge
-from dan_model.weights import load_checkpoint
+from dan_model.show.archive import NUMBERS, Archive, merge
+from dan_model.weights import fingerprint, load_checkpoint
 
 
 def test_entries_of_other_processes_and_runs_count(tmp_path):

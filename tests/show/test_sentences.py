@@ -15,6 +15,7 @@ from dan_model.explain.regions import REGIONS
 from dan_model.explain.score import Score
 from dan_model.show import sentences
 from dan_model.show.figure_views import head_views
+from dan_model.show.tiles import percent
 from tests.fixtures.examples import EXAMPLES
 from tests.fixtures.models import random_dan
 
@@ -41,16 +42,17 @@ def test_the_summary_names_the_head_that_the_class_depends_on_and_where_it_atten
         own = float(e.prediction.probabilities[k])
         after = [float(classifier.logits(ablate(v, h)).softmax(dim=0)[k]) for h in range(4)]
         needed = max(range(4), key=lambda h: abs(after[h] - own))
-        predicted = f"The network reads {e.labels[k]} ({own:.3f})."
-        if f"{own:.3f}" == f"{after[needed]:.3f}":
-            nothing = f"Switching off any one head changes nothing: {e.labels[k]} stays at {own:.3f}."
+        before, without = percent(own), percent(after[needed])
+        predicted = f"Predicted: {e.labels[k]} ({before})."
+        if before == without:
+            nothing = f"Removing any one head changes nothing: {e.labels[k]} stays at {before}."
             assert sentences.summary(e) == f"{predicted} {nothing}"
             continue
         shares = e.regions.shares(e.heads.spatial[needed])
         looks = (
             f"Head {needed + 1} puts {float(shares.max()):.0%} of its attention on the {REGIONS[int(shares.argmax())]}"
         )
-        moves = f"{e.labels[k]} {'falls' if after[needed] < own else 'rises'} from {own:.3f} to {after[needed]:.3f}."
+        moves = f"{e.labels[k]} {'falls' if after[needed] < own else 'rises'} from {before} to {without}."
         assert sentences.summary(e) == f"{predicted} {looks}; without it {moves}"
         assert sentences.summary(replace(e, regions=None)) == f"{predicted} Without Head {needed + 1} {moves}"
     assert "nothing to fuse" in sentences.summary(single)
@@ -156,8 +158,8 @@ def test_the_attended_vs_used_sentence_compares_with_random_cells():
 def test_the_transplant_sentence():
     logits = doubles([0, 5, 0], [0, 5, 0], [5, 0, 0])
     assert sentences.transplant_sentence(logits, LABELS, 1) == (
-        "With the other face's Head 2, happiness falls from 0.987 to 0.007. The prediction changes with Head 2 "
-        "(neutral)."
+        "With the other face's Head 2, happiness falls from 98.7\u00a0% to 0.7\u00a0%. The prediction changes with "
+        "Head 2 (neutral)."
     )
     assert "No single head" in sentences.transplant_sentence(logits[:2], LABELS, 1)
 

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import gradio as gr
 import pytest
 
 from dan_model.explain import Explainer
@@ -29,12 +31,16 @@ def request_values(*methods: str) -> tuple:
 class BuiltPage:
     """A page without a server: its handlers by name, and the names of its parts, in the order of the results."""
 
+    blocks: gr.Blocks
     handlers: dict[str, Callable[..., Any]]
     names: tuple[str, ...]
     visitor: SimpleNamespace
 
     def upload(self, name: str) -> None:
         list(self.handlers["on_photo"](str(EXAMPLES / name), self.visitor))
+
+    def choose_example(self, index: int) -> None:
+        list(self.handlers["on_example"](SimpleNamespace(index=index), self.visitor))
 
     def explain(self, *methods: str):
         """The values of every step, by the name of the part."""
@@ -46,13 +52,13 @@ class BuiltPage:
 def build_page(explainer, monkeypatch) -> Callable[..., BuiltPage]:
     """Builds the page and notes what its handlers return values for."""
 
-    def make(gpu: Callable[[Any], Any] | None = None) -> BuiltPage:
+    def make(gpu: Callable[[Any], Any] | None = None, examples: Path | None = None) -> BuiltPage:
         made: list[Results] = []
         monkeypatch.setattr(page, "Results", lambda *args: made.append(Results(*args)) or made[-1])
         weights = WeightsCache(LoadedWeights(load_checkpoint(), explainer), paths_allowed=False)
-        built = page.build(weights, gpu=gpu)
+        built = page.build(weights, examples, gpu)
         handlers = {block.name: block.fn for block in built.fns.values()}
-        return BuiltPage(handlers, made[0].names, SimpleNamespace(session_hash="visitor"))
+        return BuiltPage(built, handlers, made[0].names, SimpleNamespace(session_hash="visitor"))
 
     return make
 

@@ -6,6 +6,7 @@ import base64
 import json
 import re
 from dataclasses import replace
+from html import escape, unescape
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,6 +17,7 @@ from dan_model.errors import ArgumentError, NoFaceError
 from dan_model.explain import Explainer
 from dan_model.show.figure_views import all_views
 from dan_model.show.style import HEAD_COLOURS
+from dan_model.show.tiles import percent
 from dan_model.ui import html
 from dan_model.ui.explain_request import (
     EQUALLY_LIKELY,
@@ -28,9 +30,10 @@ from dan_model.ui.explain_request import (
 from dan_model.ui.page import build
 from dan_model.ui.panels import fusion, model
 from dan_model.ui.panels.bench import bench
+from dan_model.ui.panels.flow import flow
 from dan_model.ui.panels.photo import load_photo
 from dan_model.ui.panels.prediction import probability_bars
-from dan_model.ui.panels.tiles import tile_row
+from dan_model.ui.panels.tiles import attributions_row, heads_row
 from dan_model.ui.session import Session
 from dan_model.ui.state import MAX_FACES, WHOLE, PageState
 from dan_model.ui.status import photo_status
@@ -45,9 +48,10 @@ def test_heads_are_drawn_while_methods_are_pending(explainer, photo):
     wanted = ExplainRequest("1", methods=("layer_grad_cam",))
     states = list(explain(stream(explainer), photo("hopper.jpg"), wanted))
     assert [state.pending for state in states] == [("layer_grad_cam",), ()]
-    row = tile_row(states[0].explanation, True, True, states[0].pending)
-    assert row.count('class="dan-tile"') == 6
-    assert row.count("dan-waiting") == 1
+    assert heads_row(states[0].explanation, True, True).count('class="dan-tile"') == 5
+    waiting = attributions_row(states[0].explanation, True, states[0].pending)
+    assert waiting.count("dan-waiting") == 1
+    assert 'class="dan-tile"' not in waiting
 
 
 def test_faces_are_chosen_by_number_and_the_whole_image_by_name(explainer, photo):
@@ -102,11 +106,11 @@ def test_numbers_in_the_page_are_those_of_the_library(explainer, astronaut):
     expected = [*e.fusion.consensus.tolist(), *e.fusion.ledger.flatten().tolist()]
     expected += e.prediction.logits.log_softmax(dim=0).tolist()
     assert cells == pytest.approx(expected, abs=0.0051)
-    values = re.findall(r'data-values="(\[.*?\])"', tile_row(e, True, True))
+    values = re.findall(r'data-values="(\[.*?\])"', heads_row(e, True, True))
     head = json.loads(values[0].replace("&quot;", '"'))
     assert [float(v) for row in head for v in row] == pytest.approx(e.heads.spatial[0].flatten().tolist(), rel=1e-3)
-    shown = [float(v) for v in re.findall(r"<span>([\d.]+)</span></div>", probability_bars(e))]
-    assert shown == pytest.approx(e.prediction.probabilities.tolist(), abs=0.0006)
+    shown = [unescape(text) for text in re.findall(r"<span>([^<]+%)</span></div>", probability_bars(e))]
+    assert shown == [percent(p) for p in e.prediction.probabilities.tolist()]
 
 
 def test_the_header_names_the_model_and_the_notice_says_why_it_is_not_another(explainer):
@@ -117,21 +121,21 @@ def test_the_header_names_the_model_and_the_notice_says_why_it_is_not_another(ex
     assert "&lt;i&gt;These" in config
     odd = replace(explainer.model.config, provenance={"validation": "good"})
     undocumented = replace(checkpoint, model=SimpleNamespace(config=odd))
-    assert "accuracy" not in model.header_text(undocumented)
+    assert "validation" not in model.header_text(undocumented)
 
 
 def unpacked(bench_html: str, name: str) -> np.ndarray:
     return np.frombuffer(base64.b64decode(re.search(f'data-{name}="([^"]*)"', bench_html)[1]), "<f8")
 
 
-def test_the_bench_has_the_numbers_of_this_face(explainer, astronaut):
+def test_the_page_has_the_numbers_of_this_face(explainer, astronaut):
     e = explainer.explain(astronaut)
-    drawn = bench(e)
+    drawn = flow(e, "key")
     np.testing.assert_array_equal(unpacked(drawn, "embeddings"), e.heads.embeddings.double().flatten())
     np.testing.assert_array_equal(unpacked(drawn, "weight"), e.fusion.classifier.weight.flatten())
     np.testing.assert_array_equal(unpacked(drawn, "bias"), e.fusion.classifier.bias)
-    assert drawn.count("dan-off") == 4
-    assert all(colour in drawn for colour in HEAD_COLOURS[:4])
+    assert bench(e).count("dan-off") == 4
+    assert all(colour in bench(e) for colour in HEAD_COLOURS[:4])
 
 
 @pytest.mark.parametrize("heads", [1, 2])
@@ -163,8 +167,8 @@ def test_the_heads_of_a_kept_face_are_transplanted_into_others_under_the_same_we
     fusion.keep_face(session)
     assert "This face is kept" in fusion.transplants(session, session.state)
     state = show("astronaut.jpg")
-    own = float(state.explanation.prediction.probabilities[1])
-    pattern = f"happiness (falls|rises) from {own:.3f} to|happiness stays at {own:.3f}"
+    own = escape(percent(float(state.explanation.prediction.probabilities[1])))
+    pattern = f"happiness (falls|rises) from {own} to|happiness stays at {own}"
     assert re.search(pattern, fusion.transplants(session, state))
     session.kept_face = replace(session.kept_face, weights=("user/other", None))
     assert "another model" in fusion.transplants(session, state)
@@ -192,5 +196,5 @@ def test_base_rates_are_offered_only_where_the_class_prior_is_known(explainer, d
 
 def test_a_coarse_map_says_that_it_is_one(explainer, astronaut):
     coarse, final = list(explainer.stream(astronaut, attributions=("occlusion:window=56,stride=56",)))[1:]
-    assert "coarse so far" in tile_row(coarse, True, True)
-    assert "coarse so far" not in tile_row(final, True, True)
+    assert "coarse so far" in attributions_row(coarse, True)
+    assert "coarse so far" not in attributions_row(final, True)

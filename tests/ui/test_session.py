@@ -25,13 +25,28 @@ def test_a_superseded_request_cannot_change_what_is_shown():
     session, old, new = Session(), PageState(None), PageState(None)
     first = session.begin_request()
     assert session.show(old, first)
-    second = session.begin_photo()
+    session.begin_photo()
     assert session.state is None
     assert not session.show(old, first)
     assert session.state is None
+    second = session.begin_request()
     assert session.show(new, second)
     session.stop()
     assert session.show(replace(new, pending=()), second)  # after Stop, what is ready is still shown
+
+
+def test_a_photo_that_is_being_read_is_ended_by_another_photo_and_not_by_a_request():
+    session = Session()
+    first = session.begin_photo()
+    session.begin_request()
+    assert session.reading
+    assert not first.superseded
+    second = session.begin_photo()
+    assert first.superseded
+    assert not first.finish(None)
+    assert session.reading
+    assert second.finish(None)
+    assert not session.reading
 
 
 def test_sessions_end_when_the_visitor_leaves_or_is_inactive():

@@ -16,7 +16,7 @@ from dan_model.ui.html import notice, small_map
 from dan_model.ui.results import Tab
 
 NAME = "Attributions"
-NO_ATTRIBUTIONS = "Choose attributions on the left and press Explain."
+NO_ATTRIBUTIONS = "Choose attributions under “Methods, baselines and drawing”."
 
 
 def tab() -> Tab:

@@ -1,19 +1,14 @@
 """The bench in the tab Fusion: switch heads off, scale, copy and swap them, and see the prediction follow.
 
-The browser computes it (`assets/bench.js`) from the embeddings of this face and the folded classifier, so that the
-prediction follows every movement at once.
+The browser computes it (`assets/heads.js`) and shows it (`assets/bench.js`), so that it follows every movement at once.
 """
 
 from __future__ import annotations
 
-import base64
-import json
-from hashlib import sha256
 from html import escape
 from itertools import combinations
 
 import gradio as gr
-from torch import Tensor
 
 from dan_model.explain.explanation import Explanation
 from dan_model.explain.fusion import consensus_path
@@ -37,7 +32,7 @@ def bench(explanation: Explanation) -> str:
     if heads == 1:
         return f'<p class="dan-sentence">{escape(ONE_HEAD)}</p>'
     return (
-        f'<div class="dan-bench" {_data(explanation)}>'
+        '<div class="dan-bench">'
         f'<div class="dan-chips" role="group" aria-label="Heads">{"".join(_chip(h) for h in range(heads))}'
         f'<button type="button" class="dan-reset">Reset</button></div>'
         f"{_sliders(heads)}"
@@ -56,26 +51,6 @@ def bench(explanation: Explanation) -> str:
 def _path_text(explanation: Explanation) -> str:
     path = consensus_path(explanation.fusion.classifier, explanation.heads.embeddings)
     return f"Without changes: {path_sentence(path, explanation.labels, explanation.target)}"
-
-
-def _data(explanation: Explanation) -> str:
-    """The numbers that the browser computes with, as data attributes."""
-    classifier, embeddings = explanation.fusion.classifier, explanation.heads.embeddings.double()
-    values = {
-        "face": sha256(embeddings.numpy().tobytes()).hexdigest()[:16],
-        "embeddings": _packed(embeddings),
-        "weight": _packed(classifier.weight),
-        "bias": _packed(classifier.bias),
-        "labels": json.dumps(explanation.labels),
-        "target": str(explanation.target),
-        "colours": json.dumps([head_colour(h) for h in range(len(embeddings))]),
-    }
-    return " ".join(f'data-{name}="{escape(value, quote=True)}"' for name, value in values.items())
-
-
-def _packed(values: Tensor) -> str:
-    """Numbers as the bytes of little-endian float64, in base64."""
-    return base64.b64encode(values.contiguous().numpy().astype("<f8").tobytes()).decode()
 
 
 def _chip(head: int) -> str:

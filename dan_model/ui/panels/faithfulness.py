@@ -59,13 +59,13 @@ def components() -> Components:
 
 def measured_html(found: Faithfulness) -> str:
     """The measurements that are ready, and how many are still to come."""
-    waiting = notice(f"Measuring … {found.pending} still to come.") if found.pending else ""
+    waiting = notice(f"Measuring … {found.pending} still to come.", "running") if found.pending else ""
     return waiting + figure_views(faithfulness_views(found))
 
 
 def randomised_html(found: ParameterRandomisation, crop: FaceCrop) -> str:
     """Every map with more and more random weights, by a slider, and its similarity to the true map."""
-    waiting = notice(f"Randomising … {found.pending} layers still to come.") if found.pending else ""
+    waiting = notice(f"Randomising … {found.pending} layers still to come.", "running") if found.pending else ""
     steps = ["nothing", *found.layers]
     chips = "".join(
         f'<span class="dan-step" data-step="{i}"{"" if i == 0 else " hidden"}>'
@@ -159,7 +159,7 @@ def _run(
     # Attributions that were still being computed have ended: their tiles go.
     state = state.finished()
     if session.show(state, token):
-        yield results.update({TILES: tiles.render(session, state), part.name: notice("Computing …")})
+        yield results.update({TILES: tiles.render(session, state), part.name: notice("Computing …", "running")})
     # Show each result as it is ready, unless a newer request began while it was drawn.
     drawn = ""
     try:

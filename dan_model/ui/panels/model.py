@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 
 from dan_model.errors import DanError
+from dan_model.show.tiles import percent
 from dan_model.ui import html
 from dan_model.ui.context import QUEUED, PageContext
 from dan_model.ui.photo_input import shown_as_error
@@ -61,18 +62,16 @@ def components(first: Checkpoint) -> Components:
 
 
 def header_text(checkpoint: Checkpoint) -> str:
-    """The title of the page with the name, the heads, the classes and the accuracy of a model, in Markdown."""
+    """The title of the page with the name, the heads and the accuracy of a model, in Markdown."""
     config = checkpoint.model.config
     measured = config.provenance.get("validation")
     accuracy = measured.get("accuracy") if isinstance(measured, Mapping) else None
-    measured_text = f" · accuracy {accuracy:.1%} on its validation faces" if isinstance(accuracy, float) else ""
+    measured_text = f", {percent(accuracy)} right on its validation faces" if isinstance(accuracy, float) else ""
     revision = f" at {checkpoint.revision}" if checkpoint.revision else ""
     return (
         "# DAN Explorer\n"
-        "See what each attention head of *Distract Your Attention* attends to, how their fusion decides, and what "
-        "Captum's attributions show on the same face.\n\n"
-        f"Model: **{checkpoint.name}**{revision} · {config.num_heads} heads · "
-        f"classes: {', '.join(config.labels)}{measured_text}"
+        f"How a network with {config.num_heads} attention heads classifies a facial expression.\n\n"
+        f"Model: **{checkpoint.name}**{revision}, {config.num_heads} heads, {len(config.labels)} classes{measured_text}"
     )
 
 

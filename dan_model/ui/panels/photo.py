@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,15 +12,14 @@ import gradio as gr
 from dan_model.errors import DanError, ImageError
 from dan_model.explain import Explainer
 from dan_model.faces import read_image, whole_image
-from dan_model.show.photos import reduce_photo
 from dan_model.ui import html
 from dan_model.ui.context import QUEUED, UNQUEUED, PageContext
+from dan_model.ui.examples import ExamplePhoto
 from dan_model.ui.photo_input import photo_input, shown_as_error
 from dan_model.ui.results import Results
 from dan_model.ui.state import FIRST_WEIGHTS, MAX_FACES, WHOLE, UploadedPhoto, Weights
 from dan_model.ui.status import INVITATION
-
-OVERVIEW_SIDE = 640  # pixels
+from dan_model.ui.theme import asset
 
 
 @dataclass(frozen=True)
@@ -32,23 +31,35 @@ class Components:
     face: gr.Radio
 
 
-def components(examples: Path | None) -> Components:
-    """Add the panel to the page that is being built."""
+def components(folder: Path | None, shown: UploadedPhoto | None) -> Components:
+    """Add the panel to the page that is being built.
+
+    Args:
+        folder: Folder of the examples, whose files may be chosen as well, or None.
+        shown: The photo that the page opens with, or None.
+    """
     photo = photo_input(
-        examples,
-        label="Photo",
+        folder,
+        label="Your photo",
         sources=["upload", "webcam", "clipboard"],
         webcam_options=gr.WebcamOptions(mirror=False),
         buttons=["fullscreen"],
-        height=300,
+        height=140,
+        min_width=240,
+        scale=0,
         alt_text="The photo that you chose",
         elem_id="dan-upload",
     )
-    overview = gr.HTML(visible=False, elem_id="dan-overview")
-    face = gr.Radio([], label="Face", visible=False, elem_id="dan-face")
-    if examples:
-        paths = [str(path) for path in sorted(examples.iterdir()) if path.suffix in {".jpg", ".png"}]
-        gr.Examples(paths, photo, label="Examples", elem_id="dan-examples")
+    with gr.Column(scale=0, min_width=240, elem_id="dan-faces"):
+        overview = gr.HTML(
+            "" if shown is None else _overview(shown, "1"), visible=_several(shown), elem_id="dan-overview",
+            js_on_load=asset("photo.js"),
+        )  # fmt: skip
+        face = gr.Radio(
+            [] if shown is None else [*shown.numbers, WHOLE], value=None if shown is None else "1", label="Face",
+            container=False,
+            visible=_choice(shown), elem_id="dan-face",
+        )  # fmt: skip
     return Components(photo, overview, face)
 
 
@@ -61,61 +72,119 @@ def load_photo(explainer: Explainer, path: str, weights: Weights = FIRST_WEIGHTS
     if not Path(path).is_file():
         raise ImageError("This photo has been deleted.", "Choose it again.")
     photo = read_image(path)
-    faces = explainer.faces(photo)[:MAX_FACES]
-    reduced = reduce_photo(photo, OVERVIEW_SIDE)
-    scale = reduced.shape[1] / photo.shape[1]
-    return UploadedPhoto(
-        crops=tuple(explainer.crop(photo, face) for face in faces),
-        whole=explainer.crop(photo, whole_image(photo)),
-        reduced=reduced,
-        boxes=tuple(face.box * scale for face in faces),
-        weights=weights,
-    )
+    crops = [explainer.crop(photo, face) for face in explainer.faces(photo)[:MAX_FACES]]
+    return UploadedPhoto.from_crops(photo, crops, explainer.crop(photo, whole_image(photo)), weights)
 
 
-def load_event(panel: Components, results: Results, context: PageContext) -> dict[str, Any]:
-    """The event that loads the photo and empties the results, as arguments for Gradio's listeners."""
+@dataclass(frozen=True)
+class LoadEvents:
+    """The events that load a photo and empty the results, as arguments for Gradio's listeners.
+
+    Attributes:
+        upload: Loads the uploaded photo.
+        example: Loads an example.
+    """
+
+    upload: dict[str, Any]
+    example: dict[str, Any]
+
+
+def load_events(
+    panel: Components,
+    examples: Sequence[ExamplePhoto],
+    results: Results,
+    defaults: Sequence[tuple[Any, Any]],
+    context: PageContext,
+) -> LoadEvents:
+    """The events of this panel.
+
+    Args:
+        panel: This panel.
+        examples: In the order in which they are shown.
+        results: What is emptied.
+        defaults: Components of the request with the values that they have again for another photo.
+        context: Of the page.
+    """
     hidden = [gr.HTML("", visible=False), gr.Radio([], value=None, visible=False)]
+    fresh = [value for _, value in defaults]
+    unchanged = [gr.skip() for _ in defaults]
 
-    @shown_as_error
-    def on_photo(path: str | None, request: gr.Request) -> Iterator[list[Any]]:
+    def load(path: str | None, stored: UploadedPhoto | None, request: gr.Request) -> Iterator[list[Any]]:
         session = context.session(request)
         token = session.begin_photo()
         if path is None:
-            yield [*hidden, *results.blank(html.notice(INVITATION))]
+            token.finish(None)
+            yield [*hidden, *fresh, *results.blank(html.notice(INVITATION))]
             return
-        yield [*hidden, *results.blank(html.notice("Looking for faces …"))]
-        try:
-            photo = load_photo(context.weights.get(*session.weights).explainer, path, session.weights)
-        except DanError as error:
-            yield [*hidden, *results.blank(html.notice(str(error), "warning"))]
-            raise
-        if token.superseded:  # by a newer photo
-            yield [gr.skip(), gr.skip(), *results.update()]
+        if stored is None or session.weights != stored.weights:
+            yield [*hidden, *fresh, *results.blank(html.notice("Looking for faces …", "running"))]
+            try:
+                stored = load_photo(context.weights.get(*session.weights).explainer, path, session.weights)
+            except DanError as error:
+                if token.finish(None):
+                    yield [*hidden, *fresh, *results.blank(html.notice(str(error), "warning"))]
+                raise
+        if not token.finish(stored):
+            yield [gr.skip(), gr.skip(), *unchanged, *results.update()]
             return
-        session.photo = photo
-        chosen = photo.numbers[0] if photo.crops else None
+        chosen = stored.numbers[0] if stored.crops else None
         yield [
-            gr.HTML(_overview(photo, chosen), visible=len(photo.crops) > 1),
-            gr.Radio([*photo.numbers, WHOLE], value=chosen, visible=True),
+            gr.HTML(_overview(stored, chosen), visible=_several(stored)),
+            gr.Radio([*stored.numbers, WHOLE], value=chosen, visible=_choice(stored)),
+            *fresh,
             *results.update(),
         ]
 
-    outputs = [panel.overview, panel.face, *results.components]
-    return {"fn": on_photo, "inputs": panel.photo, "outputs": outputs, **QUEUED}
+    @shown_as_error
+    def on_photo(path: str | None, request: gr.Request) -> Iterator[list[Any]]:
+        yield from load(path, None, request)
+
+    @shown_as_error
+    def on_example(event: gr.SelectData, request: gr.Request) -> Iterator[list[Any]]:
+        if not isinstance(event.index, int) or not 0 <= event.index < len(examples):
+            raise gr.Error("There is no such example.", print_exception=False)
+        one = examples[event.index]
+        for values in load(str(one.example.photo), one.photo, request):
+            yield [None, *values]
+
+    outputs = [panel.overview, panel.face, *(component for component, _ in defaults), *results.components]
+    return LoadEvents(
+        {"fn": on_photo, "inputs": panel.photo, "outputs": outputs, **QUEUED},
+        {"fn": on_example, "outputs": [panel.photo, *outputs], **QUEUED},
+    )
 
 
-def wire(panel: Components, load: dict[str, Any], explain: dict[str, Any], context: PageContext) -> None:
+def wire(panel: Components, strip: gr.HTML, load: LoadEvents, explain: dict[str, Any], context: PageContext) -> None:
     """Connect the panel: a new photo is loaded and explained, another face is explained and marked."""
 
     def on_face(chosen: str | None, request: gr.Request) -> Any:
         photo = context.session(request).photo
         return gr.skip() if photo is None else _overview(photo, chosen)
 
-    panel.photo.change(context.begin_request, **UNQUEUED).then(**load).success(**explain)
+    panel.photo.input(context.begin_request, **UNQUEUED).then(**load.upload).success(**explain)
+    strip.select(**load.example).success(**explain)
     panel.face.input(context.begin_request, **UNQUEUED).then(**explain)
     panel.face.input(on_face, panel.face, panel.overview, **UNQUEUED)
 
 
+def _choice(photo: UploadedPhoto | None) -> bool:
+    """Whether there is anything to choose: several faces, or the whole image where none was found."""
+    return photo is not None and len(photo.crops) != 1
+
+
+def _several(photo: UploadedPhoto | None) -> bool:
+    return photo is not None and len(photo.crops) > 1
+
+
 def _overview(photo: UploadedPhoto, chosen: str | None) -> str:
-    return html.picture(photo.overview(chosen), f"Your photo with {len(photo.crops)} numbered faces", "dan-photo")
+    """The photo with its numbered faces, each a button; `assets/photo.js` chooses it."""
+    height, width = photo.reduced.shape[:2]
+    buttons = "".join(
+        f'<button type="button" class="dan-face-box" data-face="{i + 1}" aria-label="Face {i + 1}" '
+        f'aria-pressed="{str(chosen == str(i + 1)).lower()}" style="left:{100 * box[0] / width:.2f}%;'
+        f"top:{100 * box[1] / height:.2f}%;width:{100 * (box[2] - box[0]) / width:.2f}%;"
+        f'height:{100 * (box[3] - box[1]) / height:.2f}%"></button>'
+        for i, box in enumerate(photo.boxes)
+    )
+    picture = html.picture(photo.overview(chosen), f"Your photo with {len(photo.crops)} numbered faces")
+    return f'<div class="dan-photo">{picture}{buttons}</div>'

@@ -8,6 +8,7 @@ import gradio as gr
 
 from dan_model.explain.explanation import Explanation
 from dan_model.show.sentences import summary
+from dan_model.show.tiles import percent
 from dan_model.ui.html import notice, sentence
 from dan_model.ui.results import STATUS, Part
 from dan_model.ui.session import Session
@@ -15,21 +16,21 @@ from dan_model.ui.state import PageState
 from dan_model.ui.status import INVITATION, photo_status
 
 
-def parts() -> list[Part]:
-    """Add the panel to the page that is being built."""
-    return [
-        Part(STATUS, gr.HTML(notice(INVITATION), elem_id="dan-status"), _status),
-        Part(
-            "probabilities",
-            gr.HTML(elem_id="dan-probabilities"),
-            lambda session, state: probability_bars(state.explanation),
-        ),
-        Part(
-            "sentence",
-            gr.HTML(elem_id="dan-sentence"),
-            lambda session, state: sentence(summary(state.explanation)),
-        ),
-    ]
+def status() -> Part:
+    """Add the status of the photo to the page that is being built."""
+    return Part(STATUS, gr.HTML(notice(INVITATION), elem_id="dan-status"), _status)
+
+
+def probabilities() -> Part:
+    """Add the probability of every class to the page that is being built."""
+    component = gr.HTML(elem_id="dan-probabilities")
+    return Part("probabilities", component, lambda session, state: probability_bars(state.explanation))
+
+
+def summary_sentence() -> Part:
+    """Add the sentence about the prediction to the page that is being built."""
+    component = gr.HTML(elem_id="dan-sentence")
+    return Part("sentence", component, lambda session, state: sentence(summary(state.explanation)))
 
 
 def probability_bars(explanation: Explanation) -> str:
@@ -40,8 +41,9 @@ def probability_bars(explanation: Explanation) -> str:
         best = " dan-best" if k == explanation.prediction.index else ""
         explained = " dan-explained" if k == explanation.target else ""
         rows.append(
-            f'<div class="dan-class{best}{explained}"><span>{escape(label)}</span>'
-            f'<span class="dan-track"><span style="width:{100 * p:.2f}%"></span></span><span>{p:.3f}</span></div>'
+            f'<div class="dan-class{best}{explained}"><span>{escape(label)}</span><span class="dan-track">'
+            f'<span style="width:{100 * p:.2f}%"></span><i style="left:{100 * p:.2f}%" hidden></i></span>'
+            f"<span>{escape(percent(p))}</span></div>"
         )
     return f'<div class="dan-classes" role="group" aria-label="Class probabilities">{"".join(rows)}</div>'
 

@@ -14,11 +14,11 @@ from dan_model.explain.attributions import DEFAULT_METHODS, METHODS
 from dan_model.explain.explanation import Explanation
 from dan_model.faces import FaceCrop
 from dan_model.ui.context import QUEUED, UNQUEUED, PageContext
-from dan_model.ui.explain_request import ExplainRequest, choices, explain
+from dan_model.ui.explain_request import ALL_HEADS, ALL_OTHERS, PREDICTED, ExplainRequest, choices, explain
 from dan_model.ui.html import notice
 from dan_model.ui.photo_input import shown_as_error
 from dan_model.ui.results import STATUS, Results
-from dan_model.ui.state import PageState, Weights
+from dan_model.ui.state import NATIVE, SMOOTH, PageState, Weights
 from dan_model.ui.status import INVITATION, photo_status
 
 
@@ -33,34 +33,52 @@ class Components:
     baselines: gr.CheckboxGroup
     finer: gr.Checkbox
     base_rates: gr.Radio
-    run: gr.Button
     stop: gr.Button
+    drawing: Drawing
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """The components that say how maps are drawn."""
+
+    smooth: gr.Radio
+    shared: gr.Checkbox
 
 
 def components(explainer: Explainer) -> Components:
-    """Add the panel to the page that is being built, with the choices that an explainer offers."""
+    """Add the panel to the page that is being built, with the choices that an explainer offers.
+
+    What is explained stands in one line; how it is attributed and drawn is a click away.
+    """
     targets, againsts, contributions, baseline_choice, base_rate_choice = choices(explainer)
-    target = gr.Dropdown(**targets, label="Class to explain", elem_id="dan-target")
-    against = gr.Dropdown(**againsts, label="compared with", elem_id="dan-against")
-    contribution = gr.Dropdown(
-        **contributions,
-        label="for",
-        info="A head: only its contribution is explained.",
-        elem_id="dan-contribution",
-    )
-    methods = gr.CheckboxGroup(
-        [(method.title, name) for name, method in METHODS.items()],
-        value=list(DEFAULT_METHODS),
-        label="Attributions (Captum)",
-        elem_id="dan-methods",
-    )
-    baselines = gr.CheckboxGroup(**baseline_choice, label="Baselines (reference inputs)", elem_id="dan-baselines")
-    finer = gr.Checkbox(False, label="Finer attributions (several times slower)", elem_id="dan-finer")
-    base_rates = gr.Radio(**base_rate_choice, label="Base rates of the expressions", elem_id="dan-base-rates")
-    with gr.Row():
-        run = gr.Button("Explain", variant="primary", elem_id="dan-run", min_width=100)
-        stop = gr.Button("Stop", elem_id="dan-stop", min_width=100)
-    return Components(target, against, contribution, methods, baselines, finer, base_rates, run, stop)
+    with gr.Row(elem_id="dan-request"):
+        target = gr.Dropdown(**targets, label="Explain the class", min_width=190, elem_id="dan-target")
+        against = gr.Dropdown(**againsts, label="compared with", min_width=190, elem_id="dan-against")
+        contribution = gr.Dropdown(
+            **contributions, label="for the whole network or one head", min_width=190, elem_id="dan-contribution"
+        )
+        stop = gr.Button("Stop", elem_id="dan-stop", min_width=80, scale=0)
+    # What few visitors change.
+    with gr.Accordion("Methods, baselines and drawing", open=False, elem_id="dan-settings"):
+        methods = gr.CheckboxGroup(
+            [(method.title, name) for name, method in METHODS.items()],
+            value=list(DEFAULT_METHODS),
+            label="Attributions (Captum)",
+            elem_id="dan-methods",
+        )
+        baselines = gr.CheckboxGroup(**baseline_choice, label="Baselines (reference inputs)", elem_id="dan-baselines")
+        finer = gr.Checkbox(False, label="Finer attributions (several times slower)", elem_id="dan-finer")
+        base_rates = gr.Radio(**base_rate_choice, label="Base rates of the expressions", elem_id="dan-base-rates")
+        with gr.Row():
+            smooth = gr.Radio([SMOOTH, NATIVE], value=SMOOTH, label="Draw maps", elem_id="dan-drawing")
+            shared = gr.Checkbox(True, label="One colour scale for all heads", elem_id="dan-shared")
+    drawing = Drawing(smooth, shared)
+    return Components(target, against, contribution, methods, baselines, finer, base_rates, stop, drawing)
+
+
+def defaults(panel: Components) -> list[tuple[Any, Any]]:
+    """What another photo sets back: it is explained for its own predicted class."""
+    return [(panel.target, PREDICTED), (panel.against, ALL_OTHERS), (panel.contribution, ALL_HEADS)]
 
 
 def depends_on_model(panel: Components) -> list[Any]:
@@ -68,15 +86,12 @@ def depends_on_model(panel: Components) -> list[Any]:
     return [panel.target, panel.against, panel.contribution, panel.baselines, panel.base_rates]
 
 
-def explain_event(
-    panel: Components, face: gr.Radio, drawing: list[Any], results: Results, context: PageContext
-) -> dict[str, Any]:
+def explain_event(panel: Components, face: gr.Radio, results: Results, context: PageContext) -> dict[str, Any]:
     """The event that explains the chosen face, as arguments for Gradio's listeners.
 
     Args:
         panel: This panel.
         face: The choice of a face.
-        drawing: The components that say how maps are drawn: smoothly or not, with a shared scale or not.
         results: Where it is shown.
         context: Of the page.
     """
@@ -108,6 +123,9 @@ def explain_event(
         session.set_drawing(smooth, shared)
         if session.stopped:
             yield results.update({STATUS: notice("Stopped.")})
+            return
+        if session.reading:  # explained when the photo is there, as it is asked for then
+            yield results.update()
             return
         token, photo = session.begin_request(), session.photo
         if photo is None or chosen is None:
@@ -152,20 +170,20 @@ def explain_event(
 
     inputs = [
         face, panel.target, panel.against, panel.contribution, panel.methods, panel.baselines, panel.finer,
-        panel.base_rates, *drawing,
+        panel.base_rates, panel.drawing.smooth, panel.drawing.shared,
     ]  # fmt: skip
     return {"fn": on_explain, "inputs": inputs, "outputs": results.components, **QUEUED}
 
 
 def wire(panel: Components, explain: dict[str, Any], context: PageContext) -> None:
-    """Connect the panel: Explain and every other class or head explain again, Stop stops."""
+    """Connect the panel: every other class, head or method explains again, Stop stops."""
 
     def on_stop(request: gr.Request) -> None:
         context.session(request).stop()
 
     changes = [
-        panel.run.click, panel.target.input, panel.against.input, panel.contribution.input, panel.finer.input,
-        panel.base_rates.input,
+        panel.target.input, panel.against.input, panel.contribution.input, panel.methods.input, panel.baselines.input,
+        panel.finer.input, panel.base_rates.input,
     ]  # fmt: skip
     gr.on(changes, context.begin_request, **UNQUEUED).then(**explain)
     panel.stop.click(on_stop, **UNQUEUED)

@@ -1,10 +1,9 @@
-"""The tiles: the face, every head, the fusion and the attributions, in one row."""
+"""The tiles: a row of the heads and the fusion, and a row of the attributions."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from html import escape
 from typing import Any
 
@@ -12,85 +11,133 @@ import gradio as gr
 
 from dan_model.explain.attributions import AttributionRequest
 from dan_model.explain.explanation import Explanation
+from dan_model.explain.reference import compare_maps
 from dan_model.explain.score import LOG_PROBABILITY
-from dan_model.show.sentences import score_note
-from dan_model.show.tiles import Tile, all_tiles, colour_bar, number
+from dan_model.show.sentences import score_note, usual_maps_sentence
+from dan_model.show.tiles import (
+    Tile,
+    attribution_tile,
+    colour_bar,
+    compared_head_tiles,
+    fusion_tile,
+    head_tiles,
+    number,
+)
 from dan_model.ui.context import QUEUED, PageContext
 from dan_model.ui.html import picture
-from dan_model.ui.results import TILES, Part
+from dan_model.ui.results import HEADS_ROW, TILES, Part
 from dan_model.ui.session import Session
-from dan_model.ui.state import NATIVE, SMOOTH, PageState
+from dan_model.ui.state import COMPARED, DIFFERENCE, SMOOTH, THIS_FACE, PageState
 from dan_model.ui.theme import asset
 
 
-@dataclass(frozen=True)
-class Drawing:
-    """The components that say how maps are drawn."""
-
-    smooth: gr.Radio
-    shared: gr.Checkbox
+def heads_part() -> Part:
+    """Add the row of the heads and the fusion to the page that is being built."""
+    return Part(HEADS_ROW, gr.HTML(elem_id="dan-heads-row", js_on_load=asset("tiles.js")), draw_heads)
 
 
-def drawing() -> Drawing:
-    """Add the components that say how maps are drawn to the page that is being built."""
-    return Drawing(
-        gr.Radio([SMOOTH, NATIVE], value=SMOOTH, label="Draw maps", elem_id="dan-drawing"),
-        gr.Checkbox(True, label="One colour scale for all heads", elem_id="dan-shared"),
-    )
+def attributions_part() -> Part:
+    """Add the row of the attributions to the page that is being built."""
+    return Part(TILES, gr.HTML(elem_id="dan-attributions-row", js_on_load=asset("tiles.js")), draw_attributions)
 
 
-def part() -> Part:
-    """Add the panel to the page that is being built."""
-    return Part(TILES, gr.HTML(elem_id="dan-tiles", js_on_load=asset("tiles.js")), draw)
+def draw_heads(session: Session, state: PageState) -> str:
+    """The tiles of the heads and the fusion, drawn as the visitor wants them when they are done."""
+    e = state.explanation
+    return _as_wanted(session, lambda smooth, shared, compared: heads_row(e, smooth, shared, compared))
 
 
-def draw(session: Session, state: PageState) -> str:
-    """The tiles, drawn as the visitor wants them when they are done, not when drawing began."""
+def draw_attributions(session: Session, state: PageState) -> str:
+    """The tiles of the attributions, drawn as the visitor wants them when they are done."""
+    return _as_wanted(session, lambda smooth, *others: attributions_row(state.explanation, smooth, state.pending))
+
+
+def _as_wanted(session: Session, draw: Callable[[bool, bool, str], str]) -> str:
+    """A row that is drawn again if the visitor chose another way to draw meanwhile."""
     while True:
-        wanted = (session.smooth, session.shared)
-        row = tile_row(state.explanation, *wanted, state.pending)
-        if wanted == (session.smooth, session.shared):
+        wanted = (session.smooth, session.shared, session.compared)
+        row = draw(*wanted)
+        if wanted == (session.smooth, session.shared, session.compared):
             return row
 
 
-def redraw(session: Session) -> Any:
-    """The tiles of what is shown, after the visitor chose another way to draw them."""
-    row, drawn = gr.skip(), None
+def redraw(session: Session) -> list[Any]:
+    """Both rows of what is shown, after the visitor chose another way to draw them."""
+    rows, drawn = [gr.skip(), gr.skip()], None
     while session.state is not None and session.state is not drawn:  # another attribution may arrive meanwhile
         drawn = session.state
-        row = draw(session, drawn)
-    return row
+        rows = [draw_heads(session, drawn), draw_attributions(session, drawn)]
+    return rows
 
 
-def tile_row(explanation: Explanation, smooth: bool, shared: bool, pending: Sequence[str] = ()) -> str:
-    """All tiles in one row; attributions that are still being computed already have their place."""
-    ready = "".join(_tile(tile) for tile in all_tiles(explanation, smooth, shared))
-    waiting = "".join(_waiting_tile(AttributionRequest.parse(text).title) for text in pending)
-    target = escape(explanation.description)
-    readout = (
+def heads_row(explanation: Explanation, smooth: bool, shared: bool, compared: str = THIS_FACE) -> str:
+    """The tiles of the heads, each with its switches, and of the fusion; the heads' maps may be their averages."""
+    reference = explanation.reference
+    found = None if reference is None else compare_maps(explanation.heads.spatial, reference)
+    if found is None or compared == THIS_FACE:
+        heads = head_tiles(explanation, smooth, shared)
+    else:
+        heads = compared_head_tiles(explanation, found, compared == DIFFERENCE, smooth)
+    tiles = "".join(_tile(tile, h, len(heads) > 1) for h, tile in enumerate(heads))
+    fusion, target = _tile(fusion_tile(explanation, smooth)), escape(explanation.description)
+    line = (
         '<output class="dan-readout" aria-live="polite">Point at a map to read its values; click to enlarge.</output>'
     )
-    score = explanation.score
-    special = score.kind != LOG_PROBABILITY or score.head is not None
-    note = f"Fusion map and attributions explain <b>{target}</b>.{score_note(explanation)}"
-    explained = f'<p class="dan-explained-score">{note}</p>'
+    if found is not None and reference is not None:
+        line = f"{_choice(compared)}<span>{escape(usual_maps_sentence(found, reference))}</span>{line}"
     return (
-        f"{explained if special else ''}"
-        f'<div class="dan-row" role="group" aria-label="Maps for {target}">{ready}{waiting}</div>{readout}'
+        f'<div class="dan-row" role="group" aria-label="Maps for {target}">{tiles}{fusion}</div>'
+        f'<div class="dan-line">{line}</div>'
     )
 
 
-def _tile(tile: Tile) -> str:
+def _choice(compared: str) -> str:
+    """Buttons that choose between this face, the average face, and their difference."""
+    buttons = "".join(
+        f'<button type="button" class="dan-compared" data-index="{i}" aria-pressed="{str(name == compared).lower()}">'
+        f"{name}</button>"
+        for i, name in enumerate(COMPARED)
+    )
+    return f'<span class="dan-segments" role="group" aria-label="Maps of the heads">{buttons}</span>'
+
+
+def attributions_row(explanation: Explanation, smooth: bool, pending: Sequence[str] = ()) -> str:
+    """The tiles of the attributions; those that are still being computed already have their place."""
+    ready = "".join(_tile(attribution_tile(explanation, one, smooth)) for one in explanation.attributions.values())
+    waiting = "".join(_waiting_tile(AttributionRequest.parse(text).title) for text in pending)
+    target, score = escape(explanation.description), explanation.score
+    special = score.kind != LOG_PROBABILITY or score.head is not None
+    note = f"Fusion map and attributions explain <b>{target}</b>.{score_note(explanation)}"
+    explained = f'<p class="dan-explained-score">{note}</p>' if special else ""
+    more = '<button type="button" class="dan-more-methods">+ more methods</button>'
+    row = f'<div class="dan-row" role="group" aria-label="Attributions for {target}">{ready}{waiting}{more}</div>'
+    return f"{explained}{row}"
+
+
+def _tile(tile: Tile, head: int | None = None, switches: bool = False) -> str:
     chip = f'<span class="dan-chip" style="background:{tile.colour}"></span>' if tile.colour else ""
     edge = f' style="border-color:{tile.colour}"' if tile.colour else ""
     values = "" if tile.values is None else json.dumps([[f"{v:.4g}" for v in row] for row in tile.values.tolist()])
+    of_head = "" if head is None else f' data-head="{head}"'
+    title, unit = escape(tile.title, quote=True), escape(tile.cell_unit, quote=True)
     return (
-        f'<figure class="dan-tile" data-title="{escape(tile.title, quote=True)}" '
-        f'data-unit="{escape(tile.cell_unit, quote=True)}" data-values="{escape(values, quote=True)}">'
-        f'<button type="button" class="dan-zoom" aria-label="Enlarge {escape(tile.title, quote=True)}"{edge}>'
+        f'<figure class="dan-tile"{of_head} data-title="{title}" data-unit="{unit}" '
+        f'data-values="{escape(values, quote=True)}">'
+        f'<button type="button" class="dan-zoom" aria-label="Enlarge {title}"{edge}>'
         f"{picture(tile.pixels, f'{tile.title}, {tile.note}')}</button>"
-        f"<figcaption>{chip}<b>{escape(tile.title)}</b><span>{escape(tile.note)}</span></figcaption>{_bar(tile)}</figure>"
+        f"<figcaption>{chip}<b>{escape(tile.title)}</b><span>{escape(tile.note)}</span></figcaption>"
+        f"{_bar(tile)}{'' if head is None or not switches else _switches(head)}</figure>"
     )
+
+
+def _switches(head: int) -> str:
+    """Switch a head off, or all others; the bench computes what follows."""
+    buttons = "".join(
+        f'<button type="button" class="dan-switch" data-switch="{what}" data-head="{head}" aria-pressed="false" '
+        f'aria-label="{what}: Head {head + 1}">{what}</button>'
+        for what in ("off", "only")
+    )
+    return f'<div class="dan-switches">{buttons}</div>'
 
 
 def _bar(tile: Tile) -> str:
@@ -110,19 +157,34 @@ def _waiting_tile(title: str) -> str:
     )
 
 
-def wire(choice: Drawing, tiles: Part, context: PageContext) -> None:
-    """Connect the panel: the tiles follow the choice of how maps are drawn."""
+def wire(smooth: gr.Radio, shared: gr.Checkbox, rows: Sequence[Part], context: PageContext) -> None:
+    """Connect the panel: the tiles follow the choice of how maps are drawn.
+
+    Args:
+        smooth: Chooses smooth maps or native cells.
+        shared: Chooses one colour scale for all heads.
+        rows: Heads, then attributions.
+        context: Of the page.
+    """
 
     # Each event sets its own choice alone: two quick ones may arrive in either order.
-    def on_smooth(smooth: str, request: gr.Request) -> Any:
+    def on_smooth(chosen: str, request: gr.Request) -> list[Any]:
         session = context.session(request)
-        session.smooth = smooth == SMOOTH
+        session.smooth = chosen == SMOOTH
         return redraw(session)
 
-    def on_shared(shared: bool, request: gr.Request) -> Any:
+    def on_shared(chosen: bool, request: gr.Request) -> list[Any]:
         session = context.session(request)
-        session.shared = shared
+        session.shared = chosen
         return redraw(session)
 
-    choice.smooth.input(on_smooth, choice.smooth, tiles.component, **QUEUED)
-    choice.shared.input(on_shared, choice.shared, tiles.component, **QUEUED)
+    def on_compare(event: gr.SelectData, request: gr.Request) -> Any:
+        session = context.session(request)
+        if event.index in range(len(COMPARED)):
+            session.compared = COMPARED[event.index]
+        return redraw(session)[0]
+
+    rows[0].component.select(on_compare, None, rows[0].component, **QUEUED)
+    outputs: list[Any] = [row.component for row in rows]
+    smooth.input(on_smooth, smooth, outputs, **QUEUED)
+    shared.input(on_shared, shared, outputs, **QUEUED)

@@ -1,0 +1,113 @@
+"""The report of one face: a single HTML file that opens from disk, without a network and without scripts."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dan_model.explain.explanation import Explanation
+from dan_model.show.figure_views import FigureView, all_views
+from dan_model.show.flow import flow_picture
+from dan_model.show.panel import panel
+from dan_model.show.photos import picture_address
+from dan_model.show.report import arrays, numbers, panel_png
+from dan_model.show.sentences import prior_note, score_note, summary
+from dan_model.show.svg import inline_svg
+from dan_model.show.tiles import Tile, all_tiles, colour_bar, number, percent
+from dan_model.version import __version__
+
+NOTICE = (
+    "A predicted expression is not a felt emotion, and the network makes mistakes, for some people more than for "
+    "others. Do not use this to infer emotions of people at work or in education: in the EU that is prohibited by "
+    "Art. 5(1)(f) of the AI Act."
+)
+ASSETS = Path(__file__).parent / "assets"
+
+
+def html_report(explanation: Explanation, weights: str, provenance: Mapping[str, Any], smooth: bool = True) -> str:
+    """Everything that the page shows of a face, as one HTML document.
+
+    Args:
+        explanation: What to show.
+        weights: The name of the weights.
+        provenance: Where they come from, as in `config.json`.
+        smooth: Draw maps smoothly instead of in their native cells or pixels.
+    """
+    e = explanation
+    probability = percent(float(e.prediction.probabilities[e.prediction.index]))
+    title = f"DAN Explorer: {e.prediction.label} ({probability})"
+    made = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+    facts = f"Explained: {e.description}. Weights: {weights}. Made by DAN Explorer {__version__} on {made}."
+    notes = " ".join(note for note in (summary(e), prior_note(e), score_note(e)) if note)
+    tiles = "".join(_tile(tile) for tile in all_tiles(e, smooth))
+    views = "".join(_view(view) for view in all_views(e))
+    style = "".join((ASSETS / name).read_text(encoding="utf-8") for name in ("flow.css", "report.css"))
+    described = escape(json.dumps(dict(provenance), indent=1, ensure_ascii=False, default=str))
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
+        f'<meta name="viewport" content="width=device-width"><style>{style}</style></head><body>'
+        f'<h1>{escape(title)}</h1><p class="facts">{escape(facts)}</p><p>{escape(notes)}</p>'
+        f"{flow_picture(e, links=False)}"
+        f"<h2>Classes and contributions</h2>{_table(e)}"
+        f'<h2>Maps</h2><div class="tiles">{tiles}</div>'
+        f'<h2>Views</h2><div class="views">{views}</div>'
+        f"<h2>Weights</h2><details><summary>{escape(weights)}</summary><pre>{described}</pre></details>"
+        f'<p class="facts">{escape(NOTICE)}</p></body></html>\n'
+    )
+
+
+def bundle(explanation: Explanation, weights: str, provenance: Mapping[str, Any], smooth: bool = True) -> bytes:
+    """Everything of a face to take along, as the bytes of a ZIP file.
+
+    The panel as PNG and SVG, every tile as PNG, the arrays (NPZ), the numbers (JSON), and the report (HTML).
+    """
+    buffer, array_file, svg = io.BytesIO(), io.BytesIO(), io.StringIO()
+    np.savez_compressed(array_file, allow_pickle=False, **arrays(explanation))
+    panel(explanation, smooth).savefig(svg, format="svg", metadata={"Date": None})
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("panel.png", panel_png(explanation, smooth))
+        file.writestr("panel.svg", svg.getvalue())
+        file.writestr("arrays.npz", array_file.getvalue())
+        file.writestr("numbers.json", json.dumps(numbers(explanation), indent=1))
+        file.writestr("report.html", html_report(explanation, weights, provenance, smooth))
+    return buffer.getvalue()
+
+
+def _table(e: Explanation) -> str:
+    """For every class: its probability, and how far each head moves it."""
+    heads = "".join(f"<th>Head {h + 1}</th>" for h in range(len(e.fusion.ledger)))
+    rows = "".join(
+        f"<tr><th>{escape(label)}</th><td>{escape(percent(float(e.prediction.probabilities[k])))}</td>"
+        f"<td>{float(e.fusion.consensus[k]):+.3f}</td>"
+        f"{''.join(f'<td>{float(one):+.3f}</td>' for one in e.fusion.ledger[:, k])}</tr>"
+        for k, label in enumerate(e.labels)
+    ).replace("-", "−")
+    return f"<table><tr><th>class</th><th>probability</th><th>baseline</th>{heads}</tr>{rows}</table>"
+
+
+def _tile(tile: Tile) -> str:
+    bar = ""
+    if tile.scale is not None:
+        bar = (
+            f'<div class="bar"><img src="{picture_address(colour_bar(tile.scale))}" alt="">'
+            f"<span>{number(tile.scale.low)}</span><span>{number(tile.scale.limit)}</span></div>"
+        )
+    alt = escape(f"{tile.title}, {tile.note}", quote=True)
+    return (
+        f'<figure><img src="{picture_address(tile.pixels)}" alt="{alt}">'
+        f"<figcaption><b>{escape(tile.title)}</b><br>{escape(tile.note)}{bar}{escape(tile.unit)}</figcaption></figure>"
+    )
+
+
+def _view(view: FigureView) -> str:
+    drawn = "" if view.figure is None else inline_svg(view.figure, f"{view.title} {view.sentence}")
+    note = f"<small>{escape(view.note)}</small>" if view.note else ""
+    return f"<section><h3>{escape(view.title)}</h3><p>{escape(view.sentence)}</p>{drawn}{note}</section>"

@@ -1,0 +1,26 @@
+// Download: the server makes a ZIP file of the face that is shown; the browser saves it.
+element.addEventListener("click", async (event) => {
+  const button = event.target.closest(".dan-download");
+  if (!button || button.disabled) return;
+  const status = button.nextElementSibling;
+  button.disabled = true;
+  status.textContent = "Making the file …";
+  try {
+    const made = await server.make(document.querySelector(".dan-numbers-of-face")?.dataset.session ?? "");
+    if (made.error) {
+      status.textContent = made.error;
+      return;
+    }
+    const bytes = Uint8Array.from(atob(made.data), (c) => c.charCodeAt(0));
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([bytes], { type: "application/zip" }));
+    link.download = made.name;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+    status.textContent = "";
+  } catch {
+    status.textContent = "The file could not be made. Try again.";
+  } finally {
+    button.disabled = false;
+  }
+});

@@ -1,0 +1,44 @@
+"""Take it with you: everything of the face that is shown, as one ZIP file.
+
+The file goes to the browser as text and is never written to the server's disk (`assets/download.js`).
+"""
+
+from __future__ import annotations
+
+import base64
+import threading
+from typing import Any
+
+import gradio as gr
+
+from dan_model.show.html_report import bundle
+from dan_model.ui.context import PageContext
+from dan_model.ui.theme import asset
+
+AT_ONCE = 2  # files that are made at the same time; further visitors are asked to try again
+
+
+def component(context: PageContext) -> gr.HTML:
+    """Add the panel to the page that is being built."""
+    places = threading.Semaphore(AT_ONCE)
+
+    def make(key: object) -> dict[str, Any]:
+        # A page that has not been used yet has no session: it shows what it opened with.
+        session = (context.sessions.find(key) if isinstance(key, str) else None) or context.sessions.start()
+        state = session.state
+        if state is None:
+            return {"error": "There is nothing to download yet."}
+        if not places.acquire(blocking=False):
+            return {"error": "The server is making files for others. Try again in a moment."}
+        try:
+            weights = context.weights.first if session.photo is None else context.weights.get(*session.photo.weights)
+            checkpoint = weights.checkpoint
+            provenance = checkpoint.model.config.provenance
+            file = bundle(state.explanation, checkpoint.name, provenance, session.smooth)
+        finally:
+            places.release()
+        name = f"dan-{state.explanation.prediction.label}.zip".replace(" ", "-")
+        return {"name": name, "data": base64.b64encode(file).decode()}
+
+    button = '<button type="button" class="dan-download">Download</button><span role="status"></span>'
+    return gr.HTML(button, elem_id="dan-download", js_on_load=asset("download.js"), server_functions=[make])

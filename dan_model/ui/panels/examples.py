@@ -1,0 +1,44 @@
+"""The examples: photos in rows, with what the network predicts for them where that is known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+import gradio as gr
+
+from dan_model.show.tiles import percent
+from dan_model.ui.examples import ExamplePhoto
+from dan_model.ui.html import picture
+from dan_model.ui.theme import asset
+
+GROUPS = {"people": "or try", "averages": "Average face of"}  # the titles of the rows
+
+
+def component(examples: Sequence[ExamplePhoto]) -> gr.HTML:
+    """Add the panel to the page that is being built; a click selects the index of an example."""
+    return gr.HTML(strip(examples), elem_id="dan-examples", js_on_load=asset("examples.js"))
+
+
+def strip(examples: Sequence[ExamplePhoto]) -> str:
+    """A row of buttons for each group of examples."""
+    rows = []
+    for group, title in GROUPS.items():
+        buttons = "".join(_button(i, one) for i, one in enumerate(examples) if one.example.group == group)
+        row = f'<div class="dan-strip" role="group" aria-label="{title}"><b>{title}</b>{buttons}</div>'
+        rows += [row] if buttons else []
+    return "".join(rows)
+
+
+def _button(index: int, one: ExamplePhoto) -> str:
+    predicted = ""
+    if one.state is not None:
+        prediction = one.state.explanation.prediction
+        share = percent(float(prediction.probabilities[prediction.index]))
+        other = one.example.group == "averages" and one.example.caption != prediction.label
+        kind = ' class="dan-other"' if other else ""
+        predicted = f"<small{kind}>{'read as ' if other else ''}{escape(prediction.label)} {escape(share)}</small>"
+    return (
+        f'<button type="button" class="dan-example" data-index="{index}">{picture(one.thumbnail, "")}'
+        f"<span>{escape(one.example.caption)}{predicted}</span></button>"
+    )

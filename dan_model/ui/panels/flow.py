@@ -1,0 +1,56 @@
+"""The flow picture: face, heads, fusion and prediction of this face; its parts lead to the tabs.
+
+It carries the numbers with which the browser computes what happens when heads are switched off, scaled, copied or
+swapped (`assets/heads.js`, `assets/contributions.js`), and follows these changes (`assets/flow.js`).
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from hashlib import sha256
+from html import escape
+
+import gradio as gr
+from torch import Tensor
+
+from dan_model.explain.explanation import Explanation
+from dan_model.show.flow import flow_picture
+from dan_model.show.style import head_colour
+from dan_model.ui.results import Part
+from dan_model.ui.theme import asset
+
+
+def part() -> Part:
+    """Add the panel to the page that is being built."""
+    scripts = "".join(asset(f"{name}.js") for name in ("contributions", "heads", "flow"))
+    component = gr.HTML(elem_id="dan-flow", js_on_load=scripts)
+    return Part("flow", component, lambda session, state: flow(state.explanation, session.key))
+
+
+def flow(explanation: Explanation, key: str) -> str:
+    """The picture, and the numbers of this face as data attributes, with the key of the session."""
+    data = f'data-session="{escape(key, quote=True)}" {_data(explanation)}'
+    return f'<div class="dan-numbers-of-face" hidden {data}></div>{flow_picture(explanation)}'
+
+
+def _data(explanation: Explanation) -> str:
+    """The numbers that the browser computes with, as data attributes."""
+    classifier, embeddings = explanation.fusion.classifier, explanation.heads.embeddings.double()
+    values = {
+        "face": sha256(embeddings.numpy().tobytes()).hexdigest()[:16],
+        "embeddings": _packed(embeddings),
+        "weight": _packed(classifier.weight),
+        "bias": _packed(classifier.bias),
+        "labels": json.dumps(explanation.labels),
+        "target": str(explanation.target),
+        "kind": explanation.score.kind,
+        "against": "" if explanation.score.against is None else str(explanation.score.against),
+        "colours": json.dumps([head_colour(h) for h in range(len(embeddings))]),
+    }
+    return " ".join(f'data-{name}="{escape(value, quote=True)}"' for name, value in values.items())
+
+
+def _packed(values: Tensor) -> str:
+    """Numbers as the bytes of little-endian float64, in base64."""
+    return base64.b64encode(values.contiguous().numpy().astype("<f8").tobytes()).decode()

@@ -1,0 +1,79 @@
+"""The page opens with an example that was explained in advance, and shows the others without a pass."""
+
+from __future__ import annotations
+
+import shutil
+from types import SimpleNamespace
+
+import gradio as gr
+import pytest
+
+from dan_model.explain.attributions import DEFAULT_METHODS
+from dan_model.show.tiles import percent
+from dan_model.ui.examples import load_examples
+from dan_model.ui.panels.examples import strip
+from tests.fixtures.examples import EXAMPLES
+from tests.ui.conftest import request_values
+
+
+@pytest.fixture
+def passes(explainer):
+    """Counts the passes of the backbone."""
+    seen = []
+    hook = explainer.model.features[0].register_forward_hook(lambda *_: seen.append(1))
+    yield seen
+    hook.remove()
+
+
+def shown(values: list, names: tuple[str, ...]) -> dict[str, object]:
+    return dict(zip(names, values, strict=True))
+
+
+def test_the_page_opens_explained_and_every_example_is_shown_without_a_pass(build_page, explainer, passes):
+    page = build_page(examples=EXAMPLES)
+    drawn = {block.elem_id: block.value for block in page.blocks.blocks.values() if isinstance(block, gr.HTML)}
+    assert passes == []
+    live = explainer.explain(EXAMPLES / "hopper.jpg")
+    passes.clear()
+    assert percent(float(live.prediction.probabilities[0])) in drawn["dan-probabilities"]
+    assert drawn["dan-heads-row"].count('class="dan-tile"') == 5
+    assert drawn["dan-attributions-row"].count('class="dan-tile"') == len(DEFAULT_METHODS)
+    assert "dan-view-regions" in drawn["dan-heads"]
+    # A tab of the opened example is drawn when it is opened, also without a pass.
+    assert "dan-view-distances" in page.handlers["on_open"](page.visitor)[-1]
+    assert passes == []
+    # Another example.
+    page.choose_example(1)
+    results = list(page.explain(*DEFAULT_METHODS))
+    assert "happiness" in results[0]["probabilities"]
+    assert results[-1]["tiles"].count('class="dan-tile"') == len(DEFAULT_METHODS)
+    assert passes == []
+    # Another class of it is computed.
+    list(page.handlers["on_explain"](*[*request_values()[:1], "anger", *request_values()[2:]], page.visitor))
+    assert passes != []
+
+
+def test_an_example_without_an_explanation_for_these_weights_is_loaded_as_a_photo(small_explainer):
+    examples = load_examples(EXAMPLES, small_explainer)  # faces of another size
+    assert [one.photo for one in examples] == [None] * len(examples)
+    assert "read as" not in strip(examples)
+    assert strip(examples).count("dan-example") == len(examples)
+
+
+def test_a_folder_without_an_index_has_no_examples(explainer, tmp_path):
+    shutil.copy(EXAMPLES / "hopper.jpg", tmp_path)
+    assert load_examples(tmp_path, explainer) == []
+    assert load_examples(None, explainer) == []
+
+
+def test_averages_that_are_read_as_another_class_are_marked(explainer):
+    text = strip(load_examples(EXAMPLES, explainer))
+    assert "read as disgust" in text
+    assert text.index("Grace Hopper") < text.index("Average face of")
+
+
+@pytest.mark.parametrize("index", [-1, 99, "0", [0, 1], None])
+def test_an_example_that_does_not_exist_is_refused(build_page, index):
+    page = build_page()
+    with pytest.raises(gr.Error, match="no such example"):
+        list(page.handlers["on_example"](SimpleNamespace(index=index), page.visitor))
