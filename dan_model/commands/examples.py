@@ -11,7 +11,7 @@ from dan_model.commands.options import Device, Weights
 from dan_model.commands.terminal import exit_on_error, make_folder
 from dan_model.explain import Explainer
 from dan_model.explain.attributions import DEFAULT_METHODS
-from dan_model.explain.stored import EXPLAINED, read_index, write_explanations
+from dan_model.explain.stored import EXPLAINED, load_index, write_explanations
 from dan_model.faces import read_image
 
 
@@ -22,7 +22,7 @@ def examples(
 ) -> None:
     """Explain the example photos in advance, with the default attributions: the page shows them without a pass."""
     with exit_on_error():
-        chosen = read_index(folder)
+        chosen = load_index(folder)
         make_folder(folder / EXPLAINED)
         explainer = Explainer.from_pretrained(weights, device=device)
         for example in chosen:

@@ -51,7 +51,7 @@ class Example:
         return self.photo.parent / EXPLAINED / f"{self.photo.stem}.npz"
 
 
-def read_index(folder: Path) -> list[Example]:
+def load_index(folder: Path) -> list[Example]:
     """The examples of a folder, in the order of its index.json: a list of {"file", "caption", "group"}.
 
     Raises:
@@ -109,7 +109,7 @@ def write_explanations(path: Path, explainer: Explainer, photo: np.ndarray, attr
     return len(faces)
 
 
-def read_explanations(path: Path, explainer: Explainer, photo: np.ndarray, weights: str) -> list[Explanation] | None:
+def load_explanations(path: Path, explainer: Explainer, photo: np.ndarray, weights: str) -> list[Explanation] | None:
     """The explanations of every face of a photo, largest first; None if they were made with other weights.
 
     Maps per pixel have half precision; everything else is as computed.
@@ -129,12 +129,12 @@ def read_explanations(path: Path, explainer: Explainer, photo: np.ndarray, weigh
             if meta["weights"] != weights:
                 return None
             arrays = {name: torch.from_numpy(file[name]) for name in file.files if name != "meta"}
-        return [_read(i, face, arrays, explainer, photo) for i, face in enumerate(meta["faces"])]
+        return [_restore(i, face, arrays, explainer, photo) for i, face in enumerate(meta["faces"])]
     except (OSError, ValueError, KeyError, BadZipFile) as error:
         raise ImageError(f"{path.name} holds no explanations: {error}.", "Make it again with `examples`.") from error
 
 
-def _read(
+def _restore(
     index: int, described: dict[str, Any], arrays: dict[str, Tensor], explainer: Explainer, photo: np.ndarray
 ) -> Explanation:
     """One explanation, from the arrays of its face."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from dan_model.errors import ArgumentError
 from dan_model.explain import Explainer
-from dan_model.explain.stored import Example, read_explanations, read_index
+from dan_model.explain.stored import Example, load_explanations, load_index
 from dan_model.faces import read_image, whole_image
 from dan_model.show.photos import reduce_photo
 from dan_model.ui.state import FIRST_WEIGHTS, PageState, UploadedPhoto
@@ -45,7 +45,7 @@ def load_examples(folder: Path | None, explainer: Explainer) -> list[ExamplePhot
     if folder is None:
         return []
     try:
-        index = read_index(folder)
+        index = load_index(folder)
     except ArgumentError:
         return []
     weights = fingerprint(explainer.model)
@@ -55,7 +55,7 @@ def load_examples(folder: Path | None, explainer: Explainer) -> list[ExamplePhot
 def _load(example: Example, explainer: Explainer, weights: str) -> ExamplePhoto:
     photo = read_image(example.photo)
     thumbnail = reduce_photo(photo, THUMBNAIL_SIDE)
-    explained = read_explanations(example.explained, explainer, photo, weights) if example.explained.is_file() else None
+    explained = load_explanations(example.explained, explainer, photo, weights) if example.explained.is_file() else None
     if explained is None:
         return ExamplePhoto(example, None, thumbnail)
     crops, whole = [e.crop for e in explained], explainer.crop(photo, whole_image(photo))

@@ -10,12 +10,12 @@ import pytest
 import torch
 
 from dan_model.errors import ArgumentError, ImageError
-from dan_model.explain.stored import read_explanations, read_index, write_explanations
+from dan_model.explain.stored import load_explanations, load_index, write_explanations
 from dan_model.faces import read_image
 from dan_model.weights import fingerprint
 from tests.fixtures.examples import EXAMPLES
 
-INDEX = read_index(EXAMPLES)
+INDEX = load_index(EXAMPLES)
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def test_what_is_read_back_is_what_was_computed_and_costs_no_pass(small_explaine
     assert write_explanations(tmp_path / "two.npz", small_explainer, photo, wanted) == 2
     live = [small_explainer.explain(photo, attributions=wanted, face=face, attended_vs_used=True) for face in (0, 1)]
     passes.clear()
-    stored = read_explanations(tmp_path / "two.npz", small_explainer, photo, fingerprint(small_explainer.model))
+    stored = load_explanations(tmp_path / "two.npz", small_explainer, photo, fingerprint(small_explainer.model))
     assert passes == []
     for one, other in zip(stored, live, strict=True):
         assert (one.score, one.prior, one.labels) == (other.score, other.prior, other.labels)
@@ -56,18 +56,18 @@ def test_what_is_read_back_is_what_was_computed_and_costs_no_pass(small_explaine
 def test_explanations_of_other_weights_and_damaged_files_are_not_shown(small_explainer, tmp_path):
     photo = read_image(EXAMPLES / "hopper.jpg")
     stored = EXAMPLES / "explained" / "hopper.npz"
-    assert read_explanations(stored, small_explainer, photo, "0" * 16) is None
+    assert load_explanations(stored, small_explainer, photo, "0" * 16) is None
     cut = tmp_path / "cut.npz"
     cut.write_bytes(stored.read_bytes()[:5000])
     with pytest.raises(ImageError, match=r"cut\.npz holds no explanations"):
-        read_explanations(cut, small_explainer, photo, "0" * 16)
+        load_explanations(cut, small_explainer, photo, "0" * 16)
 
 
 @pytest.mark.parametrize("example", INDEX, ids=lambda one: one.photo.stem)
 def test_the_shipped_explanations_are_the_live_networks(explainer, example):
     """If this fails after the weights changed: `python -m dan_model examples`."""
     photo = read_image(example.photo)
-    stored = read_explanations(example.explained, explainer, photo, fingerprint(explainer.model))
+    stored = load_explanations(example.explained, explainer, photo, fingerprint(explainer.model))
     faces = explainer.faces(photo)
     assert len(stored) == len(faces)
     for one, face in zip(stored, faces, strict=True):
@@ -81,8 +81,8 @@ def test_the_shipped_explanations_are_the_live_networks(explainer, example):
 
 def test_an_index_that_is_missing_or_of_another_form_is_refused(tmp_path):
     with pytest.raises(ArgumentError, match="no index of examples"):
-        read_index(tmp_path)
+        load_index(tmp_path)
     shutil.copy(EXAMPLES / "hopper.jpg", tmp_path)
     (tmp_path / "index.json").write_text(json.dumps([{"file": "hopper.jpg"}]))
     with pytest.raises(ArgumentError, match="caption"):
-        read_index(tmp_path)
+        load_index(tmp_path)
