@@ -17,7 +17,7 @@ from dan_model.commands.terminal import errors, exit_on_error, make_folder
 from dan_model.config import PreprocessConfig
 from dan_model.devices import sharing_processes
 from dan_model.errors import ArgumentError, DanError, NoFaceError
-from dan_model.faces import FaceDetector, average_face, median_template, only_face, read_image
+from dan_model.faces import FaceDetector, average_face, image_files, median_template, only_face, read_image
 from dan_model.learn.datasets import VOTES, copy_tables, load_faces
 from dan_model.weights import load_checkpoint
 
@@ -100,7 +100,7 @@ def template(
     with exit_on_error():
         if not folder.is_dir():
             raise ArgumentError(f"{folder} is no folder.", "Give a folder with cropped training faces.")
-        paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in {".png", ".jpg", ".jpeg"})[::every]
+        paths = image_files(folder)[0][::every]
         photos = (read_image(path) for path in track(paths, console=errors, disable=not errors.is_terminal))
         found, count = median_template(photos, FaceDetector())
         typer.echo(json.dumps({"landmark_template": asdict(found), "faces": count, "files": len(paths)}, indent=2))

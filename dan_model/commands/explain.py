@@ -7,7 +7,6 @@ from typing import Annotated
 
 import numpy as np
 import typer
-from PIL import Image
 from rich.progress import track
 
 from dan_model.commands.options import Device, Preset, Prior, ScoreKind, Weights
@@ -17,7 +16,7 @@ from dan_model.errors import ArgumentError, DanError, NoFaceError
 from dan_model.explain import Explainer, FaceChoice
 from dan_model.explain.attributions import BASELINES, DEFAULT_METHODS, METHODS, parse_requests
 from dan_model.explain.score import Score
-from dan_model.faces import read_image
+from dan_model.faces import image_files, read_photo
 from dan_model.network import TRAINING_PRIOR
 from dan_model.show.archive import Archive, content_of, merge_together
 from dan_model.show.html_report import html_report
@@ -85,7 +84,10 @@ def explain(
             if archive.done_before(path, content):
                 typer.echo(f"{path}: done before")
                 continue
-            photo, files, faces = read_image(path), [], []
+            read, files, faces = read_photo(path), [], []
+            photo = read.pixels
+            for note in read.notes:
+                errors.print(note, style="yellow", markup=False)
             for number, face in enumerate(_faces(explainer, photo, whole_image), start=1):
                 head_index = None if head is None else head - 1
                 explanation = explainer.explain(
@@ -130,8 +132,9 @@ def name_results(given: list[Path]) -> dict[Path, str]:
         if not path.is_dir():
             names.setdefault(path, Path(path.stem))
             continue
-        known = Image.registered_extensions()
-        found = sorted(image for image in path.rglob("*") if image.suffix.lower() in known and image.is_file())
+        found, others = image_files(path)
+        if others:
+            errors.print(f"{path}: {others} files are no images and are left out.", markup=False)
         if not found:
             raise ArgumentError(f"{path} holds no images.", "Give a folder with some, at any depth.")
         for image in found:

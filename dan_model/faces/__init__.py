@@ -1,7 +1,7 @@
 """From an image file to the input of the network: read the image, find the faces, align and crop them, preprocess.
 
-Read in this order: `images` (any file or array -> upright RGB), `detection` (photo -> faces), `alignment` (face ->
-square crop, with the way back), `preprocessing` (crop -> network input).
+Read in this order: `image_files` (which files are images), `images` (any file or array -> upright RGB), `detection`
+(photo -> faces), `alignment` (face -> square crop, with the way back), `preprocessing` (crop -> network input).
 """
 
 from dan_model.faces.alignment import (
@@ -13,7 +13,8 @@ from dan_model.faces.alignment import (
     template_face,
 )
 from dan_model.faces.detection import Face, FaceDetector, whole_image
-from dan_model.faces.images import ImageLike, read_image
+from dan_model.faces.image_files import image_files, is_image_file
+from dan_model.faces.images import ImageLike, Photo, read_image, read_photo
 from dan_model.faces.preprocessing import black, normalised, to_detail, to_input, to_pixels, to_tensor
 
 __all__ = [
@@ -21,13 +22,17 @@ __all__ = [
     "FaceCrop",
     "FaceDetector",
     "ImageLike",
+    "Photo",
     "average_face",
     "black",
     "crop_face",
+    "image_files",
+    "is_image_file",
     "median_template",
     "normalised",
     "only_face",
     "read_image",
+    "read_photo",
     "template_face",
     "to_detail",
     "to_input",

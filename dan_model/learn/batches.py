@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from dan_model.config import PreprocessConfig
-from dan_model.errors import DatasetError
-from dan_model.faces import to_detail
+from dan_model.errors import DatasetError, ImageError
+from dan_model.faces import read_image, to_detail
 from dan_model.learn.datasets import FaceSet
 
 MEMORY = 4e9  # bytes; larger datasets are decoded again in each epoch
@@ -69,10 +69,9 @@ class Pixels(Dataset[tuple[Tensor, Tensor]]):
     def _decode(self, index: int) -> Tensor:
         path = self.faces.paths[index]
         try:
-            with Image.open(path) as image:
-                return to_detail(image, self.config)
-        except OSError as error:
-            raise DatasetError(f"{path} cannot be read as an image: {error}.", "Copy it again.") from error
+            return to_detail(Image.fromarray(read_image(path)), self.config)
+        except ImageError as error:
+            raise DatasetError(f"{path} cannot be read as an image: {error}", "Copy it again.") from error
 
 
 def training_order(

@@ -10,16 +10,17 @@ from __future__ import annotations
 import csv
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 from torchvision.datasets import ImageFolder
-from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from dan_model.errors import DatasetError
+from dan_model.faces import is_image_file
+from dan_model.faces.image_files import SUFFIXES
+from dan_model.learn.face_set import FaceSet
 from dan_model.weights import PRESETS
 
 FERPLUS_LABELS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
@@ -32,81 +33,6 @@ SYNONYMS = {
 }  # fmt: skip
 SPLITS = ("train", "valid", "test")
 MAJORITY, VOTES = "majority", "votes"
-
-
-@dataclass(frozen=True, eq=False)
-class FaceSet:
-    """One split of a dataset.
-
-    Attributes:
-        name: The name of the dataset and the split, for messages.
-        labels: The K class names in the order of `targets`.
-        paths: The paths of the N images.
-        targets: The part of each class in each image, (N, K), rows sum to 1; one-hot for hard labels.
-    """
-
-    name: str
-    labels: tuple[str, ...]
-    paths: tuple[Path, ...]
-    targets: Tensor
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    @property
-    def classes(self) -> Tensor:
-        """The class of each image, (N,): the one with the largest target."""
-        return self.targets.argmax(dim=1)
-
-    def in_order_of(self, labels: Sequence[str]) -> FaceSet:
-        """The same images with the targets in the class order of a network.
-
-        Raises:
-            DatasetError: The classes are not the same.
-        """
-        missing, unknown = set(labels) - set(self.labels), set(self.labels) - set(labels)
-        if missing or unknown:
-            differences = "; ".join(
-                f"only {side} has {', '.join(sorted(names))}"
-                for side, names in (("the network", missing), (self.name, unknown))
-                if names
-            )
-            raise DatasetError(
-                f"{self.name} and the network have different classes: {differences}.",
-                "Take a dataset and weights with the same classes, or evaluate with --classes common.",
-            )
-        order = [self.labels.index(label) for label in labels]
-        return replace(self, labels=tuple(labels), targets=self.targets[:, order])
-
-    def of_classes(self, labels: Sequence[str]) -> FaceSet:
-        """The images of some of the classes, with the targets in the order of `labels`; the others are left out.
-
-        Raises:
-            DatasetError: No image is left.
-        """
-        columns = [self.labels.index(label) for label in labels]
-        keep = torch.isin(self.classes, torch.tensor(columns)).nonzero()[:, 0].tolist()
-        if not keep:
-            raise DatasetError(f"{self.name} has no image of {', '.join(labels) or 'these classes'}.", "Take another.")
-        targets = self.targets[keep][:, columns]
-        paths = tuple(self.paths[i] for i in keep)
-        return FaceSet(self.name, tuple(labels), paths, targets / targets.sum(dim=1, keepdim=True))
-
-    def joined(self, other: FaceSet) -> FaceSet:
-        """These images and those of another set, with the labels in this set's order.
-
-        Raises:
-            DatasetError: The classes are not the same.
-        """
-        if set(self.labels) != set(other.labels):
-            raise DatasetError(f"{self.name} and {other.name} have different classes.", "Join parts of one dataset.")
-        other = other.in_order_of(self.labels)
-        name = self.name if other.name == self.name else f"{self.name} and {other.name}"
-        return FaceSet(name, self.labels, self.paths + other.paths, torch.cat([self.targets, other.targets]))
-
-    def every(self, step: int) -> FaceSet:
-        """Every step-th image."""
-        return replace(self, paths=self.paths[::step], targets=self.targets[::step])
 
 
 def load_faces(dataset: str, root: Path, split: str, protocol: str = MAJORITY) -> FaceSet:
@@ -138,7 +64,7 @@ def load_faces(dataset: str, root: Path, split: str, protocol: str = MAJORITY) -
 def copy_tables(root: Path, out: Path) -> None:
     """Copy all files of a dataset except its images: label tables and annotations."""
     for path in root.rglob("*"):
-        if path.is_file() and not path.name.lower().endswith(IMG_EXTENSIONS):
+        if path.is_file() and path.suffix.lower() not in SUFFIXES and not path.name.startswith("."):
             target = out / path.relative_to(root)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)
@@ -155,7 +81,7 @@ def _ferplus(root: Path, split: str, protocol: str = MAJORITY) -> FaceSet:
     folder = root / {"train": "FER2013Train", "valid": "FER2013Valid", "test": "FER2013Test"}[split]
     table = folder / "label.csv"
     _require_files([table], "FER+ has the votes there")
-    with table.open(newline="", encoding="utf-8") as file:
+    with table.open(newline="", encoding="utf-8-sig") as file:
         rows = [row for row in csv.reader(file) if row]
     try:
         numbers = [[int(v) for v in row[2:12]] for row in rows]
@@ -178,20 +104,44 @@ def _ferplus(root: Path, split: str, protocol: str = MAJORITY) -> FaceSet:
 
 
 def _rafdb(root: Path, split: str) -> FaceSet:
-    """RAF-DB: EmoLabel/list_patition_label.txt with a class from 1 to 7 a line, and the images in Image/aligned."""
+    """RAF-DB: EmoLabel/list_patition_label.txt with a class from 1 to 7 a line, and the images in Image/aligned.
+
+    Also as it is passed around: class folders 1 to 7 below train and test, perhaps in a folder DATASET.
+    """
+    root = next((one for one in (root, root / "basic", root / "DATASET") if _is_rafdb(one)), root)
+    if (root / "train").is_dir() and not (root / "EmoLabel").is_dir():
+        return _rafdb_folders(root, split)
     table = root / "EmoLabel" / "list_patition_label.txt"  # the published spelling
     _require_files([table], "RAF-DB has the labels there")
     prefix = "train" if split == "train" else "test"
     paths, classes = [], []
-    for line in table.read_text(encoding="utf-8").split("\n"):
+    for line in table.read_text(encoding="utf-8-sig").split("\n"):
         if not line.startswith(prefix):
             continue
         name, _, number = line.strip().partition(" ")
         if number not in {str(k + 1) for k in range(7)}:
             raise DatasetError(f"{table} says {line!r}.", "Labels run from 1 to 7.")
-        paths.append(root / "Image" / "aligned" / f"{Path(name).stem}_aligned.jpg")
+        paths.append(root / "Image" / "aligned" / f"{Path(name).stem.removesuffix('_aligned')}_aligned.jpg")
         classes.append(int(number) - 1)
     return _hard(f"RAF-DB {split}", RAFDB_LABELS, paths, classes, f"{table} lists it")
+
+
+def _is_rafdb(root: Path) -> bool:
+    """Whether a folder holds RAF-DB: as published, or in class folders."""
+    return (root / "EmoLabel").is_dir() or (root / "train" / "1").is_dir()
+
+
+def _rafdb_folders(root: Path, split: str) -> FaceSet:
+    """RAF-DB in folders 1 to 7, numbered as its labels are."""
+    folder = root / ("train" if split == "train" else "test")
+    paths, classes = [], []
+    for k in range(len(RAFDB_LABELS)):
+        images = _images(folder / str(k + 1))
+        if not images:
+            raise DatasetError(f"{folder / str(k + 1)} holds no images.", "RAF-DB's class folders are named 1 to 7.")
+        paths += images
+        classes += [k] * len(images)
+    return _hard(f"RAF-DB {split}", RAFDB_LABELS, paths, classes, "")
 
 
 def _affectnet(classes: int) -> Callable[[Path, str], FaceSet]:
@@ -226,16 +176,27 @@ def _affectnet(classes: int) -> Callable[[Path, str], FaceSet]:
 
 def _affectnet_raw(name: str, labels: tuple[str, ...], folder: Path) -> FaceSet:
     """AffectNet as distributed: annotations/N_exp.npy with the class of images/N.jpg."""
-    annotations = sorted((folder / "annotations").glob("*_exp.npy"))
+    annotations = sorted(path for path in (folder / "annotations").glob("*_exp.npy") if path.name[0] != ".")
     if not annotations:
         raise DatasetError(f"{folder / 'annotations'} holds no *_exp.npy.", "Copy AffectNet's annotations there.")
     paths, classes = [], []
     for annotation in annotations:
-        k = int(np.load(annotation, allow_pickle=False))
+        k = _annotated_class(annotation)
         if k < len(labels):
             paths.append(folder / "images" / f"{annotation.name.removesuffix('_exp.npy')}.jpg")
             classes.append(k)
     return _hard(name, labels, paths, classes, "it has an annotation")
+
+
+def _annotated_class(path: Path) -> int:
+    """The class in one of AffectNet's annotation files: a number, or text that is one, alone or in an array of one."""
+    try:
+        number = float(str(np.load(path, allow_pickle=False).reshape(()).item()))
+        if number != int(number) or number < 0:
+            raise ValueError(f"{number:g} is no class")
+    except (OSError, ValueError, EOFError, OverflowError) as error:
+        raise DatasetError(f"{path} holds no class: {error}.", "AffectNet's own files hold a number each.") from error
+    return int(number)
 
 
 def _sfew(root: Path, split: str) -> FaceSet:
@@ -263,10 +224,20 @@ LOADERS: Mapping[str, Callable[[Path, str], FaceSet]] = {
 """The loader of each dataset, by name; `folder` is any root/split/class/image."""
 
 
+class _VisibleFolders(ImageFolder):
+    """Class folders without hidden ones, such as `.ipynb_checkpoints`."""
+
+    def find_classes(self, directory: str | Path) -> tuple[list[str], dict[str, int]]:
+        names = [name for name in super().find_classes(directory)[0] if not name.startswith(".")]
+        if not names:
+            raise FileNotFoundError(directory)
+        return names, {name: k for k, name in enumerate(names)}
+
+
 def _class_folders(name: str, folder: Path, labels: tuple[str, ...] | None) -> FaceSet:
     """Folders by class name; the usual spellings of an expression ("Happy", "happiness") are one class."""
     try:
-        found = ImageFolder(folder, allow_empty=True)
+        found = _VisibleFolders(folder, is_valid_file=lambda path: is_image_file(Path(path)), allow_empty=True)
     except FileNotFoundError as error:
         raise DatasetError(f"{folder} has no class folders.", "Put the images of each class into its own.") from error
     names = tuple(SYNONYMS.get(folder_name.lower(), folder_name.lower()) for folder_name in found.classes)
@@ -311,7 +282,7 @@ def _names(folder: Path) -> list[str]:
 
 
 def _images(folder: Path) -> list[Path]:
-    return [folder / name for name in sorted(_names(folder)) if name.lower().endswith(IMG_EXTENSIONS)]
+    return [folder / name for name in sorted(_names(folder)) if is_image_file(Path(name))]
 
 
 def _first_folder(root: Path, names: Sequence[str], content: str) -> Path:

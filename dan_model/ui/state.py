@@ -35,6 +35,7 @@ class UploadedPhoto:
         boxes: The boxes of the faces in `reduced`.
         weights: The weights that the crops were made for.
         explained: Explanations of all faces that were made in advance; empty for a visitor's photo.
+        notes: What was odd about the file, in sentences.
     """
 
     crops: tuple[FaceCrop, ...]
@@ -43,6 +44,7 @@ class UploadedPhoto:
     boxes: tuple[np.ndarray, ...]
     weights: Weights
     explained: tuple[Explanation, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def from_crops(
@@ -52,12 +54,13 @@ class UploadedPhoto:
         whole: FaceCrop,
         weights: Weights,
         explained: Sequence[Explanation] = (),
+        notes: Sequence[str] = (),
     ) -> UploadedPhoto:
         """What is stored of a photo (H, W, 3) whose faces, and the whole of it, have been cropped."""
         reduced = reduce_photo(photo, OVERVIEW_SIDE)
         scale = reduced.shape[1] / photo.shape[1]
         boxes = tuple(crop.face.box * scale for crop in crops)
-        return cls(tuple(crops), whole, reduced, boxes, weights, tuple(explained))
+        return cls(tuple(crops), whole, reduced, boxes, weights, tuple(explained), tuple(notes))
 
     @property
     def numbers(self) -> list[str]:

@@ -14,10 +14,8 @@ def photo_status(photo: UploadedPhoto, explanation: Explanation | None = None) -
     """What a visitor should know about the faces of a photo, and about the one that is explained, as a notice."""
     count = len(photo.crops)
     if explanation is None:
-        return notice(
-            f"No face was found in this photo. Take another one, or choose “{WHOLE}” to explain all of it as a face.",
-            "warning",
-        )
+        text = f"No face was found in this photo. Take another one, or choose “{WHOLE}” to explain all of it as a face."
+        return notice(" ".join([text, *photo.notes]), "warning")
     most = "The largest" if count == MAX_FACES else ""
     texts = [] if count == 1 else [f"{most} {count} faces found, numbered by size.".strip()]
     if explanation.crop.face.score is None:
@@ -30,5 +28,6 @@ def photo_status(photo: UploadedPhoto, explanation: Explanation | None = None) -
             f"The crop has only {explanation.crop.side:.1f} pixels a side in the photo, fewer than the network's "
             "training images: read its maps with care."
         )
+    texts += photo.notes
     texts += [note] if (note := prior_note(explanation)) else []
     return notice(" ".join(texts), "warning" if explanation.crop.small else "info")

@@ -177,3 +177,49 @@ def test_some_classes_of_a_set_keep_their_images_and_the_rest_is_left_out():
     torch.testing.assert_close(found.targets, torch.tensor([[0.0, 1.0], [0.75, 0.25]]))
     with pytest.raises(DatasetError, match="no image of c"):
         replace(faces, paths=faces.paths[:2], targets=targets[:2]).of_classes(("c",))
+
+
+def test_rafdb_in_class_folders_is_read_also_one_folder_higher(tmp_path):
+    for split, count in (("train", 2), ("test", 1)):
+        for k in range(1, 8):
+            for n in range(count):
+                write_grey_image(tmp_path / "DATASET" / split / str(k) / f"{split}_{k}_{n}_aligned.jpg")
+    write_grey_image(tmp_path / "DATASET" / "train" / "1" / "._train_1_0_aligned.jpg")
+    for root in (tmp_path, tmp_path / "DATASET"):
+        faces = load_faces("rafdb", root, "train")
+        assert faces.labels[0] == "surprise"
+        assert faces.classes.tolist() == [k for k in range(7) for _ in range(2)]
+        assert len(load_faces("rafdb", root, "valid")) == 7
+
+
+def test_byte_order_marks_lose_no_line(ferplus):
+    table = ferplus / "FER2013Train" / "label.csv"
+    before = load_faces("ferplus", ferplus, "train").paths
+    table.write_bytes(b"\xef\xbb\xbf" + table.read_bytes())
+    assert load_faces("ferplus", ferplus, "train").paths == before
+
+
+@pytest.mark.parametrize(
+    "value", [np.str_("3"), np.array(["3"]), np.array(3.0), np.array([[3]]), np.int64(3)], ids=repr
+)
+def test_affectnets_annotations_are_numbers_in_any_dress(tmp_path, value):
+    for split in ("train_set", "val_set"):
+        write_grey_image(tmp_path / split / "images" / "7.jpg")
+        folder = tmp_path / split / "annotations"
+        folder.mkdir()
+        np.save(folder / "7_exp.npy", value)
+        (folder / "._7_exp.npy").write_bytes(b"companion")
+    assert load_faces("affectnet7", tmp_path, "train").classes.tolist() == [3]
+    np.save(tmp_path / "train_set" / "annotations" / "7_exp.npy", np.array([]))
+    with pytest.raises(DatasetError, match=r"7_exp\.npy holds no class"):
+        load_faces("affectnet7", tmp_path, "train")
+
+
+def test_hidden_folders_are_no_classes_and_companions_no_images(tmp_path):
+    for label in ("happy", "sad"):
+        write_grey_image(tmp_path / "train" / label / "a.png")
+        (tmp_path / "train" / label / "._a.png").write_bytes(b"companion")
+    write_grey_image(tmp_path / "train" / ".ipynb_checkpoints" / "a.png")
+    faces = load_faces("folder", tmp_path, "train")
+    assert faces.labels == ("happiness", "sadness")
+    assert len(faces) == 2
