@@ -59,6 +59,7 @@ def test_the_first_screen_shows_face_flow_answer_and_heads_without_a_pass(opened
         assert box["y"] + box["height"] <= 900
         assert box["width"] >= 220
     expect(page.locator(".dan-best")).to_contain_text("neutral")
+    expect(page.locator(".dan-example[aria-pressed=true]")).to_contain_text("Grace Hopper")  # it is an example
     assert passes == []
 
 

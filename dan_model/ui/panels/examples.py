@@ -1,4 +1,4 @@
-"""The examples: photos in rows, with what the network predicts for them where that is known."""
+"""The examples: photos in rows, with what the network predicts for them where that is known; the shown one is marked."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def strip(examples: Sequence[ExamplePhoto]) -> str:
 
 
 def _button(index: int, one: ExamplePhoto) -> str:
-    predicted = ""
+    predicted, shown = "", "true" if index == 0 and one.state is not None else "false"
     if one.state is not None:
         prediction = one.state.explanation.prediction
         share = percent(float(prediction.probabilities[prediction.index]))
@@ -39,6 +39,7 @@ def _button(index: int, one: ExamplePhoto) -> str:
         kind = ' class="dan-other"' if other else ""
         predicted = f"<small{kind}>{'read as ' if other else ''}{escape(prediction.label)} {escape(share)}</small>"
     return (
-        f'<button type="button" class="dan-example" data-index="{index}">{picture(one.thumbnail, "")}'
+        f'<button type="button" class="dan-example" data-index="{index}" aria-pressed="{shown}">'
+        f"{picture(one.thumbnail, '')}"
         f"<span>{escape(one.example.caption)}{predicted}</span></button>"
     )
