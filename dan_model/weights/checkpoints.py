@@ -121,9 +121,9 @@ def load_backbone(model: DAN, source: str | Path) -> None:
     given = read_backbone(path) if path.is_file() else load_checkpoint(source).model.features.state_dict()
     own = model.features.state_dict()
     counters = {key: value for key, value in own.items() if key.endswith("num_batches_tracked")}  # old files have none
-    state = {**counters, **_as_float32(given, str(source))}
-    _check_tensors(state, own, f"{source} holds no ResNet-18", "Give one of DAN or of torchvision.")
-    model.features.load_state_dict(state)
+    state = {**counters, **given}
+    complaint, remedy = f"{source} holds no ResNet-18", "Give one of DAN or of torchvision."
+    model.features.load_state_dict(_checked(state, own, str(source), complaint, remedy))
 
 
 def load_or_embedded(source: str | Path | None = None, preset: str | None = None) -> Checkpoint:
@@ -173,17 +173,14 @@ def build(config: ModelConfig, state: Mapping[str, Tensor], where: str) -> DAN:
     Raises:
         CheckpointError: A tensor is missing, unknown, of another shape or not finite.
     """
-    state = _as_float32(state, where)
     if "fc.weight" in state and count_classes(state) != len(config.labels):
         raise CheckpointError(
             f"{where} has {count_classes(state)} classes, its config {len(config.labels)} labels.",
             "Give the config that belongs to these weights.",
         )
     model = DAN(config.labels, config.num_heads, config.preprocess, config.provenance, config.class_prior)
-    _check_tensors(
-        state, model.state_dict(), f"{where} does not fit the network", "Give the weights that belong to its config."
-    )
-    model.load_state_dict(state, strict=True)
+    complaint, remedy = f"{where} does not fit the network", "Give the weights that belong to its config."
+    model.load_state_dict(_checked(state, model.state_dict(), where, complaint, remedy), strict=True)
     return model.eval()
 
 
@@ -239,37 +236,41 @@ def _read_config(path: Path, where: str) -> ModelConfig:
         ) from error
 
 
-def _as_float32(state: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
-    """The tensors with all float types as float32; integers stay. Sparse, complex and meta tensors are refused."""
-    refused = [
-        key for key, value in state.items() if value.layout != torch.strided or value.is_meta or value.is_complex()
+def _checked(
+    state: Mapping[str, Tensor], expected: Mapping[str, Tensor], where: str, complaint: str, remedy: str
+) -> dict[str, Tensor]:
+    """The tensors with all float types as float32; integers stay.
+
+    Kinds, names and shapes are checked before any number: a small file may hold a tensor that grows to gigabytes.
+
+    Raises:
+        CheckpointError: It lists the tensors that are of another kind or shape than `expected`, missing, unknown, or
+            hold numbers that cannot be a network's.
+    """
+    odd = [
+        key
+        for key, value in state.items()
+        if value.is_meta or value.is_nested or value.is_quantized or value.is_complex() or value.layout != torch.strided
     ]
-    if refused:
+    if odd:
         raise CheckpointError(
-            f"{where} holds tensors that are not plain numbers: {_shortened(refused)}.", "Save them as dense tensors."
+            f"{where} holds tensors that are not plain numbers: {_shortened(odd)}.", "Save them as dense tensors."
         )
-    return {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
-
-
-def _check_tensors(state: Mapping[str, Tensor], expected: Mapping[str, Tensor], complaint: str, remedy: str) -> None:
-    """Raise a CheckpointError that lists all tensors of `state` that do not fit `expected`."""
-    missing = sorted(set(expected) - set(state))
-    unknown = sorted(set(state) - set(expected))
-    shared = sorted(set(expected) & set(state))
     shapes = [
         f"{key} {tuple(state[key].shape)} instead of {tuple(expected[key].shape)}"
-        for key in shared
+        for key in sorted(set(expected) & set(state))
         if state[key].shape != expected[key].shape
     ]
-    not_finite = [key for key in shared if not torch.isfinite(state[key]).all()]
-    negative = [key for key in shared if key.endswith("running_var") and (state[key] < 0).any()]
-    problems = {
-        "missing": missing,
-        "unknown": unknown,
-        "of another shape": shapes,
-        "not finite": not_finite,
-        "negative": negative,
-    }
+    missing, unknown = sorted(set(expected) - set(state)), sorted(set(state) - set(expected))
+    _refuse({"missing": missing, "unknown": unknown, "of another shape": shapes}, complaint, remedy)
+    plain = {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
+    negative = [key for key, value in plain.items() if key.endswith("running_var") and (value < 0).any()]
+    not_finite = [key for key, value in plain.items() if not torch.isfinite(value).all()]
+    _refuse({"not finite": sorted(not_finite), "negative": sorted(negative)}, complaint, remedy)
+    return plain
+
+
+def _refuse(problems: Mapping[str, list[str]], complaint: str, remedy: str) -> None:
     if any(problems.values()):
         details = "; ".join(f"{problem}: {_shortened(names)}" for problem, names in problems.items() if names)
         raise CheckpointError(f"{complaint} ({details}).", remedy)
