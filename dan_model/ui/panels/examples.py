@@ -1,4 +1,4 @@
-"""The examples: photos in rows, with what the network predicts for them where that is known; the shown one is marked."""
+"""The examples: photos in rows, with what the network predicts for them; the one that is shown is marked."""
 
 from __future__ import annotations
 
