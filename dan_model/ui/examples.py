@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -60,4 +60,4 @@ def _load(example: Example, explainer: Explainer, weights: str) -> ExamplePhoto:
         return ExamplePhoto(example, None, thumbnail)
     crops, whole = [e.crop for e in explained], explainer.crop(photo, whole_image(photo))
     stored = UploadedPhoto.from_crops(photo, crops, whole, FIRST_WEIGHTS, explained)
-    return ExamplePhoto(example, stored, thumbnail)
+    return ExamplePhoto(example, replace(stored, example=example.photo), thumbnail)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -14,6 +15,7 @@ from dan_model.ui.state import FIRST_WEIGHTS, SMOOTH, THIS_FACE, KeptFace, PageS
 
 CACHE_BYTES = 24_000_000  # of attributions, for each session: about 100
 IDLE_SECONDS = 900.0  # after which a session is deleted
+REMEMBERED = 10_000  # sessions that ended: their pages begin empty when they come back
 
 
 @dataclass(eq=False)
@@ -147,6 +149,7 @@ class SessionStore:
 
     def __init__(self, start: Callable[[], Session] = Session, clock: Callable[[], float] = time.monotonic) -> None:
         self._sessions: dict[str, Session] = {}
+        self._ended: deque[str] = deque(maxlen=REMEMBERED)
         self.start, self._clock = start, clock
 
     def __len__(self) -> int:
@@ -158,7 +161,10 @@ class SessionStore:
         for other, session in list(self._sessions.items()):
             if now - session.last_seen > IDLE_SECONDS:
                 self.end(other)
-        session = self._sessions.setdefault(session_hash or "", self.start())
+        key = session_hash or ""
+        if key not in self._sessions:  # a page that comes back after its session ended shows a photo that is gone
+            self._sessions[key] = Session() if key in self._ended else self.start()
+        session = self._sessions[key]
         session.last_seen = now
         return session
 
@@ -171,3 +177,4 @@ class SessionStore:
         session = self._sessions.pop(session_hash or "", None)
         if session is not None:
             session.stop()
+            self._ended.append(session_hash or "")

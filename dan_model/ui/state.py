@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from torch import Tensor
@@ -36,6 +37,7 @@ class UploadedPhoto:
         weights: The weights that the crops were made for.
         explained: Explanations of all faces that were made in advance; empty for a visitor's photo.
         notes: What was odd about the file, in sentences.
+        example: The file of an example; None for a visitor's photo, whose file is not kept.
     """
 
     crops: tuple[FaceCrop, ...]
@@ -45,6 +47,7 @@ class UploadedPhoto:
     weights: Weights
     explained: tuple[Explanation, ...] = ()
     notes: tuple[str, ...] = ()
+    example: Path | None = None
 
     @classmethod
     def from_crops(

@@ -53,6 +53,17 @@ def test_the_page_opens_explained_and_every_example_is_shown_without_a_pass(buil
     assert passes != []
 
 
+def test_an_example_stays_when_another_model_is_loaded_and_a_removed_photo_does_not(build_page):
+    """The event of the model loads the photo again; the upload is empty while an example is shown."""
+    page = build_page(examples=EXAMPLES)
+    page.choose_example(1)
+    again = list(page.handlers["on_photo"](None, page.visitor))[-1]
+    assert again[1].value == "1"
+    page.upload("hopper.jpg")
+    removed = list(page.handlers["on_photo"](None, page.visitor))[-1]
+    assert removed[1].value is None
+
+
 def test_an_example_without_an_explanation_for_these_weights_is_loaded_as_a_photo(small_explainer):
     examples = load_examples(EXAMPLES, small_explainer)  # faces of another size
     assert [one.photo for one in examples] == [None] * len(examples)

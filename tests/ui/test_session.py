@@ -67,6 +67,16 @@ def test_sessions_end_when_the_visitor_leaves_or_is_inactive():
     assert len(store) == 0
 
 
+def test_a_page_that_comes_back_after_its_session_ended_begins_empty():
+    """It shows a photo that is gone: it must not be taken for a new page, which begins with the example."""
+    now, example = [0.0], PageState(None)
+    store = SessionStore(lambda: Session(state=example), clock=lambda: now[0])
+    assert store.get("a").state is example
+    now[0] = IDLE_SECONDS * 2
+    assert store.get("b").state is example
+    assert store.get("a").state is None
+
+
 def test_how_maps_are_drawn_is_stored_by_name():
     session = Session()
     session.set_drawing(NATIVE, False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +111,9 @@ def load_events(
     fresh = [value for _, value in defaults]
     unchanged = [gr.skip() for _ in defaults]
 
-    def load(path: str | None, stored: UploadedPhoto | None, request: gr.Request) -> Iterator[list[Any]]:
+    def load(
+        path: str | None, request: gr.Request, example: Path | None = None, stored: UploadedPhoto | None = None
+    ) -> Iterator[list[Any]]:
         session = context.session(request)
         token = session.begin_photo()
         if path is None:
@@ -121,7 +123,8 @@ def load_events(
         if stored is None or session.weights != stored.weights:
             yield [*hidden, *fresh, *results.blank(html.notice("Looking for faces …", "running"))]
             try:
-                stored = load_photo(context.weights.get(*session.weights).explainer, path, session.weights)
+                loaded = load_photo(context.weights.get(*session.weights).explainer, path, session.weights)
+                stored = replace(loaded, example=example)
             except DanError as error:
                 if token.finish(None):
                     yield [*hidden, *fresh, *results.blank(html.notice(str(error), "warning"))]
@@ -139,14 +142,18 @@ def load_events(
 
     @shown_as_error
     def on_photo(path: str | None, request: gr.Request) -> Iterator[list[Any]]:
-        yield from load(path, None, request)
+        shown = context.session(request).photo
+        if path is None and shown is not None and shown.example is not None:  # with other weights
+            yield from load(str(shown.example), request, shown.example, shown)
+        else:
+            yield from load(path, request)
 
     @shown_as_error
     def on_example(event: gr.SelectData, request: gr.Request) -> Iterator[list[Any]]:
         if not isinstance(event.index, int) or not 0 <= event.index < len(examples):
             raise gr.Error("There is no such example.", print_exception=False)
         one = examples[event.index]
-        for values in load(str(one.example.photo), one.photo, request):
+        for values in load(str(one.example.photo), request, one.example.photo, one.photo):
             yield [None, *values]
 
     outputs = [panel.overview, panel.face, *(component for component, _ in defaults), *results.components]
