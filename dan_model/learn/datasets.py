@@ -109,7 +109,7 @@ def _rafdb(root: Path, split: str) -> FaceSet:
     Also as it is passed around: class folders 1 to 7 below train and test, perhaps in a folder DATASET.
     """
     root = next((one for one in (root, root / "basic", root / "DATASET") if _is_rafdb(one)), root)
-    if (root / "train").is_dir() and not (root / "EmoLabel").is_dir():
+    if (root / "train" / "1").is_dir():
         return _rafdb_folders(root, split)
     table = root / "EmoLabel" / "list_patition_label.txt"  # the published spelling
     _require_files([table], "RAF-DB has the labels there")

@@ -164,7 +164,7 @@ def _input(layout: Layout, pictures: _Pictures) -> str:
     )
     features = (
         f'{sheets}<g class="dan-grid">{grid}</g>'
-        f'<text x="{fx + fside / 2:g}" y="{fy + fside + 18:g}">features</text>'
+        f'<text x="{fx + fside / 2:g}" y="{fy + fside + 18:g}">features</text> '
         f'<text class="dan-small" x="{fx + fside / 2:g}" y="{fy + fside + 35:g}">512 × 7 × 7</text>'
     )
     middle = y + side / 2
@@ -174,8 +174,8 @@ def _input(layout: Layout, pictures: _Pictures) -> str:
     else:
         arrows += _arrow(fx + fside / 2, fy + fside + 44, fx + fside / 2, layout.first[1] - 8)
     return (
-        f"{arrows}{_part('face', 'Heads', 'The face, as the network sees it', face, pictures.links)}"
-        f"{_part('features', 'Classes', 'Features, 512 channels of 7 by 7 cells', features, pictures.links)}"
+        f"{arrows}{_part('face', 'Heads', 'face, as the network sees it', face, pictures.links)}"
+        f"{_part('features', 'Classes', 'features 512 × 7 × 7', features, pictures.links)}"
     )
 
 
@@ -206,7 +206,7 @@ def _head(layout: Layout, head: int, contribution: float, pictures: _Pictures) -
             f'<text x="{x + side / 2:g}" y="{y + side + 35:g}">{number}</text>'
         )
     content = f"{_image(pictures.heads[head], x + 2, y + 2, side - 4)}{frame}{text}"
-    label = f"Head {head + 1}, contribution {signed(contribution)}"
+    label = f"Head {head + 1} {signed(contribution)}, its contribution"
     group = _part("head", "Heads", label, content, pictures.links, head)
     return f'<g style="--head: {head_colour(head)}">{group}</g>'
 
@@ -261,7 +261,7 @@ def _fusion(layout: Layout, e: Explanation, pictures: _Pictures) -> str:
         f'<tspan class="dan-total">{signed(total)}</tspan></text>'
     )
     content = f"{_image(pictures.fusion, x, y, side)}{text}"
-    label = f"Fusion, sum of the contributions {signed(total)} {e.score.unit}"
+    label = f"fusion {signed(total)} {e.score.unit}, the sum of the contributions"
     return _part("fusion", "Fusion", label, content, pictures.links)
 
 

@@ -62,7 +62,11 @@ const follow = (detail) => {
   element.querySelectorAll(".dan-contribution").forEach((text) => {
     text.textContent = signed(contributions[Number(text.dataset.head)]);
   });
-  element.querySelectorAll(".dan-part-head").forEach((part) => part.classList.toggle("dan-is-off", off.includes(Number(part.dataset.head))));
+  element.querySelectorAll(".dan-part-head").forEach((part) => {
+    const h = Number(part.dataset.head);
+    part.classList.toggle("dan-is-off", off.includes(h));
+    part.setAttribute("aria-label", part.getAttribute("aria-label").replace(/^Head \d+ \S+,/, `Head ${h + 1} ${signed(contributions[h])},`));
+  });
   element.querySelectorAll(".dan-total").forEach((text) => (text.textContent = signed(total)));
   element.querySelectorAll(".dan-predicted").forEach((text) => (text.textContent = face.labels[winner]));
   element.querySelectorAll(".dan-probability").forEach((text) => (text.textContent = percent(now.probabilities[winner])));
