@@ -10,9 +10,3 @@ element.addEventListener("click", (event) => {
 });
 document.addEventListener("change", (event) => event.target.closest?.("#dan-upload") && mark(null));
 document.addEventListener("click", (event) => event.target.closest?.("#dan-upload [aria-label='capture photo']") && mark(null));
-
-// Gradio names the upload box otherwise than the box says: who speaks to the computer must be able to say what is seen.
-const upload = document.getElementById("dan-upload");
-const name = () => upload.querySelector(".upload-container[aria-label]")?.removeAttribute("aria-label");
-new MutationObserver(name).observe(upload, { childList: true, subtree: true });
-name();
