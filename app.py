@@ -16,7 +16,6 @@ import gradio as gr
 import spaces  # before torch uses an accelerator
 
 from dan_model.devices import choose_device
-from dan_model.explain import Explainer
 from dan_model.faces import FaceDetector
 from dan_model.ui.page import build
 from dan_model.ui.theme import launch_settings
@@ -31,11 +30,12 @@ def main() -> None:
     """Build and launch the page."""
     gr.set_static_paths([EXAMPLES])
     checkpoint = load_or_embedded(os.environ.get("DAN_WEIGHTS"), os.environ.get("DAN_PRESET") or None)
-    explainer = Explainer.from_checkpoint(
-        checkpoint, choose_device(os.environ.get("DAN_DEVICE", "auto")), FaceDetector(), cache_bytes=0
+    lent = spaces.config.Config.zero_gpu
+    first = LoadedWeights.place(
+        checkpoint, choose_device(os.environ.get("DAN_DEVICE", "auto")), FaceDetector(), lent=bool(lent)
     )
-    weights = WeightsCache(LoadedWeights(checkpoint, explainer), paths_allowed="SPACE_ID" not in os.environ)
-    page = build(weights, EXAMPLES, spaces.GPU(duration=GPU_SECONDS) if spaces.config.Config.zero_gpu else None)
+    weights = WeightsCache(first, paths_allowed="SPACE_ID" not in os.environ)
+    page = build(weights, EXAMPLES, spaces.GPU(duration=GPU_SECONDS) if lent else None)
     page.queue(max_size=64).launch(inbrowser=os.environ.get("DAN_OPEN_BROWSER") == "1", **launch_settings())
 
 

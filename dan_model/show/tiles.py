@@ -55,6 +55,8 @@ class Tile:
         cell_unit: Of `values`.
         group: The label of the tiles that share one scale; empty for a tile with a scale of its own.
         colour: The head's colour, or None.
+        drawn: The map as it is drawn, (h, w), at whatever resolution it has; None for the face itself.
+        by_region: Whether the map is constant on each region, and is never smoothed.
     """
 
     title: str
@@ -66,6 +68,8 @@ class Tile:
     cell_unit: str = ""
     group: str = ""
     colour: str | None = None
+    drawn: Tensor | None = None
+    by_region: bool = False
 
 
 def all_tiles(explanation: Explanation, smooth: bool = True, shared: bool = True) -> list[Tile]:
@@ -134,6 +138,7 @@ def _head_tile(
         cell_unit=unit,
         group=group,
         colour=head_colour(head),
+        drawn=cells,
     )
 
 
@@ -149,6 +154,7 @@ def fusion_tile(explanation: Explanation, smooth: bool) -> Tile:
         unit=f"{score.unit} per cell",
         values=cells.numpy(),
         cell_unit=score.unit,
+        drawn=cells,
     )
 
 
@@ -190,6 +196,8 @@ def attribution_tile(explanation: Explanation, attribution: Attribution, smooth:
         unit=attribution.unit,
         values=per_cell.numpy(),
         cell_unit=cell_unit,
+        drawn=drawn,
+        by_region=attribution.by_region is not None,
     )
 
 
@@ -197,6 +205,12 @@ def overlay(crop: FaceCrop, values: Tensor, scale: Scale, smooth: bool, side: in
     """A map over its face: (side, side, 3) uint8. The map covers exactly the crop, at whatever resolution it has."""
     face = np.asarray(Image.fromarray(crop.pixels).convert("L").resize((side, side), Image.Resampling.LANCZOS)) / 255
     return _blend(face, _enlarge(values, side, smooth), scale)
+
+
+def layer(values: Tensor, scale: Scale, smooth: bool, side: int = TILE_SIDE) -> np.ndarray:
+    """A map alone, (side, side, 4) uint8 RGBA: laid over the grey face, it looks like `overlay`."""
+    colours, opacity = _colours(_enlarge(values, side, smooth), scale)
+    return np.rint(np.concatenate([colours, opacity[..., None]], axis=-1) * 255).astype(np.uint8)
 
 
 def on_photo(photo: np.ndarray, crop: FaceCrop, values: Tensor, scale: Scale, smooth: bool) -> np.ndarray:
@@ -233,14 +247,18 @@ def percent(probability: float) -> str:
 
 
 def _blend(face: np.ndarray, values: np.ndarray, scale: Scale) -> np.ndarray:
-    """Colours over a grey face in [0, 1]: the further from zero, the stronger the colour and the fainter the face."""
+    """Colours over a grey face in [0, 1]."""
+    colours, opacity = _colours(values, scale)
+    mixed = face[..., None] * (1 - opacity[..., None]) + colours * opacity[..., None]
+    return np.rint(mixed * 255).astype(np.uint8)
+
+
+def _colours(values: np.ndarray, scale: Scale) -> tuple[np.ndarray, np.ndarray]:
+    """Colour (…, 3) and opacity in [0, 1]: the further from zero, the stronger the colour and the fainter the face."""
     strength = np.clip(values / scale.limit, -1 if scale.signed else 0, 1)
     if scale.signed:
-        colours, opacity = colormaps[DIVERGING]((strength + 1) / 2), 0.05 + 0.7 * np.abs(strength) ** 0.7
-    else:
-        colours, opacity = colormaps[SEQUENTIAL](strength), 0.35 + 0.4 * strength
-    mixed = face[..., None] * (1 - opacity[..., None]) + colours[..., :3] * opacity[..., None]
-    return np.rint(mixed * 255).astype(np.uint8)
+        return colormaps[DIVERGING]((strength + 1) / 2)[..., :3], 0.05 + 0.7 * np.abs(strength) ** 0.7
+    return colormaps[SEQUENTIAL](strength)[..., :3], 0.35 + 0.4 * strength
 
 
 def _enlarge(values: Tensor, side: int, smooth: bool) -> np.ndarray:

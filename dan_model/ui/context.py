@@ -8,7 +8,9 @@ from typing import Any
 
 import gradio as gr
 
+from dan_model.explain import Explainer
 from dan_model.ui.session import Session, SessionStore
+from dan_model.ui.state import FIRST_WEIGHTS
 from dan_model.ui.weights_cache import WeightsCache
 
 REQUESTS_AT_ONCE = (
@@ -42,6 +44,15 @@ class PageContext:
     def session(self, request: gr.Request) -> Session:
         """The session of the visitor who sent a request."""
         return self.sessions.get(request.session_hash)
+
+    def session_of(self, key: object) -> Session:
+        """The session with a key; as the page opens where there is none, for a page that has not been used yet."""
+        return (self.sessions.find(key) if isinstance(key, str) else None) or self.sessions.start()
+
+    def explainer_here(self, session: Session) -> Explainer:
+        """The explainer of what a session shows, for work that is no event and runs in this process."""
+        chosen = FIRST_WEIGHTS if session.photo is None else session.photo.weights
+        return self.weights.get(*chosen).here
 
     def begin_request(self, request: gr.Request) -> None:
         """End the request before at once, not only when the new one leaves the queue."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Sequence
 from html import escape
 
@@ -15,6 +16,10 @@ from dan_model.show.svg import inline_svg
 from dan_model.show.tiles import Scale, overlay
 
 SMALL_SIDE = 112  # pixels of a small map
+SAVE = (  # `assets/save.js` saves the figure before it
+    '<span class="dan-save-row">Save: <button type="button" class="dan-save" data-kind="png">PNG</button> '
+    '<button type="button" class="dan-save" data-kind="svg">SVG</button></span>'
+)
 
 
 def notice(text: str, kind: str = "info") -> str:
@@ -30,6 +35,11 @@ def sentence(text: str) -> str:
 def picture(pixels: np.ndarray, alt: str, css_class: str = "") -> str:
     """An image with its PNG inside, so that nothing is written to disk."""
     return f'<img class="{css_class}" src="{picture_address(pixels)}" alt="{escape(alt, quote=True)}">'
+
+
+def packed(values: Tensor) -> str:
+    """Numbers as the bytes of little-endian float64, in base64, for the page's scripts."""
+    return base64.b64encode(values.contiguous().numpy().astype("<f8").tobytes()).decode()
 
 
 def small_map(crop: FaceCrop, values: Tensor, scale: Scale, alt: str) -> str:
@@ -48,7 +58,7 @@ def _figure_view(view: FigureView) -> str:
     drawn = ""
     if view.figure is not None:
         figure = inline_svg(view.figure, f"{view.title} {view.sentence}")
-        drawn = f'<div class="dan-scroll" tabindex="0" role="region" aria-label="{title}">{figure}</div>'
+        drawn = f'<div class="dan-scroll" tabindex="0" role="region" aria-label="{title}">{figure}</div>{SAVE}'
     return (
         f'<section class="dan-view" id="dan-view-{view.name}"><h3>{title}</h3>'
         f'<p class="{kind}">{escape(view.sentence)}</p>{drawn}{note}</section>'

@@ -16,6 +16,7 @@ from dan_model.ui.panels import (
     attributions,
     bench,
     classes,
+    cover,
     download,
     faithfulness,
     flow,
@@ -33,7 +34,7 @@ from dan_model.ui.session import Session, SessionStore
 from dan_model.ui.theme import KEEP_FILES, asset
 from dan_model.ui.weights_cache import WeightsCache
 
-DRAWN_LATER = frozenset((fusion.NAME, attributions.NAME, classes.NAME))  # when their tab is opened
+DRAWN_LATER = frozenset((fusion.NAME, cover.NAME, attributions.NAME, classes.NAME))  # when their tab is opened
 
 
 def build(weights: WeightsCache, folder: Path | None = None, gpu: Callable[[Any], Any] | None = None) -> gr.Blocks:
@@ -65,15 +66,17 @@ def build(weights: WeightsCache, folder: Path | None = None, gpu: Callable[[Any]
             sentence = prediction.summary_sentence()
             download.component(context)
         with gr.Column(elem_id="dan-tiles"):
-            heads_row = tiles.heads_part()
+            heads_row = tiles.heads_part(context)
             request_panel = request.components(first.explainer)
-            attributions_row = tiles.attributions_part()
+            attributions_row = tiles.attributions_part(context)
         with gr.Tabs(elem_id="dan-tabs", overflow_behavior="wrap"):
             with gr.Tab(heads.NAME) as heads_tab:
                 heads_figures = heads.tab()
             with gr.Tab(fusion.NAME) as fusion_tab:
                 bench_part = bench.part()
                 fusion_panel = fusion.components()
+            with gr.Tab(cover.NAME) as cover_tab:
+                cover_panel = cover.tab(context)
             with gr.Tab(attributions.NAME) as attributions_tab:
                 attribution_cards = attributions.tab()
             with gr.Tab(faithfulness.NAME):
@@ -90,6 +93,7 @@ def build(weights: WeightsCache, folder: Path | None = None, gpu: Callable[[Any]
         opened = {
             heads_figures: heads_tab,
             fusion_panel.figures: fusion_tab,
+            cover_panel: cover_tab,
             attribution_cards: attributions_tab,
             class_figures: classes_tab,
         }

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import torch
 
 from dan_model.errors import ArgumentError
 from dan_model.explain import Explainer
+from dan_model.faces import FaceDetector
 from dan_model.weights import Checkpoint, HubAddress, load_checkpoint
 
 MAX_SETS = 3  # besides the first; about 80 MB each
@@ -16,10 +20,33 @@ MAX_SETS = 3  # besides the first; about 80 MB each
 
 @dataclass(frozen=True, eq=False)
 class LoadedWeights:
-    """A checkpoint and its explainer."""
+    """A checkpoint and its explainer.
+
+    Attributes:
+        checkpoint: The network and where it came from.
+        explainer: On the device that explains.
+        on_cpu: A copy on the CPU where the device is only lent for events; None: the explainer runs everything.
+    """
 
     checkpoint: Checkpoint
     explainer: Explainer
+    on_cpu: Explainer | None = None
+
+    @classmethod
+    def place(
+        cls, checkpoint: Checkpoint, device: torch.device, detector: FaceDetector | None, lent: bool
+    ) -> LoadedWeights:
+        """Put a loaded checkpoint on a device, which is `lent` or one's own."""
+        on_cpu = None
+        if lent:  # copied before the network moves: a lent device cannot be read from outside of events
+            copied = replace(checkpoint, model=copy.deepcopy(checkpoint.model))
+            on_cpu = Explainer.from_checkpoint(copied, torch.device("cpu"), detector, cache_bytes=0)
+        return cls(checkpoint, Explainer.from_checkpoint(checkpoint, device, detector, cache_bytes=0), on_cpu)
+
+    @property
+    def here(self) -> Explainer:
+        """The explainer for work that is no event."""
+        return self.on_cpu or self.explainer
 
 
 class WeightsCache:
@@ -60,10 +87,9 @@ class WeightsCache:
             loaded = self._sets.get(key)
         if loaded is None:  # outside the lock, so that others are served meanwhile
             checkpoint = self._load(source, preset)
-            explainer = Explainer.from_checkpoint(
-                checkpoint, self.first.explainer.device, self.first.explainer.detector, cache_bytes=0
-            )
-            loaded = LoadedWeights(checkpoint, explainer)
+            first = self.first
+            device, detector = first.explainer.device, first.explainer.detector
+            loaded = LoadedWeights.place(checkpoint, device, detector, lent=first.on_cpu is not None)
         with self._lock:
             loaded = self._sets.setdefault(key, loaded)
             self._sets.move_to_end(key)

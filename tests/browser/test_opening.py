@@ -6,15 +6,22 @@ import io
 import json
 import zipfile
 from collections.abc import Iterator
+from urllib.parse import parse_qs, urlsplit
+from xml.etree import ElementTree
 
 import gradio as gr
 import pytest
+from PIL import Image
 from playwright.sync_api import expect
 
+from dan_model.explain.cover import Cover, explain_covered
 from dan_model.explain.fusion import ablate
+from dan_model.explain.regions import REGIONS
 from dan_model.show.report import numbers
+from dan_model.show.sentences import signed
 from dan_model.show.tiles import percent
 from dan_model.ui.page import build
+from dan_model.ui.panels.cover import CELLS
 from dan_model.ui.theme import launch_settings
 from dan_model.ui.weights_cache import LoadedWeights, WeightsCache
 from dan_model.weights import load_checkpoint
@@ -100,6 +107,84 @@ def test_pointing_at_a_head_leaves_only_what_belongs_to_it(opened):
     expect(faded).to_have_text(["Head 1", "Head 2", "Head 4"])
     page.locator("#dan-sentence").hover()
     expect(faded).to_have_count(0)
+
+
+def test_an_enlarged_map_lies_over_its_face_and_says_what_it_promises(opened, explainer):
+    page, passes = opened
+    page.locator("#dan-heads-row .dan-zoom").nth(1).click()
+    dialog = page.locator("#dan-enlarged")
+    expect(dialog.locator(".dan-promise")).to_contain_text("weighs the features")
+    # The slider fades the map; both pictures are square and lie side by side.
+    over = dialog.locator(".dan-over")
+    face, under = dialog.locator(".dan-plain-face img").bounding_box(), dialog.locator(".dan-under").bounding_box()
+    assert over.bounding_box() == under
+    assert under["width"] == pytest.approx(under["height"], abs=1)
+    assert face["x"] + face["width"] < under["x"]
+    dialog.locator(".dan-opacity").focus()
+    page.keyboard.press("Home")
+    assert over.evaluate("one => one.style.opacity") == "0"
+    smooth = over.get_attribute("src")
+    dialog.locator(".dan-native").check()
+    assert over.get_attribute("src") != smooth
+    # Its regions are the library's.
+    e = explainer.explain(EXAMPLES / "hopper.jpg")
+    shares = sorted(e.regions.shares(e.heads.spatial[1]).tolist(), reverse=True)
+    assert dialog.locator(".dan-region-shares td:last-child").all_inner_texts() == [percent(s) for s in shares]
+    # Pictures and vectors of it, and of a figure.
+    with page.expect_download() as download:
+        dialog.locator('.dan-save[data-kind="png"]').click()
+    with Image.open(download.value.path()) as saved:
+        assert saved.width == 2 * 480
+    page.keyboard.press("Escape")
+    with page.expect_download() as download:
+        page.locator('.dan-view .dan-save[data-kind="svg"]:visible').first.click()
+    assert ElementTree.parse(download.value.path()).getroot().tag.endswith("svg")
+    assert len(passes) == 1  # of this test's own explanation
+
+
+def test_covered_regions_change_prediction_maps_flow_and_table(opened, explainer):
+    page, passes = opened
+    page.get_by_role("tab", name="Cover").click()
+    page.locator(".dan-cover-region", has_text="mouth").click()
+    expect(page.locator(".dan-flow-caption")).to_contain_text("Mouth covered")
+    assert len(passes) == 1
+    # What is shown is the library's.
+    e = explainer.explain(EXAMPLES / "hopper.jpg")
+    step = e.regions.map.shape[0] // CELLS
+    cells = e.regions.map[step // 2 :: step, step // 2 :: step] == REGIONS.index("mouth")
+    covered = explain_covered(explainer, e, Cover(cells.numpy()))
+    expected = [percent(p) for p in covered.prediction.probabilities.tolist()]
+    assert page.locator("#dan-probabilities .dan-class > :last-child").all_inner_texts() == expected
+    tables = page.locator(".dan-cover-table")
+    assert tables.nth(0).locator("td:last-child").all_inner_texts() == expected
+    contributions = [signed(one) for one in covered.fusion.ledger[:, e.target]]
+    assert tables.nth(1).locator("td:last-child").all_inner_texts()[1:] == contributions
+    assert page.locator(".dan-flow-wide .dan-contribution").all_text_contents() == contributions
+    # Painted on, then undone step by step; the flow picture's Undo uncovers the face as well.
+    box = page.locator(".dan-cover canvas").bounding_box()
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 8)
+    expect(page.locator(".dan-flow-caption")).to_contain_text("Part of the face covered")
+    page.locator(".dan-cover-undo").click()
+    expect(page.locator(".dan-flow-caption")).to_contain_text("Mouth covered")
+    page.locator(".dan-flow-caption button").click()
+    expect(page.locator(".dan-cover-result")).to_contain_text("Nothing is covered")
+    expect(page.locator("#dan-probabilities .dan-best")).to_contain_text("92.9")
+
+
+def test_a_link_restores_example_face_class_tab_and_heads(browser, shipped, explainer):
+    context = browser.new_context(permissions=["clipboard-read", "clipboard-write"])
+    page = context.new_page()
+    page.goto(f"{shipped}/?example=two_faces&face=2&class=anger&tab=Fusion&off=1,3&alpha=1.5&head=Head+9")
+    expect(page.locator(".dan-flow-caption")).to_contain_text("Head 1, Head 3 off, α = 1.50")
+    expect(page.locator(".dan-class.dan-explained").first).to_contain_text("anger")
+    expect(page.locator("#dan-ledger")).to_be_visible()
+    assert page.locator("#dan-face input:checked").get_attribute("value") == "2"
+    page.locator(".dan-copy-link").click()
+    expect(page.locator("#dan-download")).to_contain_text("Link copied.")
+    copied = parse_qs(urlsplit(page.evaluate("navigator.clipboard.readText()")).query)
+    wanted = {"example": ["two_faces"], "face": ["2"], "class": ["anger"], "tab": ["Fusion"]}
+    assert copied == {**wanted, "off": ["1,3"], "alpha": ["1.5"]}
+    context.close()
 
 
 def test_everything_of_the_face_can_be_downloaded(opened, explainer):

@@ -103,13 +103,13 @@ def test_tiles_enlarge_by_click_and_keyboard_and_values_are_read_by_pointing(pag
     dialog = page.locator("#dan-enlarged")
     expect(dialog).to_be_visible()
     expect(dialog).to_contain_text("Head 1")
-    assert dialog.locator("img").first.bounding_box()["width"] > 2 * tile.bounding_box()["width"]
+    assert dialog.locator(".dan-layers").bounding_box()["width"] > 1.5 * tile.bounding_box()["width"]
     page.keyboard.press("ArrowRight")
     expect(dialog).to_contain_text("Head 2")
     dialog.locator("summary").focus()
     page.keyboard.press("Enter")
     values = json.loads(page.locator("#dan-tiles .dan-tile").nth(1).get_attribute("data-values"))
-    assert dialog.locator("td").all_inner_texts() == [value for row in values for value in row]
+    assert dialog.locator(".dan-enlarged-values td").all_inner_texts() == [value for row in values for value in row]
     page.keyboard.press("Escape")
     expect(dialog).not_to_be_visible()
     tile.locator(".dan-zoom").focus()

@@ -39,8 +39,8 @@ class BuiltPage:
     def upload(self, name: str) -> None:
         list(self.handlers["on_photo"](str(EXAMPLES / name), self.visitor))
 
-    def choose_example(self, index: int) -> None:
-        list(self.handlers["on_example"](SimpleNamespace(index=index), self.visitor))
+    def choose_example(self, index: int, value: object = None) -> None:
+        list(self.handlers["on_example"](SimpleNamespace(index=index, value=value), self.visitor))
 
     def explain(self, *methods: str):
         """The values of every step, by the name of the part."""

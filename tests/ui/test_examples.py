@@ -87,4 +87,4 @@ def test_averages_that_are_read_as_another_class_are_marked(explainer):
 def test_an_example_that_does_not_exist_is_refused(build_page, index):
     page = build_page()
     with pytest.raises(gr.Error, match="no such example"):
-        list(page.handlers["on_example"](SimpleNamespace(index=index), page.visitor))
+        list(page.handlers["on_example"](SimpleNamespace(index=index, value=None), page.visitor))

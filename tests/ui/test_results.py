@@ -155,4 +155,4 @@ def test_what_a_lent_gpu_computes_crosses_processes(build_page):
 def test_every_tab_with_figures_is_a_result(build_page):
     names = build_page().names
     assert names[0] == "status"
-    assert names[-4:] == (heads.NAME, fusion.NAME, "Attributions", "Classes")
+    assert names[-5:] == (heads.NAME, fusion.NAME, "Cover", "Attributions", "Classes")

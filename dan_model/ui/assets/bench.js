@@ -44,7 +44,7 @@ const drawPath = ({ face, state, heads: arrangement }) => {
   const x = (alpha) => left + ((right - left) * alpha) / 2;
   const y = (p) => bottom - (bottom - top) * p;
   const svg = bench.querySelector(".dan-path");
-  const drawn = face.key + face.target + JSON.stringify(arrangement);
+  const drawn = JSON.stringify([face.key, face.target, arrangement.source, arrangement.factors, state.covered?.key]);
   if (curves === drawn) {
     for (const end of ["x1", "x2"]) svg.querySelector(".dan-here").setAttribute(end, x(state.alpha));
     return;

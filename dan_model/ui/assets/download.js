@@ -2,7 +2,7 @@
 element.addEventListener("click", async (event) => {
   const button = event.target.closest(".dan-download");
   if (!button || button.disabled) return;
-  const status = button.nextElementSibling;
+  const status = element.querySelector("[role=status]");
   button.disabled = true;
   status.textContent = "Making the file …";
   try {
@@ -12,11 +12,7 @@ element.addEventListener("click", async (event) => {
       return;
     }
     const bytes = Uint8Array.from(atob(made.data), (c) => c.charCodeAt(0));
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(new Blob([bytes], { type: "application/zip" }));
-    link.download = made.name;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+    saveBlob(new Blob([bytes], { type: "application/zip" }), made.name);
     status.textContent = "";
   } catch {
     status.textContent = "The file could not be made. Try again.";

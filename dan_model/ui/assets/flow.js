@@ -78,7 +78,7 @@ document.addEventListener("dan-heads", (event) => follow(event.detail));
 new MutationObserver((records) => {
   const isPicture = (node) => node.matches?.(".dan-flow") || node.querySelector?.(".dan-flow");
   if (records.some((one) => one.type === "attributes" || [...one.addedNodes, ...one.removedNodes].some(isPicture))) readFace();
-}).observe(element, { childList: true, subtree: true, attributeFilter: ["data-face", "data-target"] });
+}).observe(element, { childList: true, subtree: true, attributeFilter: ["data-face", "data-target", "data-request"] });
 readFace();
 
 // Point at a head, or focus it: what belongs to other heads fades. Tiles stay as they are while one points at a tile.

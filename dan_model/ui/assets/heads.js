@@ -16,20 +16,20 @@ const parse = (data) => {
   };
 };
 
-const unchanged = (H) => ({ off: new Set(), scale: Array(H).fill(1), alpha: 1, copied: null, swapped: null });
+const unchanged = (H) => ({ off: new Set(), scale: Array(H).fill(1), alpha: 1, copied: null, swapped: null, covered: null });
 
-// The embedding and the scale of each head: swap first, then copy, then scale and switch off.
-const arrange = ({ off, scale, copied, swapped }, H) => {
+// The embedding and the scale of each head: swap first, then copy, then scale and switch off. Of a covered face, its own v.
+const arrange = ({ off, scale, copied, swapped, covered }, H) => {
   const source = [...Array(H).keys()];
   if (swapped) [source[swapped[0]], source[swapped[1]]] = [swapped[1], swapped[0]];
   if (copied !== null) source.fill(copied);
-  return { source, factors: scale.map((s, h) => (off.has(h) ? 0 : s)) };
+  return { source, factors: scale.map((s, h) => (off.has(h) ? 0 : s)), v: covered?.v ?? face.v };
 };
 
 // v(α) of one channel, written into `v`: H numbers.
-const channel = (c, { source, factors }, alpha, v) => {
+const channel = (c, { source, factors, v: all }, alpha, v) => {
   let mean = 0;
-  for (let h = 0; h < face.H; h++) mean += v[h] = face.v[source[h] * face.C + c] * factors[h];
+  for (let h = 0; h < face.H; h++) mean += v[h] = all[source[h] * face.C + c] * factors[h];
   mean /= face.H;
   for (let h = 0; h < face.H; h++) v[h] = mean + alpha * (v[h] - mean);
 };
@@ -75,7 +75,7 @@ const names = (set) => [...set].sort((a, b) => a - b).map((h) => `Head ${h + 1}`
 
 // The changes in words; empty where there are none.
 const described = () => {
-  const changes = [];
+  const changes = state.covered ? [`${state.covered.name} covered`] : [];
   if (state.swapped) changes.push(`Head ${state.swapped[0] + 1} and Head ${state.swapped[1] + 1} swapped`);
   if (state.copied !== null) changes.push(`Head ${state.copied + 1} copied to all heads`);
   state.scale.forEach((s, h) => s !== 1 && changes.push(`Head ${h + 1} × ${s.toFixed(2)}`));
@@ -133,5 +133,5 @@ const readFace = () => {
   face = next;
   announce();
 };
-const danHeads = { decide, channel, logSumExp, announce: () => face && announce() };
+const danHeads = { decide, unpack, channel, logSumExp, announce: () => face && announce() };
 window.danHeads = danHeads; // for the bench, which appears when its tab is opened

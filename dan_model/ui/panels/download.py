@@ -23,8 +23,7 @@ def component(context: PageContext) -> gr.HTML:
     places = threading.Semaphore(AT_ONCE)
 
     def make(key: object) -> dict[str, Any]:
-        # A page that has not been used yet has no session: it shows what it opened with.
-        session = (context.sessions.find(key) if isinstance(key, str) else None) or context.sessions.start()
+        session = context.session_of(key)
         state = session.state
         if state is None:
             return {"error": "There is nothing to download yet."}
@@ -40,5 +39,9 @@ def component(context: PageContext) -> gr.HTML:
         name = f"dan-{state.explanation.prediction.label}.zip".replace(" ", "-")
         return {"name": name, "data": base64.b64encode(file).decode()}
 
-    button = '<button type="button" class="dan-download">Download</button><span role="status"></span>'
-    return gr.HTML(button, elem_id="dan-download", js_on_load=asset("download.js"), server_functions=[make])
+    buttons = (
+        '<button type="button" class="dan-download">Download</button>'
+        '<button type="button" class="dan-copy-link">Copy link</button><span role="status"></span>'
+    )
+    scripts = asset("save.js") + asset("download.js")
+    return gr.HTML(buttons, elem_id="dan-download", js_on_load=scripts, server_functions=[make])

@@ -17,7 +17,7 @@ GROUPS = {"people": "or try", "averages": "Average face of"}  # the titles of th
 
 def component(examples: Sequence[ExamplePhoto]) -> gr.HTML:
     """Add the panel to the page that is being built; a click selects the index of an example."""
-    return gr.HTML(strip(examples), elem_id="dan-examples", js_on_load=asset("examples.js"))
+    return gr.HTML(strip(examples), elem_id="dan-examples", js_on_load=asset("examples.js") + asset("link.js"))
 
 
 def strip(examples: Sequence[ExamplePhoto]) -> str:
@@ -38,8 +38,9 @@ def _button(index: int, one: ExamplePhoto) -> str:
         other = one.example.group == "averages" and one.example.caption != prediction.label
         kind = ' class="dan-other"' if other else ""
         predicted = f"<small{kind}>{'read as ' if other else ''}{escape(prediction.label)} {escape(share)}</small>"
+    name = escape(one.example.photo.stem, quote=True)
     return (
-        f'<button type="button" class="dan-example" data-index="{index}" aria-pressed="{shown}">'
+        f'<button type="button" class="dan-example" data-index="{index}" data-name="{name}" aria-pressed="{shown}">'
         f"{picture(one.thumbnail, '')}"
         f"<span>{escape(one.example.caption)}{predicted}</span></button>"
     )

@@ -6,17 +6,16 @@ swapped (`assets/heads.js`, `assets/contributions.js`), and follows these change
 
 from __future__ import annotations
 
-import base64
 import json
 from hashlib import sha256
 from html import escape
 
 import gradio as gr
-from torch import Tensor
 
 from dan_model.explain.explanation import Explanation
 from dan_model.show.flow import flow_picture
 from dan_model.show.style import head_colour
+from dan_model.ui.html import packed
 from dan_model.ui.results import Part
 from dan_model.ui.theme import asset
 
@@ -25,12 +24,12 @@ def part() -> Part:
     """Add the panel to the page that is being built."""
     scripts = "".join(asset(f"{name}.js") for name in ("contributions", "heads", "flow"))
     component = gr.HTML(elem_id="dan-flow", js_on_load=scripts)
-    return Part("flow", component, lambda session, state: flow(state.explanation, session.key))
+    return Part("flow", component, lambda session, state: flow(state.explanation, session.key, session.requests))
 
 
-def flow(explanation: Explanation, key: str) -> str:
-    """The picture, and the numbers of this face as data attributes, with the key of the session."""
-    data = f'data-session="{escape(key, quote=True)}" {_data(explanation)}'
+def flow(explanation: Explanation, key: str, request: int = 0) -> str:
+    """The picture, and the numbers of this face as data attributes, with session and number of the request."""
+    data = f'data-session="{escape(key, quote=True)}" data-request="{request}" {_data(explanation)}'
     return f'<div class="dan-numbers-of-face" hidden {data}></div>{flow_picture(explanation)}'
 
 
@@ -39,9 +38,9 @@ def _data(explanation: Explanation) -> str:
     classifier, embeddings = explanation.fusion.classifier, explanation.heads.embeddings.double()
     values = {
         "face": sha256(embeddings.numpy().tobytes()).hexdigest()[:16],
-        "embeddings": _packed(embeddings),
-        "weight": _packed(classifier.weight),
-        "bias": _packed(classifier.bias),
+        "embeddings": packed(embeddings),
+        "weight": packed(classifier.weight),
+        "bias": packed(classifier.bias),
         "labels": json.dumps(explanation.labels),
         "target": str(explanation.target),
         "kind": explanation.score.kind,
@@ -49,8 +48,3 @@ def _data(explanation: Explanation) -> str:
         "colours": json.dumps([head_colour(h) for h in range(len(embeddings))]),
     }
     return " ".join(f'data-{name}="{escape(value, quote=True)}"' for name, value in values.items())
-
-
-def _packed(values: Tensor) -> str:
-    """Numbers as the bytes of little-endian float64, in base64."""
-    return base64.b64encode(values.contiguous().numpy().astype("<f8").tobytes()).decode()

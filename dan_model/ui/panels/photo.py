@@ -15,6 +15,8 @@ from dan_model.faces import read_photo, whole_image
 from dan_model.ui import html
 from dan_model.ui.context import QUEUED, UNQUEUED, PageContext
 from dan_model.ui.examples import ExamplePhoto
+from dan_model.ui.link import linked_face, linked_request
+from dan_model.ui.overview import has_choice, has_several, overview
 from dan_model.ui.photo_input import photo_input, shown_as_error
 from dan_model.ui.results import Results
 from dan_model.ui.state import FIRST_WEIGHTS, MAX_FACES, WHOLE, UploadedPhoto, Weights
@@ -51,16 +53,16 @@ def components(folder: Path | None, shown: UploadedPhoto | None) -> Components:
         elem_id="dan-upload",
     )
     with gr.Column(scale=0, min_width=240, elem_id="dan-faces"):
-        overview = gr.HTML(
-            "" if shown is None else _overview(shown, "1"), visible=_several(shown), elem_id="dan-overview",
+        numbered = gr.HTML(
+            "" if shown is None else overview(shown, "1"), visible=has_several(shown), elem_id="dan-overview",
             js_on_load=asset("photo.js"),
         )  # fmt: skip
         face = gr.Radio(
             [] if shown is None else [*shown.numbers, WHOLE], value=None if shown is None else "1", label="Face",
             container=False,
-            visible=_choice(shown), elem_id="dan-face",
+            visible=has_choice(shown), elem_id="dan-face",
         )  # fmt: skip
-    return Components(photo, overview, face)
+    return Components(photo, numbered, face)
 
 
 def load_photo(explainer: Explainer, path: str, weights: Weights = FIRST_WEIGHTS) -> UploadedPhoto:
@@ -112,7 +114,11 @@ def load_events(
     unchanged = [gr.skip() for _ in defaults]
 
     def load(
-        path: str | None, request: gr.Request, example: Path | None = None, stored: UploadedPhoto | None = None
+        path: str | None,
+        request: gr.Request,
+        example: Path | None = None,
+        stored: UploadedPhoto | None = None,
+        asked: object = None,
     ) -> Iterator[list[Any]]:
         session = context.session(request)
         token = session.begin_photo()
@@ -132,11 +138,12 @@ def load_events(
         if not token.finish(stored):
             yield [gr.skip(), gr.skip(), *unchanged, *results.update()]
             return
-        chosen = stored.numbers[0] if stored.crops else None
+        chosen = linked_face(asked, stored.numbers)
+        explained = linked_request(asked, context.weights.get(*session.weights).explainer)
         yield [
-            gr.HTML(_overview(stored, chosen), visible=_several(stored)),
-            gr.Radio([*stored.numbers, WHOLE], value=chosen, visible=_choice(stored)),
-            *fresh,
+            gr.HTML(overview(stored, chosen), visible=has_several(stored)),
+            gr.Radio([*stored.numbers, WHOLE], value=chosen, visible=has_choice(stored)),
+            *explained,
             *results.update(),
         ]
 
@@ -153,7 +160,7 @@ def load_events(
         if not isinstance(event.index, int) or not 0 <= event.index < len(examples):
             raise gr.Error("There is no such example.", print_exception=False)
         one = examples[event.index]
-        for values in load(str(one.example.photo), request, one.example.photo, one.photo):
+        for values in load(str(one.example.photo), request, one.example.photo, one.photo, event.value):
             yield [None, *values]
 
     outputs = [panel.overview, panel.face, *(component for component, _ in defaults), *results.components]
@@ -168,32 +175,9 @@ def wire(panel: Components, strip: gr.HTML, load: LoadEvents, explain: dict[str,
 
     def on_face(chosen: str | None, request: gr.Request) -> Any:
         photo = context.session(request).photo
-        return gr.skip() if photo is None else _overview(photo, chosen)
+        return gr.skip() if photo is None else overview(photo, chosen)
 
     panel.photo.input(context.begin_request, **UNQUEUED).then(**load.upload).success(**explain)
     strip.select(**load.example).success(**explain)
     panel.face.input(context.begin_request, **UNQUEUED).then(**explain)
     panel.face.input(on_face, panel.face, panel.overview, **UNQUEUED)
-
-
-def _choice(photo: UploadedPhoto | None) -> bool:
-    """Whether there is anything to choose: several faces, or the whole image where none was found."""
-    return photo is not None and len(photo.crops) != 1
-
-
-def _several(photo: UploadedPhoto | None) -> bool:
-    return photo is not None and len(photo.crops) > 1
-
-
-def _overview(photo: UploadedPhoto, chosen: str | None) -> str:
-    """The photo with its numbered faces, each a button; `assets/photo.js` chooses it."""
-    height, width = photo.reduced.shape[:2]
-    buttons = "".join(
-        f'<button type="button" class="dan-face-box" data-face="{i + 1}" aria-label="Face {i + 1}" '
-        f'aria-pressed="{str(chosen == str(i + 1)).lower()}" style="left:{100 * box[0] / width:.2f}%;'
-        f"top:{100 * box[1] / height:.2f}%;width:{100 * (box[2] - box[0]) / width:.2f}%;"
-        f'height:{100 * (box[3] - box[1]) / height:.2f}%"></button>'
-        for i, box in enumerate(photo.boxes)
-    )
-    picture = html.picture(photo.overview(chosen), f"Your photo with {len(photo.crops)} numbered faces")
-    return f'<div class="dan-photo">{picture}{buttons}</div>'

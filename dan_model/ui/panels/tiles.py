@@ -24,6 +24,7 @@ from dan_model.show.tiles import (
     number,
 )
 from dan_model.ui.context import QUEUED, PageContext
+from dan_model.ui.enlarged import enlarge_function
 from dan_model.ui.html import picture
 from dan_model.ui.results import HEADS_ROW, TILES, Part
 from dan_model.ui.session import Session
@@ -31,14 +32,19 @@ from dan_model.ui.state import COMPARED, DIFFERENCE, SMOOTH, THIS_FACE, PageStat
 from dan_model.ui.theme import asset
 
 
-def heads_part() -> Part:
+def heads_part(context: PageContext) -> Part:
     """Add the row of the heads and the fusion to the page that is being built."""
-    return Part(HEADS_ROW, gr.HTML(elem_id="dan-heads-row", js_on_load=asset("tiles.js")), draw_heads)
+    return Part(HEADS_ROW, _row("dan-heads-row", context), draw_heads)
 
 
-def attributions_part() -> Part:
+def attributions_part(context: PageContext) -> Part:
     """Add the row of the attributions to the page that is being built."""
-    return Part(TILES, gr.HTML(elem_id="dan-attributions-row", js_on_load=asset("tiles.js")), draw_attributions)
+    return Part(TILES, _row("dan-attributions-row", context), draw_attributions)
+
+
+def _row(name: str, context: PageContext) -> gr.HTML:
+    scripts = asset("enlarged.js") + asset("tiles.js")
+    return gr.HTML(elem_id=name, js_on_load=scripts, server_functions=[enlarge_function(context)])
 
 
 def draw_heads(session: Session, state: PageState) -> str:

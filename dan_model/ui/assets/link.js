@@ -1,0 +1,84 @@
+// A link to what is shown: example, face, class, tab and changes to the heads are in the address; a visitor's photo never is.
+const DEFAULTS = { class: "the predicted class", against: "all other classes", head: "the whole network" };
+const MENUS = { class: "#dan-target", against: "#dan-against", head: "#dan-contribution" };
+const tabs = () => [...document.querySelectorAll("#dan-tabs [role=tab]")];
+let changed = {}; // by the visitor, of the heads
+document.addEventListener("dan-heads", ({ detail: { state } }) => (changed = state));
+
+const address = () => {
+  const link = new URL(location.pathname, location.origin), set = (name, value) => link.searchParams.set(name, value);
+  const example = element.querySelector(".dan-example[aria-pressed=true]");
+  if (example) set("example", example.dataset.name);
+  const face = document.querySelector("#dan-face input:checked")?.value;
+  if (example && face && face !== "1") set("face", face);
+  for (const [name, menu] of Object.entries(MENUS)) {
+    const chosen = document.querySelector(`${menu} input`)?.value;
+    if (chosen && chosen !== DEFAULTS[name]) set(name, chosen);
+  }
+  const open = tabs().find((tab) => tab.getAttribute("aria-selected") === "true");
+  if (open && open !== tabs()[0]) set("tab", open.textContent.trim());
+  if (changed.off?.size) set("off", [...changed.off].sort().map((h) => h + 1).join(","));
+  if (changed.alpha !== undefined && changed.alpha !== 1) set("alpha", changed.alpha);
+  if (changed.scale?.some((s) => s !== 1)) set("scale", changed.scale.join(","));
+  if (changed.copied != null) set("copy", changed.copied + 1);
+  if (changed.swapped) set("swap", changed.swapped.map((h) => h + 1).join(","));
+  return { link: link.href, example };
+};
+
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest?.(".dan-copy-link");
+  if (!button) return;
+  const { link, example } = address(), status = button.parentElement.querySelector("[role=status]");
+  try {
+    await navigator.clipboard.writeText(link);
+    status.textContent = example ? "Link copied." : "Link copied: it leads to your settings, not to your photo.";
+  } catch {
+    status.textContent = link; // without permission, or on an insecure address, to be copied by hand
+  }
+});
+
+// What the address asks for. The heads are changed when the face that it names is there.
+const asked = new URLSearchParams(location.search), list = (name) => asked.get(name)?.split(",").map(Number).filter(Number.isFinite);
+const changeHeads = () => {
+  const { length } = document.querySelectorAll("#dan-heads-row .dan-tile[data-head]"), within = (h) => h >= 0 && h < length;
+  const off = (list("off") ?? []).map((h) => h - 1).filter(within), swapped = list("swap")?.map((h) => h - 1).filter(within);
+  const scale = list("scale")?.map((s) => Math.min(2, Math.max(0, s))), alpha = Number(asked.get("alpha") ?? 1), copied = asked.get("copy") - 1;
+  const set = { off: new Set(off) };
+  if (alpha >= 0 && alpha <= 2) set.alpha = alpha;
+  if (scale?.length === length) set.scale = scale;
+  if (within(copied)) set.copied = copied;
+  if (swapped?.length === 2) set.swapped = swapped;
+  document.dispatchEvent(new CustomEvent("dan-switch", { detail: { what: "set", ...set } }));
+};
+const openTab = () => tabs().find((tab) => tab.textContent.trim() === asked.get("tab"))?.click();
+
+const restore = () => {
+  const numbers = document.querySelector(".dan-numbers-of-face");
+  const shown = element.querySelector(".dan-example[aria-pressed=true]");
+  const named = [...element.querySelectorAll(".dan-example")].find((one) => one.dataset.name === asked.get("example"));
+  const request = Object.fromEntries(["face", ...Object.keys(MENUS)].map((name) => [name, asked.get(name)]).filter(([, value]) => value !== null));
+  openTab();
+  if ((named && named !== shown) || Object.keys(request).length) {
+    const button = named ?? shown;
+    if (!button) return;
+    mark(button);
+    const before = numbers?.dataset.request;
+    const ready = () => {
+      if (document.querySelector(".dan-numbers-of-face")?.dataset.request === before) return;
+      document.removeEventListener("dan-heads", ready);
+      changeHeads();
+    };
+    document.addEventListener("dan-heads", ready);
+    trigger("select", { index: Number(button.dataset.index), value: request });
+  } else {
+    changeHeads();
+  }
+};
+// The page is built in steps: the tabs come last.
+if ([...asked.keys()].some((name) => !name.startsWith("__"))) {
+  const waiting = setInterval(() => {
+    if (!tabs().length || !document.querySelector("#dan-heads-row .dan-tile")) return;
+    clearInterval(waiting);
+    restore();
+  }, 50);
+}

@@ -1,0 +1,127 @@
+"""The enlarged tile: the map beside its face, over the face with an opacity slider, its regions, and what it promises.
+
+The dialog (`assets/enlarged.js`) shows the tile at once, and what this function returns as soon as it is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from torch import Tensor
+
+from dan_model.explain.attributions import METHODS, AttributionRequest
+from dan_model.explain.explanation import Explanation
+from dan_model.explain.reference import compare_maps
+from dan_model.explain.regions import REGIONS
+from dan_model.faces import FaceCrop
+from dan_model.show.photos import picture_address
+from dan_model.show.sentences import signed
+from dan_model.show.tiles import Tile, attribution_tile, compared_head_tiles, fusion_tile, head_tiles, layer, percent
+from dan_model.ui.context import PageContext
+from dan_model.ui.session import Session
+from dan_model.ui.state import DIFFERENCE, THIS_FACE
+
+SIDE = 448  # pixels: 64 for each cell
+
+ATTENTION = (
+    "Spatial attention: how much this head weighs the features of each cell. Never negative, not a sum of anything. A "
+    "bright cell is weighed, which does not prove that the prediction depends on it: the tab Heads measures that."
+)
+AVERAGE = "The average map of this head over the reference faces: what it attends to before it sees this face."
+DIFFERENT = "This face's map less the average one, both of unit length: what is special to this face."
+FUSED = (
+    "The contribution of every head, spread over the cells in proportion to feature × attention. The cells sum to the "
+    "contributions of the heads. What a cell knows comes from a wider part of the face than its square."
+)
+
+
+def enlarge_function(context: PageContext) -> Callable[[object], dict[str, Any]]:
+    """The function that the browser calls with the key of the session and the title of a tile, as a list."""
+
+    def enlarge(asked: object) -> dict[str, Any]:
+        key, title = asked if isinstance(asked, list) and len(asked) == 2 else (None, None)
+        session = context.session_of(key)
+        state = session.state
+        return {} if state is None or not isinstance(title, str) else enlarged(session, state.explanation, title)
+
+    return enlarge
+
+
+def enlarged(session: Session, explanation: Explanation, title: str) -> dict[str, Any]:
+    """What the dialog shows of the tile with a title, as JSON; empty where there is no such tile.
+
+    Returns:
+        `face` and `grey`, `smooth` and `native`: addresses of pictures, the last two with opacity in alpha, to be laid
+        over `grey`. `regions`: name, number as text, and length of the bar in [0, 1], of each region, the largest
+        first; empty where regions are not known. `text`: what the map promises.
+    """
+    found = next((one for one in _shown(session, explanation) if one.tile.title == title), None)
+    if found is None or found.tile.drawn is None or found.tile.scale is None:
+        return {}
+    tile = found.tile
+    smooth, native = (layer(found.tile.drawn, found.tile.scale, one, SIDE) for one in (not tile.by_region, False))
+    return {
+        "face": picture_address(_face(explanation.crop)),
+        "grey": picture_address(_face(explanation.crop, "L")),
+        "smooth": picture_address(smooth),
+        "native": picture_address(native),
+        "regions": found.regions,
+        "text": found.text,
+    }
+
+
+@dataclass(frozen=True, eq=False)
+class _Shown:
+    """A tile of the rows, its regions, and what its map promises."""
+
+    tile: Tile
+    regions: list[tuple[str, str, float]]
+    text: str
+
+
+def _shown(session: Session, e: Explanation) -> Iterator[_Shown]:
+    """The tiles of both rows as the visitor sees them."""
+    found = None if e.reference is None else compare_maps(e.heads.spatial, e.reference)
+    if found is None or session.compared == THIS_FACE:
+        heads, text = head_tiles(e, session.smooth, session.shared), ATTENTION
+    else:
+        difference = session.compared == DIFFERENCE
+        heads, text = compared_head_tiles(e, found, difference, session.smooth), DIFFERENT if difference else AVERAGE
+    for tile in heads:
+        yield _Shown(tile, _shares(e, tile.drawn), text)
+    yield _Shown(fusion_tile(e, session.smooth), _shares(e, e.fusion.map), FUSED)
+    for one in e.attributions.values():
+        if one.by_region is not None:
+            regions = _values(one.by_region, one.score.unit)
+        else:
+            regions = _shares(e, one.map if one.cells is None else one.cells)
+        yield _Shown(attribution_tile(e, one, session.smooth), regions, _promise(one.request))
+
+
+def _shares(e: Explanation, values: Tensor | None) -> list[tuple[str, str, float]]:
+    if e.regions is None or values is None:
+        return []
+    shares = e.regions.shares(values).tolist()
+    return sorted(((REGIONS[r], percent(s), s) for r, s in enumerate(shares)), key=lambda one: -one[2])
+
+
+def _values(by_region: Tensor, unit: str) -> list[tuple[str, str, float]]:
+    largest = float(by_region.abs().max()) or 1.0
+    order = by_region.abs().argsort(descending=True).tolist()
+    return [(REGIONS[r], f"{signed(by_region[r])} {unit}", abs(float(by_region[r])) / largest) for r in order]
+
+
+def _promise(request: str) -> str:
+    """What an attribution asks, and whether it is complete."""
+    method = METHODS[AttributionRequest.parse(request).method]
+    complete = f"Completeness: {method.completeness}." if method.completeness else "No completeness property."
+    return f"{method.asks} {complete}"
+
+
+def _face(crop: FaceCrop, mode: str = "RGB") -> np.ndarray:
+    picture = Image.fromarray(crop.pixels).convert(mode).resize((SIDE, SIDE), Image.Resampling.LANCZOS)
+    return np.asarray(picture)

@@ -1,0 +1,30 @@
+"""The photo with its numbered faces, each a button; `assets/photo.js` chooses it."""
+
+from __future__ import annotations
+
+from dan_model.ui.html import picture
+from dan_model.ui.state import UploadedPhoto
+
+
+def has_choice(photo: UploadedPhoto | None) -> bool:
+    """Whether there is anything to choose: several faces, or the whole image where none was found."""
+    return photo is not None and len(photo.crops) != 1
+
+
+def has_several(photo: UploadedPhoto | None) -> bool:
+    """Whether a photo has several faces."""
+    return photo is not None and len(photo.crops) > 1
+
+
+def overview(photo: UploadedPhoto, chosen: str | None) -> str:
+    """The photo with a button on each face; the chosen one is pressed."""
+    height, width = photo.reduced.shape[:2]
+    buttons = "".join(
+        f'<button type="button" class="dan-face-box" data-face="{i + 1}" aria-label="Face {i + 1}" '
+        f'aria-pressed="{str(chosen == str(i + 1)).lower()}" style="left:{100 * box[0] / width:.2f}%;'
+        f"top:{100 * box[1] / height:.2f}%;width:{100 * (box[2] - box[0]) / width:.2f}%;"
+        f'height:{100 * (box[3] - box[1]) / height:.2f}%"></button>'
+        for i, box in enumerate(photo.boxes)
+    )
+    drawn = picture(photo.overview(chosen), f"Your photo with {len(photo.crops)} numbered faces")
+    return f'<div class="dan-photo">{drawn}{buttons}</div>'
