@@ -18,7 +18,8 @@ import spaces  # before torch uses an accelerator
 from dan_model.devices import choose_device
 from dan_model.faces import FaceDetector
 from dan_model.ui.page import build
-from dan_model.ui.theme import launch_settings
+from dan_model.ui.temporary import own_folder
+from dan_model.ui.theme import KEEP_FILES, launch_settings, queue_settings
 from dan_model.ui.weights_cache import LoadedWeights, WeightsCache
 from dan_model.weights import load_or_embedded
 
@@ -28,6 +29,8 @@ EXAMPLES = Path(__file__).parent / "examples"
 
 def main() -> None:
     """Build and launch the page."""
+    check_seconds, keep_seconds = KEEP_FILES
+    own_folder(keep_seconds, check_seconds)
     gr.set_static_paths([EXAMPLES])
     checkpoint = load_or_embedded(os.environ.get("DAN_WEIGHTS"), os.environ.get("DAN_PRESET") or None)
     lent = spaces.config.Config.zero_gpu
@@ -36,7 +39,7 @@ def main() -> None:
     )
     weights = WeightsCache(first, paths_allowed="SPACE_ID" not in os.environ)
     page = build(weights, EXAMPLES, spaces.GPU(duration=GPU_SECONDS) if lent else None)
-    page.queue(max_size=64).launch(inbrowser=os.environ.get("DAN_OPEN_BROWSER") == "1", **launch_settings())
+    page.queue(**queue_settings()).launch(inbrowser=os.environ.get("DAN_OPEN_BROWSER") == "1", **launch_settings())
 
 
 if __name__ == "__main__":

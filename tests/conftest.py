@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import socket
 import tempfile
+import time
 
 with socket.socket() as free:
     free.bind(("127.0.0.1", 0))
@@ -13,11 +14,12 @@ os.environ["HF_HOME"] = tempfile.mkdtemp(prefix="dan-tests-")
 os.environ["HF_HUB_DISABLE_XET"] = "1"
 os.environ.pop("HF_TOKEN", None)
 # OpenMP reads these when torch is imported. Idle threads must not spin, and several test processes share the cores.
+PATIENCE = 60  # seconds: attributions on two busy cores
 WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 os.environ["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // WORKERS))
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -143,15 +145,29 @@ def few_controls(monkeypatch):
 def blocks(small_explainer) -> Iterator[gr.Blocks]:
     """The page as app.py launches it, on a free port of this machine."""
     from dan_model.ui.page import build
-    from dan_model.ui.theme import launch_settings
+    from dan_model.ui.theme import launch_settings, queue_settings
     from dan_model.ui.weights_cache import LoadedWeights, WeightsCache
 
     gr.set_static_paths([EXAMPLES])
     weights_cache = WeightsCache(LoadedWeights(load_checkpoint(), small_explainer), paths_allowed=True)
     page = build(weights_cache, EXAMPLES)
-    page.queue(max_size=64).launch(prevent_thread_lock=True, quiet=True, **launch_settings())
+    page.queue(**queue_settings()).launch(prevent_thread_lock=True, quiet=True, **launch_settings())
     yield page
     page.close()
+
+
+@pytest.fixture
+def wait_until_idle(blocks) -> Callable[..., None]:
+    """Waits until the server runs no event of any page, none is waiting, and a condition of the
+    test holds; where it may be busy, only until the condition holds."""
+
+    def wait(condition: Callable[[], object] = lambda: True, busy: bool = False) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while (not busy and (len(blocks._queue) or any(blocks._queue.active_jobs))) or not condition():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+    return wait
 
 
 @pytest.fixture(scope="session")

@@ -180,12 +180,13 @@ class Explainer:
         attended_vs_used: bool = False,
         score: str | None = None,
         prior: str = TRAINING_PRIOR,
+        should_continue: Callable[[], bool] = lambda: True,
     ) -> Iterator[Explanation]:
         """Like `explain`, each part as it is ready: heads and fusion, then the attributions, coarse before fine."""
         photo = read_image(image)
         crop = self.crop(photo, self._choose(photo, face))
         yield from self.stream_crop(
-            crop, target, attributions, attended_vs_used, against=against, head=head, score=score, prior=prior
+            crop, target, attributions, attended_vs_used, should_continue, against, head, score=score, prior=prior
         )
 
     def stream_crop(
@@ -201,10 +202,10 @@ class Explainer:
         score: str | None = None,
         prior: str = TRAINING_PRIOR,
     ) -> Iterator[Explanation]:
-        """Like `stream`, for a face that is already cropped: another class or method needs no photo.
+        """Like `stream`, for one of this explainer's crops: another class or method needs no photo.
 
-        `crop` is one of this explainer's crops. `should_continue` is called before each pass through the network; when
-        it returns False, the stream ends. `cache` is where attributions are stored; None: the explainer's own cache.
+        `should_continue` is called before each pass through the network; when it returns False, the stream ends.
+        `cache` is where attributions are stored; None: the explainer's own cache.
         """
         target, against = (None if one is None else self.class_index(one) for one in (target, against))
         requests, model = parse_requests(attributions), self.network(prior)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import io
+from collections import deque
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.context import LocalContext
 from PIL import Image
 
 from dan_model.errors import ArgumentError, ImageError
 from dan_model.explain import Explainer
-from dan_model.explain.attributions import METHODS
+from dan_model.explain.attributions import METHODS, parse_requests
+from dan_model.explain.explanation import Explanation
 from dan_model.explain.score import SCORES
 from dan_model.network import PRIORS, TRAINING_PRIOR
 from dan_model.show.report import numbers, panel_png
@@ -19,6 +23,7 @@ from dan_model.ui.photo_input import photo_input, shown_as_error
 
 CALLS_AT_ONCE = 2
 MAX_METHODS = 24  # in one call
+MAX_PASSES = 1000  # images through the network in one call: about a minute on two cores
 
 
 def add_endpoints(explainer: Explainer, examples: Path | None) -> None:
@@ -37,7 +42,7 @@ def add_endpoints(explainer: Explainer, examples: Path | None) -> None:
         target: str | None = None,
         methods: Any = None,
         against: str | None = None,
-        head: float | None = None,
+        head: Any = None,
         score: str | None = None,
         prior: str | None = None,
     ) -> tuple[dict[str, Any], Image.Image]:
@@ -52,10 +57,17 @@ def add_endpoints(explainer: Explainer, examples: Path | None) -> None:
             raise ArgumentError(f"methods must be a list of names, got {names!r}.", f"Names: {', '.join(METHODS)}.")
         if len(names) > MAX_METHODS:
             raise ArgumentError(f"{len(names)} methods were requested.", f"Ask for {MAX_METHODS} at most in one call.")
-        head_index = None if head is None else int(head) - 1
-        explanation = explainer.explain(
-            _required(image), target or None, names, against=against or None, head=head_index,
-            score=score or None, prior=prior or TRAINING_PRIOR,
+        passes = sum(one.passes for one in parse_requests(names))
+        if passes > MAX_PASSES:
+            raise ArgumentError(
+                f"These methods would send up to {passes:,} images through the network.",
+                f"At most {MAX_PASSES:,} in one call: ask for fewer methods, samples or steps.",
+            )
+        explanation = _last(
+            explainer.stream(
+                _required(image), target or None, names, against=against or None, head=_head_index(head),
+                score=score or None, prior=prior or TRAINING_PRIOR, should_continue=_caller_waits(),
+            )
         )  # fmt: skip
         return numbers(explanation), Image.open(io.BytesIO(panel_png(explanation)))
 
@@ -65,13 +77,15 @@ def add_endpoints(explainer: Explainer, examples: Path | None) -> None:
         target = gr.Textbox("", label="target: a class name, or empty for the predicted class")
         methods = gr.JSON([], label=f"methods: a list of {', '.join(METHODS)}; also METHOD@BASELINE:NAME=VALUE,…")
         against = gr.Textbox("", label="against: explain the target rather than this class; empty: no other class")
-        head = gr.Number(None, precision=0, label="head: explain the contribution of this head, from 1; empty: all")
+        head = gr.JSON(None, label="head: a number from 1: explain the contribution of this head; null: all")
         score = gr.Textbox(
             "", label=f"score: {', '.join(SCORES)}; empty: contrast with `against`, else log-probability"
         )
         prior = gr.Textbox("", label=f"prior: {', '.join(PRIORS)}; empty: {TRAINING_PRIOR}")
         found, figure = gr.JSON(label="numbers"), gr.Image(label="panel", format="png")
-        queued: dict[str, Any] = {"concurrency_id": "api", "concurrency_limit": CALLS_AT_ONCE}
+        queued: dict[str, Any] = {
+            "concurrency_limit": CALLS_AT_ONCE
+        }  # of each: slow calls of one hold up none of the other
         gr.Button().click(predict, image, found, api_name="predict", **queued)
         gr.Button().click(
             explain,
@@ -86,3 +100,27 @@ def _required(image: str | None) -> str:
     if image is None:
         raise ImageError("No image was given.", "Send one as `image`.")
     return image
+
+
+def _head_index(head: object) -> int | None:
+    """A head counted from 1 as an index; None for all heads."""
+    if head is None:
+        return None
+    if isinstance(head, bool) or not isinstance(head, (int, float)) or not float(head).is_integer():
+        raise ArgumentError(f"head must be a whole number from 1, got {head!r}.", "Leave it out for all heads.")
+    return int(head) - 1
+
+
+def _last(parts: Iterator[Explanation]) -> Explanation:
+    return deque(parts, maxlen=1).pop()
+
+
+def _caller_waits() -> Callable[[], bool]:
+    """Whether the caller of the running event still waits for its result: Gradio notes who has left in its queue."""
+    blocks, event = LocalContext.blocks.get(None), LocalContext.event_id.get(None)
+
+    def waits() -> bool:
+        jobs = [] if blocks is None else [job for group in blocks._queue.active_jobs for job in group or []]
+        return all(job.alive for job in jobs if job._id == event)
+
+    return waits

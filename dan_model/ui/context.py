@@ -13,9 +13,8 @@ from dan_model.ui.session import Session, SessionStore
 from dan_model.ui.state import FIRST_WEIGHTS
 from dan_model.ui.weights_cache import WeightsCache
 
-REQUESTS_AT_ONCE = (
-    4  # they take turns pass by pass, so that first results never wait for another visitor's attributions
-)
+# They take turns, pass by pass: the first results of one visitor never wait for the attributions of others.
+REQUESTS_AT_ONCE = 16
 
 UNQUEUED: dict[str, Any] = {
     "queue": False, "api_visibility": "private", "show_progress": "hidden", "trigger_mode": "multiple",

@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from dan_model import show
+from dan_model.ui.guard import FileGuard
 
 ASSETS = Path(__file__).parent / "assets"
 FLOW_STYLE = Path(show.__file__).parent / "assets" / "flow.css"  # the report has it too
 UPLOAD_LIMIT = "40mb"
+QUEUE_SIZE = 64  # requests that wait; further ones are told that the queue is full
 KEEP_FILES = (60, 600)  # seconds: how often temporary files are checked, and how old they may become
 
 
@@ -26,8 +29,14 @@ def launch_settings() -> dict[str, Any]:
         "enable_monitoring": False,
         "ssr_mode": False,
         "footer_links": ["api", "settings"],
+        "app_kwargs": {"middleware": [Middleware(FileGuard)]},
         "show_error": False,
     }
+
+
+def queue_settings() -> dict[str, Any]:
+    """Keyword arguments for `Blocks.queue`: nothing passes by the queue and its limits."""
+    return {"max_size": QUEUE_SIZE, "api_open": False}
 
 
 def asset(name: str) -> str:

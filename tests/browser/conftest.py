@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import os
 import shutil
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from PIL import Image
@@ -53,19 +52,6 @@ def browser(camera) -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=executable, args=[*QUIET, *fake])
         yield browser
         browser.close()
-
-
-@pytest.fixture
-def wait_until_idle(blocks) -> Callable[..., None]:
-    """Waits until the server runs no event of any page, none is waiting, and a condition of the test holds."""
-
-    def wait(condition: Callable[[], object] = lambda: True) -> None:
-        deadline = time.monotonic() + SLOW / 1000
-        while len(blocks._queue) or any(blocks._queue.active_jobs) or not condition():
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-
-    return wait
 
 
 @pytest.fixture

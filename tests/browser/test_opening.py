@@ -22,7 +22,7 @@ from dan_model.show.sentences import signed
 from dan_model.show.tiles import percent
 from dan_model.ui.page import build
 from dan_model.ui.panels.cover import CELLS
-from dan_model.ui.theme import launch_settings
+from dan_model.ui.theme import launch_settings, queue_settings
 from dan_model.ui.weights_cache import LoadedWeights, WeightsCache
 from dan_model.weights import load_checkpoint
 from tests.fixtures.examples import EXAMPLES
@@ -35,7 +35,7 @@ def shipped(explainer) -> Iterator[str]:
     """The address of the page with the embedded weights, as `make demo` opens it."""
     gr.set_static_paths([EXAMPLES])
     page = build(WeightsCache(LoadedWeights(load_checkpoint(), explainer), paths_allowed=True), EXAMPLES)
-    page.queue(max_size=64).launch(prevent_thread_lock=True, quiet=True, **launch_settings())
+    page.queue(**queue_settings()).launch(prevent_thread_lock=True, quiet=True, **launch_settings())
     yield page.local_url.rstrip("/")
     page.close()
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import httpx2
 import pytest
@@ -10,6 +12,8 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 
+from dan_model.explain.attributions import AttributionRequest
+from dan_model.ui.guard import MAX_BODY
 from tests.fixtures.examples import EXAMPLES
 
 
@@ -56,6 +60,10 @@ def test_errors_are_messages_without_paths_of_the_server(client, tmp_path):
         (EXAMPLES / "hopper.jpg", ("anger", ["saliency"] * 25), "/explain", "25 methods were requested"),
         (EXAMPLES / "hopper.jpg", ("anger", [], "anger"), "/explain", "compared with itself"),
         (EXAMPLES / "hopper.jpg", ("anger", [], "", 7), "/explain", "no head 7"),
+        (EXAMPLES / "hopper.jpg", ("anger", [], "", "1"), "/explain", "head must be a whole number from 1, got '1'"),
+        (EXAMPLES / "hopper.jpg", ("anger", [], "", 1.5), "/explain", "head must be a whole number from 1, got 1.5"),
+        (EXAMPLES / "hopper.jpg", ("anger", [], "", []), "/explain", "head must be a whole number from 1, got []"),
+        (EXAMPLES / "hopper.jpg", ("anger", ["region_shapley:samples=1000"]), "/explain", "up to 9,002 images"),
         (EXAMPLES / "hopper.jpg", ("anger", [], "", None, "odds"), "/explain", "no score 'odds'"),
         (EXAMPLES / "hopper.jpg", ("anger", [], "", None, "", "flat"), "/explain", "no prior 'flat'"),
     ):
@@ -70,3 +78,56 @@ def test_errors_are_messages_without_paths_of_the_server(client, tmp_path):
         assert path not in answer
     with pytest.raises(AppError, match="No image was given"):
         client.predict(None, api_name="/predict")
+
+
+def test_an_address_is_never_fetched(client):
+    """Neither of an image nor in any other argument, and not by another spelling."""
+    asked = []
+
+    class Elsewhere(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+
+    other = HTTPServer(("127.0.0.1", 0), Elsewhere)
+    threading.Thread(target=other.serve_forever, daemon=True).start()
+    address = f"http://127.0.0.1:{other.server_port}/face.jpg"
+    file = {"path": address, "meta": {"_type": "gradio.FileData"}}
+    for body in (
+        {"data": [file]},
+        {"data": [None, "", [{"deep": [file]}]]},
+        {"data": [{**file, "path": " HTTP:" + address[5:]}]},
+        {"data": [{**file, "path": address[5:]}]},
+        {"data": [{**file, "path": None, "url": address}]},
+    ):
+        for route in ("call/predict", "call/explain", "queue/join", "run/predict", "call/v2/predict"):
+            answer = httpx2.post(f"{client.src}gradio_api/{route}", json=body, timeout=30)
+            assert (answer.status_code, "not its address" in answer.text) == (400, True), (route, body)
+    other.shutdown()
+    assert asked == []
+
+
+def test_a_request_of_many_bytes_is_refused_before_it_is_read_whole(client):
+    answer = httpx2.post(f"{client.src}gradio_api/call/predict", content=b" " * (MAX_BODY + 1), timeout=30)
+    assert answer.status_code == 413
+
+
+def test_nothing_passes_by_the_queue(client):
+    for route in ("run/predict", "api/predict", "run/explain"):
+        assert httpx2.post(f"{client.src}gradio_api/{route}", json={"data": [None]}, timeout=30).status_code == 404
+
+
+def test_the_work_ends_when_the_caller_leaves(client, small_explainer, wait_until_idle):
+    images = []
+    hook = small_explainer.model.features[0].register_forward_hook(lambda _, inputs, __: images.append(len(inputs[0])))
+    uploaded = httpx2.post(
+        f"{client.src}gradio_api/upload", files={"files": ("h.jpg", (EXAMPLES / "hopper.jpg").read_bytes())}, timeout=30
+    ).json()[0]
+    file = {"path": uploaded, "meta": {"_type": "gradio.FileData"}}
+    many = "region_shapley:samples=100"
+    asked = [file, "", [many], "", None, "", ""]
+    sent = httpx2.post(f"{client.src}gradio_api/call/explain", json={"data": asked}, timeout=30)
+    with httpx2.stream("GET", f"{client.src}gradio_api/call/explain/{sent.json()['event_id']}", timeout=30):
+        wait_until_idle(lambda: images, busy=True)
+    wait_until_idle()
+    hook.remove()
+    assert sum(images) < AttributionRequest.parse(many).passes / 2

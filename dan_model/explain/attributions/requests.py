@@ -14,6 +14,7 @@ from dan_model.explain.attributions.registry import METHODS, Setting
 from dan_model.explain.attributions.result import Attribution, AttributionResult
 from dan_model.explain.attributions.task import BASELINES, AttributionTask, Cost
 from dan_model.explain.cache import Cache
+from dan_model.explain.regions import REGIONS, SIDE
 
 DEFAULT_BASELINE = BASELINES[0]
 
@@ -72,6 +73,17 @@ class AttributionRequest:
         defaults = {setting.name: setting.default for setting in METHODS[self.method].settings}
         changed = ",".join(f"{name}={value:g}" for name, value in self.settings if value != defaults[name])
         return f"{self.method}{baseline}{':' if changed else ''}{changed}"
+
+    @property
+    def passes(self) -> int:
+        """How many images go through the network at most, forward and backward: what bounds the work of a request."""
+        chosen, method = dict(self.settings), METHODS[self.method]
+        both = 2  # forward and backward
+        if self.method == "occlusion":
+            return (-(-SIDE // round(chosen["stride"])) + 1) ** 2 + 10  # and the coarse result before it
+        if method.regions:
+            return (len(REGIONS) + 1) * round(chosen.get("samples", 1)) + 2
+        return both * round(max(chosen.get("most", 1), chosen.get("samples", 1))) + 8
 
     @property
     def title(self) -> str:

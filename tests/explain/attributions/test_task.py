@@ -8,10 +8,11 @@ import torch
 from torchvision.models.resnet import BasicBlock
 
 from dan_model.errors import ArgumentError, DeviceMemoryError
-from dan_model.explain.attributions import BASELINES, Cost, attribute
+from dan_model.explain.attributions import BASELINES, AttributionRequest, Cost, attribute
 from dan_model.explain.attributions.task import BLUR, ScoreFunction
 from dan_model.faces import black, normalised
 from dan_model.network import Block
+from tests.fixtures.quick_methods import EVERY
 
 
 def test_separate_relus_change_no_bit_and_let_deep_lift_and_guided_backpropagation_run(task):
@@ -65,6 +66,12 @@ def test_passes_are_counted_and_work_goes_in_batches(task):
             assert max(sizes) <= 8
     finally:
         hook.remove()
+
+
+@pytest.mark.parametrize("text", [*EVERY, "occlusion:window=64,stride=16", "integrated_gradients:steps=7,most=28"])
+def test_a_request_knows_how_many_images_it_sends_at_most(task, text):
+    result, most = attribute(replace(task, cost=Cost()), text), AttributionRequest.parse(text).passes
+    assert most / 12 <= result.forwards + result.backwards <= most
 
 
 def test_methods_that_need_the_same_features_or_gradient_share_one_pass(task):

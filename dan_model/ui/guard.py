@@ -1,0 +1,92 @@
+"""What stands before Gradio: requests that name a remote file, or are too large, are refused before anything acts.
+
+Gradio fetches an address that stands where a file should, for whoever asks, without a limit on its size. The page
+asks no other host, so it takes uploaded files only.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+MAX_BODY = 4_000_000  # bytes of a JSON body; photos come as uploads
+REMOTE = re.compile(r"\s*(?:[a-z][a-z0-9+.-]*:)?//|\s*(?:https?|ftp|data|file):", re.IGNORECASE)
+
+
+class FileGuard:
+    """ASGI middleware: refuses JSON bodies with a remote file (400), or above `MAX_BODY` (413)."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "POST" or _is_upload(scope):
+            await self.app(scope, receive, send)
+            return
+        # Read the body, up to the limit.
+        body = bytearray()
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return
+            body += message.get("body", b"")
+            if len(body) > MAX_BODY:
+                await _refuse(413, "The request is too large.", scope, receive, send)
+                return
+            if not message.get("more_body"):
+                break
+        if names_remote_file(bytes(body)):
+            text = "The image did not arrive as an upload. Send the file itself, not its address."
+            await _refuse(400, text, scope, receive, send)
+            return
+        # Hand on what was read, then whatever the client sends after it.
+        sent = False
+
+        async def replay() -> Message:
+            nonlocal sent
+            if sent:
+                return await receive()
+            sent = True
+            return {"type": "http.request", "body": bytes(body), "more_body": False}
+
+        await self.app(scope, replay, send)
+
+
+def names_remote_file(body: bytes) -> bool:
+    """Whether a JSON body holds an object whose `path` or `url` is an address rather than a file of this server.
+
+    The `url` of an uploaded file is the server's own address, and Gradio does not fetch it: only its `path` counts
+    where there is one.
+    """
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError):
+        return False  # Gradio refuses it
+    return any(isinstance(path, str) and REMOTE.match(path) is not None for path in _paths(content))
+
+
+def _paths(content: Any) -> Iterator[Any]:
+    """The path of every object in JSON content, at any depth; its address where it has no path."""
+    waiting = [content]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, dict):
+            if "path" in one or "url" in one:
+                yield one["path"] if one.get("path") is not None else one.get("url")
+            waiting.extend(one.values())
+        elif isinstance(one, list):
+            waiting.extend(one)
+
+
+def _is_upload(scope: Scope) -> bool:
+    headers = dict(scope["headers"])
+    return headers.get(b"content-type", b"").startswith(b"multipart/form-data")
+
+
+async def _refuse(status: int, text: str, scope: Scope, receive: Receive, send: Send) -> None:
+    await JSONResponse({"detail": text, "error": text}, status_code=status)(scope, receive, send)
