@@ -107,6 +107,12 @@ class FaceDetector:
         canvas, scale = _detection_canvas(photo)
         return self._on_canvas(canvas, scale, photo.shape[:2])
 
+    def on_canvas(self, pixels: np.ndarray) -> list[Face]:
+        """The faces in a picture as it stands, (h, w, 3) with sides in multiples of 32, without a border; one pass."""
+        with self._lock:
+            boxes, points = self._network(pixels, threshold=DETECTION_THRESHOLD)
+        return [Face(box[:4], float(box[4]), point.reshape(5, 2)) for box, point in zip(boxes, points, strict=True)]
+
     def _on_canvas(self, canvas: np.ndarray, scale: np.ndarray, photo_size: tuple[int, int]) -> list[Face]:
         with self._lock:
             boxes, points = self._network(canvas, threshold=DETECTION_THRESHOLD)
@@ -129,7 +135,7 @@ class FaceDetector:
                 tile = reduced[top : top + TILE, left : left + TILE]
                 at = np.array([left, top])
                 found += [
-                    _moved(face, np.eye(2) / factor, at / factor)
+                    moved_face(face, np.eye(2) / factor, at / factor)
                     for face in self._on_canvas(_on_border(tile), np.ones(2), tile.shape[:2])
                 ]
         return found
@@ -144,7 +150,7 @@ class FaceDetector:
         angle = math.radians(degrees)
         back = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
         shift = (centre - back @ new_centre) / scale
-        return [_moved(face, back / scale, shift) for face in self._detect(np.asarray(turned))]
+        return [moved_face(face, back / scale, shift) for face in self._detect(np.asarray(turned))]
 
 
 def whole_image(photo: np.ndarray) -> Face:
@@ -180,7 +186,7 @@ def _tile_starts(length: int) -> list[int]:
     return [round(i * (length - TILE) / (count - 1)) for i in range(count)]
 
 
-def _moved(face: Face, matrix: np.ndarray, shift: np.ndarray) -> Face:
+def moved_face(face: Face, matrix: np.ndarray, shift: np.ndarray) -> Face:
     """A face whose points p are moved to matrix·p + shift; the box is the smallest one around its moved corners."""
     left, top, right, bottom = face.box
     corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom]]) @ matrix.T + shift

@@ -22,6 +22,7 @@ from dan_model.ui.panels import (
     flow,
     fusion,
     heads,
+    live,
     model,
     photo,
     prediction,
@@ -83,6 +84,8 @@ def build(weights: WeightsCache, folder: Path | None = None, gpu: Callable[[Any]
                 faithfulness_panel = faithfulness.components()
             with gr.Tab(classes.NAME) as classes_tab:
                 class_figures = classes.tab()
+            with gr.Tab(live.NAME):
+                live.component(first.explainer, context)
         model_panel = model.components(first.checkpoint)
         with gr.Accordion("How to read this", open=False):
             gr.Markdown(asset("how_to_read.md"))

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from PIL import Image
@@ -19,6 +19,7 @@ QUIET = (  # no sandbox for root in containers; no calls home
     "--disable-sync",
 )
 
+FAKE_CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
 SLOW = 60_000  # milliseconds: attributions on two busy cores
 expect.set_options(timeout=SLOW)
 
@@ -37,21 +38,22 @@ def camera(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def browser(camera) -> Iterator[Browser]:
+def launch_browser() -> Iterator[Callable[..., Browser]]:
+    """Starts Chromium with further arguments."""
     executable = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
     if executable is None:
         if os.environ.get("CI"):
             pytest.fail("Browser tests need Chromium: apt-get install chromium")
         pytest.skip("no Chromium here: apt-get install chromium, or set CHROMIUM to its path")
-    fake = (
-        "--use-fake-device-for-media-stream",
-        "--use-fake-ui-for-media-stream",
-        f"--use-file-for-fake-video-capture={camera}",
-    )
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=[*QUIET, *fake])
-        yield browser
-        browser.close()
+        yield lambda *args: playwright.chromium.launch(executable_path=executable, args=[*QUIET, *args])
+
+
+@pytest.fixture(scope="session")
+def browser(camera, launch_browser) -> Iterator[Browser]:
+    browser = launch_browser(*FAKE_CAMERA, f"--use-file-for-fake-video-capture={camera}")
+    yield browser
+    browser.close()
 
 
 @pytest.fixture
