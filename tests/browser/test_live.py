@@ -79,7 +79,7 @@ def test_label_and_overlay_follow_the_film_and_freeze_explains_a_frame(watcher):
 
 
 def test_two_viewers_take_turns(watcher, server):
-    other = watcher.context.new_page()
+    other = watcher.context.browser.new_page()
     open_page(other, server)
     other.get_by_role("tab", name="Live").click()
     for page in (watcher, other):
