@@ -18,6 +18,7 @@ from dan_model.ui.state import PageState, UploadedPhoto
 PREDICTED, ALL_HEADS = "the predicted class", "the whole network"
 ALL_OTHERS, RAW_LOGIT = "all other classes", "nothing (raw logit)"  # what a class is compared with, beside classes
 BASE_RATES = {"as in the training data": TRAINING_PRIOR, "every expression equally likely": UNIFORM_PRIOR}
+AT_ONCE = 12  # images through the network at most, of a method that a visitor does not wait for
 AS_TRAINED, EQUALLY_LIKELY = BASE_RATES
 
 Stream = Callable[[FaceCrop, list[str], Mapping[str, Any]], Iterator[Explanation]]
@@ -73,6 +74,19 @@ class ExplainRequest:
     def head(self) -> int | None:
         """The head whose contribution is explained, from 0; None: all heads."""
         return None if self.contribution == ALL_HEADS else int(self.contribution.rsplit(" ", 1)[1]) - 1
+
+
+def grouped_methods() -> dict[str, list[str]]:
+    """The attribution methods by what they ask: of the cells of the maps, of regions of the face, of pixels."""
+    pixels = [name for name, method in METHODS.items() if method.fine]
+    cells = [name for name in METHODS if name.endswith("grad_cam") and name not in pixels]
+    regions = [name for name in METHODS if name not in (*pixels, *cells)]
+    return {"Which cells, of which head?": cells, "Which regions?": regions, "Which pixels?": pixels}
+
+
+def speed(name: str) -> str:
+    """How long a method takes with its default settings, in words."""
+    return "at once" if AttributionRequest.parse(name).passes <= AT_ONCE else "seconds"
 
 
 def head_choices(heads: int) -> list[str]:

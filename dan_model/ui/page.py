@@ -24,6 +24,7 @@ from dan_model.ui.panels import (
     heads,
     live,
     model,
+    phone_bar,
     photo,
     prediction,
     request,
@@ -52,6 +53,7 @@ def build(weights: WeightsCache, folder: Path | None = None, gpu: Callable[[Any]
     context = PageContext(weights, gpu, SessionStore(_start(examples)))
     with gr.Blocks(title="DAN Explorer", analytics_enabled=False, delete_cache=KEEP_FILES, fill_width=True) as page:
         # What is shown, from top to bottom.
+        gr.HTML('<a class="dan-skip" href="#dan-heads-row">To the maps</a>', elem_id="dan-skip")
         top = model.header(first.checkpoint)
         with gr.Row(elem_id="dan-input"):
             photo_panel = photo.components(folder, examples[0].photo if examples else None)
@@ -90,6 +92,7 @@ def build(weights: WeightsCache, folder: Path | None = None, gpu: Callable[[Any]
         with gr.Accordion("How to read this", open=False):
             gr.Markdown(asset("how_to_read.md"))
         gr.Markdown(asset("notice.md"), elem_id="dan-notice")
+        phone_bar.component()
         api.add_endpoints(first.explainer, folder)
 
         # What the page opens with.

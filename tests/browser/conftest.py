@@ -4,10 +4,15 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 
+import gradio as gr
 import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from dan_model.ui.page import build
+from dan_model.ui.theme import launch_settings, queue_settings
+from dan_model.ui.weights_cache import LoadedWeights, WeightsCache
+from dan_model.weights import load_checkpoint
 from tests.fixtures.examples import EXAMPLES
 
 QUIET = (  # no sandbox for root in containers; no calls home
@@ -54,6 +59,16 @@ def browser(camera, launch_browser) -> Iterator[Browser]:
     browser = launch_browser(*FAKE_CAMERA, f"--use-file-for-fake-video-capture={camera}")
     yield browser
     browser.close()
+
+
+@pytest.fixture(scope="session")
+def shipped(explainer) -> Iterator[str]:
+    """The address of the page with the embedded weights, as `make demo` opens it."""
+    gr.set_static_paths([EXAMPLES])
+    page = build(WeightsCache(LoadedWeights(load_checkpoint(), explainer), paths_allowed=True), EXAMPLES)
+    page.queue(**queue_settings()).launch(prevent_thread_lock=True, quiet=True, **launch_settings())
+    yield page.local_url.rstrip("/")
+    page.close()
 
 
 @pytest.fixture

@@ -5,11 +5,9 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
 from xml.etree import ElementTree
 
-import gradio as gr
 import pytest
 from PIL import Image
 from playwright.sync_api import expect
@@ -20,24 +18,10 @@ from dan_model.explain.regions import REGIONS
 from dan_model.show.report import numbers
 from dan_model.show.sentences import signed
 from dan_model.show.tiles import percent
-from dan_model.ui.page import build
 from dan_model.ui.panels.cover import CELLS
-from dan_model.ui.theme import launch_settings, queue_settings
-from dan_model.ui.weights_cache import LoadedWeights, WeightsCache
-from dan_model.weights import load_checkpoint
 from tests.fixtures.examples import EXAMPLES
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def shipped(explainer) -> Iterator[str]:
-    """The address of the page with the embedded weights, as `make demo` opens it."""
-    gr.set_static_paths([EXAMPLES])
-    page = build(WeightsCache(LoadedWeights(load_checkpoint(), explainer), paths_allowed=True), EXAMPLES)
-    page.queue(**queue_settings()).launch(prevent_thread_lock=True, quiet=True, **launch_settings())
-    yield page.local_url.rstrip("/")
-    page.close()
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ def methods(page: Page, *titles: str) -> None:
         page.locator("#dan-settings button").first.click()
     expect(page.locator("#dan-methods label")).to_have_count(len(METHODS))
     for label in page.locator("#dan-methods label").all():
-        label.locator("input").set_checked(label.inner_text().strip() in titles)
+        label.locator("input").set_checked(label.inner_text().split(" · ")[0].strip() in titles)
 
 
 def drawn(page: Page) -> None:

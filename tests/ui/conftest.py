@@ -24,7 +24,17 @@ def request_values(*methods: str) -> tuple:
     """What the controls of the page hold for the first face."""
     wanted = ExplainRequest("1", methods=methods)
     chosen = (wanted.face, wanted.target, wanted.against, wanted.contribution)
-    return (*chosen, list(wanted.methods), list(wanted.baselines), wanted.finer, wanted.base_rates, SMOOTH, True)
+    return (
+        *chosen,
+        list(wanted.methods),
+        [],
+        [],
+        list(wanted.baselines),
+        wanted.finer,
+        wanted.base_rates,
+        SMOOTH,
+        True,
+    )
 
 
 @dataclass(frozen=True)

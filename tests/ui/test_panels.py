@@ -15,6 +15,7 @@ from PIL import Image
 
 from dan_model.errors import ArgumentError, NoFaceError
 from dan_model.explain import Explainer
+from dan_model.explain.attributions import METHODS
 from dan_model.show.figure_views import all_views
 from dan_model.show.style import HEAD_COLOURS
 from dan_model.show.tiles import percent
@@ -26,6 +27,8 @@ from dan_model.ui.explain_request import (
     baseline_choices,
     choices,
     explain,
+    grouped_methods,
+    speed,
 )
 from dan_model.ui.page import build
 from dan_model.ui.panels import fusion, model
@@ -42,6 +45,16 @@ from dan_model.weights import load_checkpoint
 from tests.fixtures.examples import EXAMPLES
 from tests.fixtures.models import random_dan
 from tests.ui.conftest import stream
+
+
+def test_every_method_stands_in_one_group_with_its_speed():
+    groups = grouped_methods()
+    assert sorted(name for names in groups.values() for name in names) == sorted(METHODS)
+    cells, regions, _ = groups.values()
+    assert (cells, regions) == (["layer_grad_cam", "head_grad_cam"], ["occlusion", "region_ablation", "region_shapley"])
+    assert {name for name in METHODS if speed(name) == "seconds"} == {
+        "integrated_gradients", "smooth_grad", "gradient_shap", "occlusion", "region_shapley"
+    }  # fmt: skip
 
 
 def test_heads_are_drawn_while_methods_are_pending(explainer, photo):

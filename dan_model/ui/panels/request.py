@@ -14,7 +14,16 @@ from dan_model.explain.attributions import DEFAULT_METHODS, METHODS
 from dan_model.explain.explanation import Explanation
 from dan_model.faces import FaceCrop
 from dan_model.ui.context import QUEUED, UNQUEUED, PageContext
-from dan_model.ui.explain_request import ALL_HEADS, ALL_OTHERS, PREDICTED, ExplainRequest, choices, explain
+from dan_model.ui.explain_request import (
+    ALL_HEADS,
+    ALL_OTHERS,
+    PREDICTED,
+    ExplainRequest,
+    choices,
+    explain,
+    grouped_methods,
+    speed,
+)
 from dan_model.ui.html import notice
 from dan_model.ui.photo_input import shown_as_error
 from dan_model.ui.results import STATUS, Results
@@ -29,7 +38,7 @@ class Components:
     target: gr.Dropdown
     against: gr.Dropdown
     contribution: gr.Dropdown
-    methods: gr.CheckboxGroup
+    methods: tuple[gr.CheckboxGroup, ...]
     baselines: gr.CheckboxGroup
     finer: gr.Checkbox
     base_rates: gr.Radio
@@ -60,12 +69,15 @@ def components(explainer: Explainer) -> Components:
         stop = gr.Button("Stop", elem_id="dan-stop", min_width=80, scale=0)
     # What few visitors change.
     with gr.Accordion("Methods, baselines and drawing", open=False, elem_id="dan-settings"):
-        methods = gr.CheckboxGroup(
-            [(method.title, name) for name, method in METHODS.items()],
-            value=list(DEFAULT_METHODS),
-            label="Attributions (Captum)",
-            elem_id="dan-methods",
-        )
+        with gr.Group(elem_id="dan-methods"):
+            methods = tuple(
+                gr.CheckboxGroup(
+                    [(f"{METHODS[name].title} · {speed(name)}", name) for name in names],
+                    value=[name for name in names if name in DEFAULT_METHODS],
+                    label=question,
+                )
+                for question, names in grouped_methods().items()
+            )
         baselines = gr.CheckboxGroup(**baseline_choice, label="Baselines (reference inputs)", elem_id="dan-baselines")
         finer = gr.Checkbox(False, label="Finer attributions (several times slower)", elem_id="dan-finer")
         base_rates = gr.Radio(**base_rate_choice, label="Base rates of the expressions", elem_id="dan-base-rates")
@@ -110,7 +122,9 @@ def explain_event(panel: Components, face: gr.Radio, results: Results, context: 
         target: str,
         against: str,
         contribution: str,
-        methods: list[str],
+        cells: list[str],
+        regions: list[str],
+        pixels: list[str],
         baselines: list[str],
         finer: bool,
         base_rates: str,
@@ -142,7 +156,7 @@ def explain_event(panel: Components, face: gr.Radio, results: Results, context: 
 
         # Show each part as it is ready.
         wanted = ExplainRequest(
-            chosen, target, against, contribution, tuple(methods), tuple(baselines), finer, base_rates
+            chosen, target, against, contribution, (*cells, *regions, *pixels), tuple(baselines), finer, base_rates
         )
         state: PageState | None = None
         show = results.first
@@ -169,7 +183,7 @@ def explain_event(panel: Components, face: gr.Radio, results: Results, context: 
                     yield values
 
     inputs = [
-        face, panel.target, panel.against, panel.contribution, panel.methods, panel.baselines, panel.finer,
+        face, panel.target, panel.against, panel.contribution, *panel.methods, panel.baselines, panel.finer,
         panel.base_rates, panel.drawing.smooth, panel.drawing.shared,
     ]  # fmt: skip
     return {"fn": on_explain, "inputs": inputs, "outputs": results.components, **QUEUED}
@@ -182,8 +196,8 @@ def wire(panel: Components, explain: dict[str, Any], context: PageContext) -> No
         context.session(request).stop()
 
     changes = [
-        panel.target.input, panel.against.input, panel.contribution.input, panel.methods.input, panel.baselines.input,
-        panel.finer.input, panel.base_rates.input,
+        panel.target.input, panel.against.input, panel.contribution.input, *(one.input for one in panel.methods),
+        panel.baselines.input, panel.finer.input, panel.base_rates.input,
     ]  # fmt: skip
     gr.on(changes, context.begin_request, **UNQUEUED).then(**explain)
     panel.stop.click(on_stop, **UNQUEUED)

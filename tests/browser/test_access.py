@@ -1,0 +1,80 @@
+"""Everyone can use the page: axe-core finds nothing serious, the keyboard reaches everything, a phone has its bar."""
+
+from __future__ import annotations
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+from tests.browser.conftest import open_page
+
+pytestmark = pytest.mark.browser
+GRADIOS_OWN = "#dan-upload"  # the name of Gradio's upload box does not begin with what is seen
+TABS = ("Heads", "Fusion", "Cover", "Attributions", "Faithfulness", "Classes", "Live")
+
+
+def findings(page) -> list[str]:
+    """What axe-core calls serious or critical, with the elements."""
+    found = Axe().run(page, context={"exclude": [[GRADIOS_OWN]]}).response["violations"]
+    return [
+        f"{one['id']}: {node['target']}"
+        for one in found
+        if one["impact"] in ("serious", "critical")
+        for node in one["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_serious_on_any_tab_or_in_an_enlarged_map(browser, shipped, theme):
+    page = browser.new_page(viewport={"width": 1440, "height": 900}, reduced_motion="reduce")
+    open_page(page, f"{shipped}/?__theme={theme}")
+    expect(page.locator("#dan-tiles .dan-tile")).to_have_count(8)
+    for name in TABS:
+        page.get_by_role("tab", name=name).click()
+        expect(page.get_by_role("tab", name=name)).to_have_attribute("aria-selected", "true")
+        page.wait_for_timeout(700)  # figures of the tab are drawn
+        assert findings(page) == [], name
+    page.locator("#dan-settings button").first.click()
+    page.locator("#dan-heads-row .dan-zoom").first.click()
+    expect(page.locator(".dan-promise")).not_to_be_empty()
+    assert findings(page) == []
+    page.close()
+
+
+def test_the_keyboard_goes_from_the_first_stop_to_an_enlarged_map_and_back(browser, shipped):
+    page = browser.new_page(viewport={"width": 1440, "height": 900})
+    open_page(page, shipped)
+    expect(page.locator("#dan-tiles .dan-tile")).to_have_count(8)
+    page.keyboard.press("Tab")
+    first = page.evaluate("document.activeElement.textContent.trim()")
+    assert first == "To the maps"
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "dan-zoom"
+    page.keyboard.press("Enter")
+    dialog = page.locator("#dan-enlarged")
+    expect(dialog).to_be_visible()
+    page.keyboard.press("ArrowRight")
+    expect(dialog.locator("h2")).to_have_text("Head 2")
+    page.keyboard.press("Escape")
+    expect(dialog).not_to_be_visible()
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "Enlarge Head 1"  # where it came from
+    page.close()
+
+
+def test_a_phone_has_a_bar_that_leads_to_the_parts_and_covers_nothing(browser, shipped):
+    page = browser.new_page(viewport={"width": 375, "height": 812}, reduced_motion="reduce")
+    open_page(page, shipped)
+    bar = page.locator(".dan-phone-bar")
+    expect(bar).to_be_visible()
+    bar.get_by_role("button", name="Class").click()
+    place = page.locator("#dan-request").bounding_box()
+    assert 0 <= place["y"] < 812
+    assert page.evaluate("document.documentElement.scrollWidth") <= 375
+    # At the very end of the page, the last line is above the bar.
+    page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+    assert page.locator("footer").bounding_box()["y"] + page.locator("footer").bounding_box()["height"] <= 812 - 48 + 1
+    expect(bar.get_by_role("button", name="Stop")).not_to_be_visible()
+    page.set_viewport_size({"width": 1440, "height": 900})
+    expect(bar).not_to_be_visible()
+    page.close()
