@@ -99,7 +99,7 @@ def _attributions(
     task = explainer.task(explanation)
     for name in methods:
         method = METHODS[name]
-        baselines = BASELINES if score == "log-probability" else BASELINES[:1]
+        baselines = BASELINES if score == "log-probability" else (task.default_baseline,)
         for baseline in baselines if method.baselines else ("",):
             text = f"{name}@{baseline}".rstrip("@")
             found = attribute(task, text + FEWER.get(name, ""))

@@ -8,7 +8,7 @@ from typing import Any
 
 from dan_model.errors import NoFaceError
 from dan_model.explain import Explainer
-from dan_model.explain.attributions import BASELINES, DEFAULT_BASELINE, MEAN, METHODS, AttributionRequest
+from dan_model.explain.attributions import BASELINES, MEAN, METHODS, AttributionRequest
 from dan_model.explain.explanation import Explanation
 from dan_model.explain.score import LOGIT
 from dan_model.faces import FaceCrop
@@ -35,7 +35,7 @@ class ExplainRequest:
         against: A class, `ALL_OTHERS` (the log-probability is explained) or `RAW_LOGIT`.
         contribution: `ALL_HEADS`, or a head as `head_choices` names it.
         methods: Names in `METHODS`.
-        baselines: Names in `BASELINES`; each method with a baseline is run with each of them.
+        baselines: Names in `BASELINES`; each method with a baseline is run with each of them. Empty: the default one.
         finer: Whether methods with finer settings use them.
         base_rates: A key of `BASE_RATES`.
     """
@@ -45,7 +45,7 @@ class ExplainRequest:
     against: str = ALL_OTHERS
     contribution: str = ALL_HEADS
     methods: tuple[str, ...] = ()
-    baselines: tuple[str, ...] = (DEFAULT_BASELINE,)
+    baselines: tuple[str, ...] = ()
     finer: bool = False
     base_rates: str = AS_TRAINED
 
@@ -129,7 +129,7 @@ def choices(explainer: Explainer) -> tuple[dict[str, Any], ...]:
         {"choices": [PREDICTED, *explainer.labels], "value": PREDICTED},
         {"choices": [ALL_OTHERS, *explainer.labels, RAW_LOGIT], "value": ALL_OTHERS},
         {"choices": head_choices(explainer.model.config.num_heads), "value": ALL_HEADS},
-        {"choices": baseline_choices(explainer), "value": [DEFAULT_BASELINE]},
+        {"choices": baseline_choices(explainer), "value": []},
         {
             "choices": list(BASE_RATES),
             "value": AS_TRAINED,

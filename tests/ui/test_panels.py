@@ -194,7 +194,8 @@ def test_texts_are_escaped():
 
 def test_a_request_of_the_page_is_what_the_explainer_takes():
     wanted = ExplainRequest("1", methods=("occlusion", "saliency"), baselines=("black", "blur"), finer=True)
-    assert wanted.attributions == ["saliency", "occlusion:stride=16", "occlusion@blur:stride=16"]
+    assert wanted.attributions == ["saliency", "occlusion@black:stride=16", "occlusion@blur:stride=16"]
+    assert ExplainRequest("1", methods=("occlusion",)).attributions == ["occlusion"]
     nothing = {"target": None, "against": None, "head": None, "score": None, "prior": "training"}
     assert wanted.explained == nothing
     rather = ExplainRequest("1", "anger", "fear", "Head 2", base_rates=EQUALLY_LIKELY)

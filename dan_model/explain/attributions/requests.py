@@ -16,7 +16,7 @@ from dan_model.explain.attributions.task import BASELINES, AttributionTask, Cost
 from dan_model.explain.cache import Cache
 from dan_model.explain.regions import REGIONS, SIDE
 
-DEFAULT_BASELINE = BASELINES[0]
+DEFAULT_BASELINE = "default"  # that of the weights: `AttributionTask.default_baseline`
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class AttributionRequest:
 
     Attributes:
         method: Name in `METHODS`.
-        baseline: Name in `BASELINES`; None for methods without a baseline.
+        baseline: Name in `BASELINES`, or `DEFAULT_BASELINE`; None for methods without a baseline.
         settings: The name and value of every setting, in the method's order.
     """
 
@@ -111,13 +111,14 @@ def attribute_in_stages(task: AttributionTask, request: AttributionRequest | str
         request = AttributionRequest.parse(request)
     method, cost, seconds = METHODS[request.method], Cost(), 0.0
     settings = dict(request.settings)
+    baseline = task.default_baseline if request.baseline == DEFAULT_BASELINE else request.baseline
     stages: Iterator[AttributionResult] | None = None
     while True:
         start, before = time.perf_counter(), replace(task.cost)
         try:
             if stages is None:
-                if request.baseline is not None:
-                    settings["baseline"] = task.baseline(request.baseline)  # type: ignore[assignment]
+                if baseline is not None:
+                    settings["baseline"] = task.baseline(baseline)  # type: ignore[assignment]
                 computed = method.compute(task, **settings)
                 stages = iter([computed]) if isinstance(computed, AttributionResult) else computed
             result = next(stages)
@@ -133,7 +134,7 @@ def attribute_in_stages(task: AttributionTask, request: AttributionRequest | str
             request=request.text,
             score=task.score,
             unit=method.unit.format(unit=task.score.unit),
-            baseline=request.baseline,
+            baseline=baseline,
             tolerance=settings.get("tolerance", method.tolerance),
             forwards=cost.forwards,
             backwards=cost.backwards,

@@ -98,6 +98,13 @@ class AttributionTask:
         self.cost.forwards += forwards
         self.cost.backwards += backwards
 
+    @property
+    def default_baseline(self) -> str:
+        """The mean face; the blurred face for weights that have none. Maps from a black image are hardly better than
+        random ones (docs/faithfulness.md).
+        """
+        return "blur" if self.mean_face is None else MEAN
+
     def baseline(self, name: str) -> Tensor:
         """One of `BASELINES` as the network sees it, (1, 3, 224, 224).
 

@@ -30,6 +30,8 @@ from dan_model.ui.results import STATUS, Results
 from dan_model.ui.state import NATIVE, SMOOTH, PageState, Weights
 from dan_model.ui.status import INVITATION, photo_status
 
+BASELINES_LABEL = "Baselines (reference inputs); none chosen: the mean face, or the blurred face where there is none"
+
 
 @dataclass(frozen=True)
 class Components:
@@ -78,7 +80,11 @@ def components(explainer: Explainer) -> Components:
                 )
                 for question, names in grouped_methods().items()
             )
-        baselines = gr.CheckboxGroup(**baseline_choice, label="Baselines (reference inputs)", elem_id="dan-baselines")
+        baselines = gr.CheckboxGroup(
+            **baseline_choice,
+            label=BASELINES_LABEL,
+            elem_id="dan-baselines",
+        )
         finer = gr.Checkbox(False, label="Finer attributions (several times slower)", elem_id="dan-finer")
         base_rates = gr.Radio(**base_rate_choice, label="Base rates of the expressions", elem_id="dan-base-rates")
         with gr.Row():

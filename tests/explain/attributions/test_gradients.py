@@ -24,7 +24,7 @@ def test_finer_integrated_gradients_explains_all_but_one_per_cent_on_ten_faces(s
     """Against the log-probabilities of the face and of a black image, computed without the method."""
     finer = ",".join(f"{name}={value:g}" for name, value in METHODS["integrated_gradients"].finer.items())
     whole = "whole" if example.startswith("mean") else 0
-    e = small_explainer.explain(EXAMPLES / example, attributions=(f"integrated_gradients:{finer}",), face=whole)
+    e = small_explainer.explain(EXAMPLES / example, attributions=(f"integrated_gradients@black:{finer}",), face=whole)
     (result,) = e.attributions.values()
     with torch.no_grad():
         start = small_explainer.model(black(small_explainer.model.config.preprocess)).log_softmax(dim=1)[0, e.target]
@@ -52,7 +52,7 @@ def test_a_path_cut_into_pieces_adds_up_to_captums_own_sum_over_it(small_explain
     """
     exact = Explainer(copy.deepcopy(small_explainer.model).double(), small_explainer.detector)
     task = exact.task(small_smiling)
-    result = attribute(task, f"integrated_gradients:steps={2 * NODES},most={2 * NODES}")
+    result = attribute(task, f"integrated_gradients@black:steps={2 * NODES},most={2 * NODES}")
     base = task.baseline("black")
     nodes, weights = np.polynomial.legendre.leggauss(NODES)
     total = torch.zeros_like(task.x)
@@ -66,7 +66,9 @@ def test_a_path_cut_into_pieces_adds_up_to_captums_own_sum_over_it(small_explain
 
 def test_integrated_gradients_of_a_ledger_entry_sums_to_the_rise_of_the_entry(small_explainer, astronaut):
     explainer = small_explainer
-    e = explainer.explain(astronaut, attributions=("integrated_gradients:steps=49,most=490,tolerance=0.01",), head=0)
+    e = explainer.explain(
+        astronaut, attributions=("integrated_gradients@black:steps=49,most=490,tolerance=0.01",), head=0
+    )
     result = next(iter(e.attributions.values()))
     with torch.no_grad():
         blank = explainer.model.eval().stages(black(explainer.model.config.preprocess))

@@ -8,7 +8,7 @@ from dan_model.explain.regions import REGIONS
 
 
 def test_region_shapley_sums_to_the_full_score_less_the_ablated_one(task):
-    result = attribute(task, "region_shapley:samples=4")
+    result = attribute(task, "region_shapley@black:samples=4")
     with torch.no_grad():
         scores = task.model.eval()(torch.cat([task.x, task.baseline("black")])).log_softmax(dim=1)[:, 1]
     assert float(result.by_region.sum()) == pytest.approx(float(scores[0] - scores[1]), abs=1e-3)
@@ -17,7 +17,7 @@ def test_region_shapley_sums_to_the_full_score_less_the_ablated_one(task):
 
 
 def test_region_ablation_is_the_fall_when_one_region_is_black(task):
-    result = attribute(task, "region_ablation")
+    result = attribute(task, "region_ablation@black")
     mask, base = task.regions.map, task.baseline("black")
     for r, name in enumerate(REGIONS):
         covered = torch.where(mask == r, base, task.x)
@@ -30,7 +30,7 @@ def test_region_ablation_is_the_fall_when_one_region_is_black(task):
 
 def test_regions_follow_the_input_size(small_task):
     """At 112 pixels each takes the region of the pixel at its lower right of the 224 × 224 drawing."""
-    result = attribute(small_task, "region_ablation")
+    result = attribute(small_task, "region_ablation@black")
     mask, base = small_task.regions.map[1::2, 1::2], small_task.baseline("black")
     assert result.map.shape == mask.shape == (112, 112)
     nose = REGIONS.index("nose")
@@ -43,7 +43,7 @@ def test_regions_follow_the_input_size(small_task):
 
 def test_occlusion_is_the_fall_of_the_score_when_a_square_is_covered(task):
     """With squares that do not overlap, each must hold ℓ - ℓ of the covered face, computed one by one."""
-    result = attribute(task, "occlusion:window=112,stride=112")
+    result = attribute(task, "occlusion@black:window=112,stride=112")
     baseline = task.baseline("black")
     with torch.no_grad():
         full = task.model.eval()(task.x).log_softmax(dim=1)[0, 1]
@@ -56,7 +56,7 @@ def test_occlusion_is_the_fall_of_the_score_when_a_square_is_covered(task):
 
 
 def test_a_coarse_occlusion_of_nine_squares_comes_before_one_square_per_cell(small_task):
-    coarse, final = attribute_in_stages(small_task, "occlusion:window=16,stride=16")
+    coarse, final = attribute_in_stages(small_task, "occlusion@black:window=16,stride=16")
     assert (coarse.final, final.final) == (False, True)
     assert (coarse.forwards, final.forwards) == (1 + 9, 1 + 9 + 1 + 49)
     assert len(coarse.map.unique()) <= 9

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from dan_model.errors import ArgumentError
-from dan_model.explain.attributions import METHODS, AttributionRequest, parse_requests
+from dan_model.explain.attributions import BASELINES, METHODS, AttributionRequest, parse_requests
 
 
 @pytest.mark.parametrize(
@@ -30,8 +30,8 @@ def test_requests_parse_the_text_that_they_print():
     for name, method in METHODS.items():
         assert AttributionRequest.parse(name).text == name
         if method.baselines:
-            assert AttributionRequest.parse(f"{name}@black").text == name
-            assert AttributionRequest.parse(f"{name}@blur").text == f"{name}@blur"
+            for baseline in BASELINES:  # also the one that is the default for these weights: it is asked for by name
+                assert AttributionRequest.parse(f"{name}@{baseline}").text == f"{name}@{baseline}"
     text = "occlusion@mean:window=16,stride=8"
     assert AttributionRequest.parse(text).text == text
     assert AttributionRequest.parse("occlusion:stride=32").text == "occlusion"

@@ -68,6 +68,14 @@ def test_passes_are_counted_and_work_goes_in_batches(task):
         hook.remove()
 
 
+def test_the_default_baseline_is_the_mean_face_or_the_blurred_one_for_weights_without(task):
+    text, mean_face = "occlusion:window=112,stride=112", torch.rand(1, 48, 48)
+    for own, name in ((replace(task, mean_face=mean_face), "mean"), (replace(task, mean_face=None), "blur")):
+        default = attribute(own, text)
+        assert default.baseline == name
+        assert torch.equal(default.map, attribute(own, text.replace(":", f"@{name}:")).map)
+
+
 @pytest.mark.parametrize("text", [*EVERY, "occlusion:window=64,stride=16", "integrated_gradients:steps=7,most=28"])
 def test_a_request_knows_how_many_images_it_sends_at_most(task, text):
     result, most = attribute(replace(task, cost=Cost()), text), AttributionRequest.parse(text).passes
