@@ -28,7 +28,7 @@ MAX_SIDE = 960  # pixels of a frame
 START = "data:image/jpeg;base64,"
 WHOLE_EVERY = 30  # frames after which the whole frame is searched again, for a larger face
 LEVELS = 255  # of a cell in an answer
-MAX_VIEWERS = 8  # at once; further ones are told so
+MAX_VIEWERS = 8  # at once; further ones are refused
 VIEWER_SECONDS = 5.0  # after the last frame, a viewer's place is free again
 PATIENCE = 2.0  # seconds that a frame waits for its turn; then it is dropped
 

@@ -16,6 +16,7 @@ from dan_model.ui.panels import (
     attributions,
     bench,
     classes,
+    compare,
     cover,
     download,
     faithfulness,
@@ -86,6 +87,8 @@ def build(weights: WeightsCache, folder: Path | None = None, gpu: Callable[[Any]
                 faithfulness_panel = faithfulness.components()
             with gr.Tab(classes.NAME) as classes_tab:
                 class_figures = classes.tab()
+            with gr.Tab(compare.NAME):
+                compare_panel = compare.components()
             with gr.Tab(live.NAME):
                 live.component(first.explainer, context)
         model_panel = model.components(first.checkpoint)
@@ -106,7 +109,7 @@ def build(weights: WeightsCache, folder: Path | None = None, gpu: Callable[[Any]
         results = Results(
             [
                 status, flow_part, probabilities, sentence, heads_row, attributions_row, bench_part,
-                fusion_panel.contributions, fusion_panel.transplants, faithfulness_panel.faithfulness,
+                fusion_panel.contributions, compare_panel.comparison, faithfulness_panel.faithfulness,
                 faithfulness_panel.randomisation,
             ],
             list(opened),
@@ -124,7 +127,7 @@ def build(weights: WeightsCache, folder: Path | None = None, gpu: Callable[[Any]
         model.wire(model_panel, top, depends_on_model, choices, load.upload, explain, context)
         drawing = request_panel.drawing
         tiles.wire(drawing.smooth, drawing.shared, [heads_row, attributions_row], context)
-        fusion.wire(fusion_panel, context)
+        compare.wire(compare_panel, context)
         faithfulness.wire(faithfulness_panel, attributions_row, results, context)
         for tab, component in opened.items():
             component.select(_opener(tab, results, context), None, results.tab_components, **QUEUED)

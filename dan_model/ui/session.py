@@ -31,7 +31,7 @@ class Session:
         compared: What the tiles of the heads show, in `COMPARED`.
         tab: The open tab.
         stale_tabs: Tabs whose figures are not drawn yet for `state`; they are drawn when the tab is opened.
-        kept_face: The face kept for transplants, or None.
+        kept_face: The face that others are compared with, or None.
         cache: The attributions computed for this visitor; deleted with the session.
         key: Names the session where Gradio's own hash is not at hand; it cannot be guessed.
         requests: The number of requests so far.

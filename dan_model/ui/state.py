@@ -1,4 +1,4 @@
-"""What the page stores of one visitor: the photo in reduced form, what is shown, and a face kept for transplants."""
+"""What the page stores of one visitor: the photo in reduced form, what is shown, and a face kept for comparison."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from torch import Tensor
 
 from dan_model.explain.explanation import Explanation
 from dan_model.faces import FaceCrop
@@ -104,16 +103,12 @@ class PageState:
 
 @dataclass(frozen=True, eq=False)
 class KeptFace:
-    """A face whose heads can be transplanted into others.
+    """A face that others are compared with.
 
     Attributes:
-        embeddings: v, (H, C).
+        explanation: As it was shown.
         weights: The weights that it was explained with.
-        label: The predicted class.
-        pixels: The face as the network sees it, (224, 224, 3) uint8.
     """
 
-    embeddings: Tensor
+    explanation: Explanation
     weights: Weights
-    label: str
-    pixels: np.ndarray

@@ -14,7 +14,7 @@ from dan_model.ui.guard import FileGuard
 ASSETS = Path(__file__).parent / "assets"
 FLOW_STYLE = Path(show.__file__).parent / "assets" / "flow.css"  # the report has it too
 UPLOAD_LIMIT = "40mb"
-QUEUE_SIZE = 64  # requests that wait; further ones are told that the queue is full
+QUEUE_SIZE = 64  # requests that wait; further ones get the message that the queue is full
 KEEP_FILES = (60, 600)  # seconds: how often temporary files are checked, and how old they may become
 
 

@@ -162,11 +162,13 @@ def test_heads_and_fusion_show_the_librarys_sentences_and_figures(page, small_ex
     expect(page.locator("#dan-fusion svg[role=img]")).to_have_count(4)
 
 
-def test_the_heads_of_a_kept_face_are_transplanted_into_the_next(page):
+def test_a_kept_face_stands_beside_the_next_and_its_heads_are_transplanted(page):
     open_fusion(page, "two_faces.jpg")
+    page.get_by_role("tab", name="Compare").click()
     page.locator("#dan-keep").click()
-    expect(page.locator("#dan-transplants")).to_contain_text("This face is kept")
+    expect(page.locator("#dan-comparison")).to_contain_text("This face is kept")
     page.locator("#dan-face label", has_text="2").click()
+    expect(page.locator("#dan-comparison .dan-side-row")).to_have_count(3)  # kept, now, difference
     expect(page.locator("#dan-view-transplant")).to_contain_text(
         re.compile(r"With the other face's Head \d, happiness (falls|stays|rises)")
     )

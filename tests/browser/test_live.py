@@ -69,7 +69,7 @@ def test_label_and_overlay_follow_the_film_and_freeze_explains_a_frame(watcher):
     # A head that is off changes the probabilities with the next answer.
     watcher.locator(".dan-live-off").first.click()
     expect(watcher.locator('.dan-live-off[aria-pressed="true"]')).to_have_count(1)
-    expect(watcher.locator(".dan-live-rate")).to_contain_text("answers a second")
+    expect(watcher.locator(".dan-live-rate")).to_contain_text("frames a second")
     watcher.locator(".dan-live-off").first.click()
     # Freeze: the frame is explained in full, and the camera is off.
     watcher.locator(".dan-live-freeze").click()

@@ -139,7 +139,7 @@ def test_covered_regions_change_prediction_maps_flow_and_table(opened, explainer
     covered = explain_covered(explainer, e, Cover(cells.numpy()))
     expected = [percent(p) for p in covered.prediction.probabilities.tolist()]
     assert page.locator("#dan-probabilities .dan-class > :last-child").all_inner_texts() == expected
-    tables = page.locator(".dan-cover-table")
+    tables = page.locator(".dan-side-table")
     assert tables.nth(0).locator("td:last-child").all_inner_texts() == expected
     contributions = [signed(one) for one in covered.fusion.ledger[:, e.target]]
     assert tables.nth(1).locator("td:last-child").all_inner_texts()[1:] == contributions

@@ -17,6 +17,7 @@ from dan_model.errors import ArgumentError, NoFaceError
 from dan_model.explain import Explainer
 from dan_model.explain.attributions import METHODS
 from dan_model.show.figure_views import all_views
+from dan_model.show.sentences import signed
 from dan_model.show.style import HEAD_COLOURS
 from dan_model.show.tiles import percent
 from dan_model.ui import html
@@ -31,14 +32,14 @@ from dan_model.ui.explain_request import (
     speed,
 )
 from dan_model.ui.page import build
-from dan_model.ui.panels import fusion, model
+from dan_model.ui.panels import compare, fusion, model
 from dan_model.ui.panels.bench import bench
 from dan_model.ui.panels.flow import flow
 from dan_model.ui.panels.photo import load_photo
 from dan_model.ui.panels.prediction import probability_bars
 from dan_model.ui.panels.tiles import attributions_row, heads_row
 from dan_model.ui.session import Session
-from dan_model.ui.state import MAX_FACES, WHOLE, PageState
+from dan_model.ui.state import MAX_FACES, WHOLE, KeptFace, PageState
 from dan_model.ui.status import photo_status
 from dan_model.ui.weights_cache import LoadedWeights, WeightsCache
 from dan_model.weights import load_checkpoint
@@ -169,22 +170,45 @@ def test_the_mean_face_is_offered_where_there_is_one(explainer):
     assert baseline_choices(Explainer(explainer.model)) == ["black", "blur"]
 
 
-def test_the_heads_of_a_kept_face_are_transplanted_into_others_under_the_same_weights(photo, first_state):
+def test_a_kept_face_is_compared_with_another_face_class_and_model(photo, first_state):
     session = Session()
 
-    def show(name: str) -> PageState:
-        session.photo, session.state = photo(name), first_state(name)
+    def show(name: str, target: str | None = None) -> PageState:
+        session.photo, session.state = photo(name), first_state(name, target=target)
         return session.state
 
-    assert "keep this face" in fusion.transplants(session, show("hopper.jpg"))
-    fusion.keep_face(session)
-    assert "This face is kept" in fusion.transplants(session, session.state)
-    state = show("astronaut.jpg")
+    assert "Keep this face" in compare.compared(session, show("hopper.jpg"))
+    compare.keep_face(session)
+    assert "This face is kept" in compare.compared(session, session.state)
+    # Another face: maps of both and their difference, the numbers of both, and transplants.
+    kept, state = session.state.explanation, show("astronaut.jpg")
+    drawn = compare.compared(session, state)
+    for e in (kept, state.explanation):
+        for p in e.prediction.probabilities.tolist():
+            assert escape(percent(p)) in drawn
+        for one in e.fusion.contributions:
+            assert f"<td>{signed(one)}</td>" in drawn
+    assert drawn.count("dan-side-row") == 3
     own = escape(percent(float(state.explanation.prediction.probabilities[1])))
-    pattern = f"happiness (falls|rises) from {own} to|happiness stays at {own}"
-    assert re.search(pattern, fusion.transplants(session, state))
+    assert re.search(f"happiness (falls|rises) from {own} to|happiness stays at {own}", drawn)
+    # Another class of the kept face: two scores, nothing to transplant.
+    drawn = compare.compared(session, show("hopper.jpg", "anger"))
+    assert "neutral" in drawn
+    assert "Contributions to neutral, nats and anger, nats" in drawn
+    assert "dan-view-transplant" not in drawn
+    # Another model.
     session.kept_face = replace(session.kept_face, weights=("user/other", None))
-    assert "another model" in fusion.transplants(session, state)
+    assert "different models" in compare.compared(session, state)
+
+
+def test_the_difference_of_maps_is_left_out_between_models_with_unequal_heads(photo, first_state):
+    session, state = Session(), first_state("astronaut.jpg")
+    session.photo, session.state = photo("astronaut.jpg"), state
+    two = Explainer(random_dan(heads=2).eval())
+    kept = next(two.stream_crop(state.explanation.crop))
+    session.kept_face = KeptFace(kept, ("two", None))
+    drawn = compare.compared(session, state)
+    assert drawn.count("dan-side-row") == 2
 
 
 def test_texts_are_escaped():

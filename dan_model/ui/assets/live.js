@@ -1,5 +1,5 @@
 // The live panel: frames of the camera go to the server, the newest only and one at a time; what comes back is drawn over the
-// camera's picture, smoothly between two answers. The picture is mirrored for the person; the pixels that are sent are not.
+// camera's picture, smoothly between two frames. The picture is mirrored for the person; the pixels that are sent are not.
 const SENT_WIDTH = 320, QUALITY = 0.8, STRIP_SECONDS = 30, BLEND = 0.3, NAMED = 0.2, MOST = 0.9, FRAME = 30; // FRAME: milliseconds between two drawings
 const part = (selector) => element.querySelector(selector), parts = (selector) => [...element.querySelectorAll(selector)];
 const panel = part(".dan-live"), video = part("video"), overlay = part(".dan-live-overlay"), strip = part(".dan-live-strip");
@@ -10,7 +10,7 @@ const percent = (p) => (p < 0.0005 ? "< 0.1 %" : p >= 0.9995 ? "> 99.9 %" : `${(
 let stream = null, running = 0; // a number that changes with every start, so that an old loop ends
 let answer = null, drawn = null; // the latest answer; what is on screen, on its way to it
 let last = null, chosen = null, frames = 0;
-let history = [], times = []; // probabilities with their time; when answers came
+let history = [], times = []; // probabilities with their time; when frames came back
 const say = (text) => (part(".dan-live-status").textContent = text);
 
 const TROUBLE = {
@@ -97,7 +97,7 @@ const show = (got, delay) => {
   const now = performance.now() / 1000;
   times = [...times.filter((t) => now - t < 3), now];
   const rate = times.length > 1 ? (times.length - 1) / (now - times[0]) : 0;
-  part(".dan-live-rate").textContent = `${rate.toFixed(1)} answers a second, ${Math.round(1000 * delay)} ms each` +
+  part(".dan-live-rate").textContent = `${rate.toFixed(1)} frames a second, ${Math.round(1000 * delay)} ms each` +
     (got.pause > 0 ? "; slower because others are watching too" : "");
   last = got.face;
   if (!got.face) {
@@ -122,7 +122,7 @@ const show = (got, delay) => {
   });
 };
 
-// Between two answers, maps and place move smoothly towards the latest.
+// Between two frames, maps and place move smoothly towards the latest.
 const towards = (from, to) => from.map((x, i) => x + BLEND * (to[i] - x));
 const tile = document.createElement("canvas");
 [tile.width, tile.height] = [7, 7];

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import binascii
 import threading
-from collections.abc import Sequence
 from html import escape
 from typing import Any
 
@@ -20,20 +19,17 @@ from dan_model.errors import DanError
 from dan_model.explain.cover import FILLS, MEAN, Cover, explain_covered
 from dan_model.explain.explanation import Explanation
 from dan_model.explain.regions import REGIONS
-from dan_model.show.photos import picture_address
-from dan_model.show.sentences import signed
-from dan_model.show.style import head_colour
-from dan_model.show.tiles import Scale, overlay, percent
+from dan_model.show.tiles import percent
 from dan_model.ui.context import PageContext
 from dan_model.ui.html import notice, packed, picture
 from dan_model.ui.results import Tab
+from dan_model.ui.side_by_side import contribution_table, map_rows, probability_table
 from dan_model.ui.theme import asset
 
 NAME = "Cover"
 CELLS = 56  # of the mask along each side: 4 pixels of the network's input each
 MASK_TEXT = -(-CELLS * CELLS // 8) * 4 // 3 + 4  # characters of a mask in base64, at most
 AT_ONCE = 2  # covered faces that are explained at the same time
-MAP_SIDE = 168  # pixels
 
 
 def tab(context: PageContext) -> Tab:
@@ -113,54 +109,8 @@ def before_and_after(before: Explanation, after: Explanation) -> str:
     was, now = (float(e.prediction.probabilities[k]) for e in (before, after))
     sentence = f"{label}: {percent(was)} → {percent(now)}. Predicted: {after.prediction.label}"
     sentence += "." if after.prediction.index == before.prediction.index else f", before {before.prediction.label}."
+    named = [("before", before), ("covered", after)]
     return (
-        f'<p class="dan-sentence">{escape(sentence)}</p>{_maps(before, after)}'
-        f'<div class="dan-cover-tables">{_probabilities(before, after)}{_contributions(before, after)}</div>'
-    )
-
-
-def _maps(before: Explanation, after: Explanation) -> str:
-    """Two rows of maps: the face, the heads on one scale, and the fusion on another."""
-    attention = Scale(max(float(e.heads.spatial.max()) for e in (before, after)) or 1.0, signed=False)
-    evidence = Scale(max(float(e.fusion.map.abs().max()) for e in (before, after)) or 1.0, signed=True)
-    rows = ""
-    for name, e in (("before", before), ("covered", after)):
-        maps = [(f"Head {h + 1}", cells, attention) for h, cells in enumerate(e.heads.spatial)]
-        maps.append(("AFN fusion", e.fusion.map, evidence))
-        pictures = "".join(
-            f'<figure><img src="{picture_address(overlay(e.crop, cells, scale, True, MAP_SIDE))}" '
-            f'alt="{title}, {name}"><figcaption>{title}</figcaption></figure>'
-            for title, cells, scale in maps
-        )
-        rows += f'<div class="dan-cover-row" style="--maps: {len(maps)}"><b>{name}</b>{pictures}</div>'
-    return rows
-
-
-def _probabilities(before: Explanation, after: Explanation) -> str:
-    both = zip(before.prediction.probabilities.tolist(), after.prediction.probabilities.tolist(), strict=True)
-    rows = [
-        (label, percent(was), percent(now), k == before.target)
-        for k, (label, (was, now)) in enumerate(zip(before.labels, both, strict=True))
-    ]
-    return _table("Probability", rows)
-
-
-def _contributions(before: Explanation, after: Explanation) -> str:
-    k = before.target
-    rows = [("baseline", signed(before.fusion.consensus[k]), signed(after.fusion.consensus[k]), False)]
-    for h, (was, now) in enumerate(zip(before.fusion.ledger[:, k], after.fusion.ledger[:, k], strict=True)):
-        rows.append((f"Head {h + 1}", signed(was), signed(now), False))
-    return _table(f"Contribution to {before.labels[k]}, {before.score.unit}", rows)
-
-
-def _table(title: str, rows: Sequence[tuple[str, str, str, bool]]) -> str:
-    body = ""
-    for name, was, now, marked in rows:
-        head = int(name.split()[1]) - 1 if name.startswith("Head ") else None
-        chip = "" if head is None else f'<span class="dan-chip" style="background:{head_colour(head)}"></span>'
-        css_class = ' class="dan-explained"' if marked else ""
-        body += f'<tr{css_class}><th scope="row">{chip}{escape(name)}</th><td>{was}</td><td>{now}</td></tr>'
-    return (
-        f'<table class="dan-cover-table"><caption>{escape(title)}</caption><thead><tr><td></td><th scope="col">before'
-        f'</th><th scope="col">covered</th></tr></thead><tbody>{body}</tbody></table>'
+        f'<p class="dan-sentence">{escape(sentence)}</p>{map_rows(named)}'
+        f'<div class="dan-side-tables">{probability_table(named)}{contribution_table(named)}</div>'
     )
