@@ -71,7 +71,7 @@ def components(explainer: Explainer) -> Components:
         stop = gr.Button("Stop", elem_id="dan-stop", min_width=80, scale=0)
     # What few visitors change.
     with gr.Accordion("Methods, baselines and drawing", open=False, elem_id="dan-settings"):
-        with gr.Group(elem_id="dan-methods"):
+        with gr.Column(elem_id="dan-methods"):
             methods = tuple(
                 gr.CheckboxGroup(
                     [(f"{METHODS[name].title} · {speed(name)}", name) for name in names],
