@@ -46,7 +46,8 @@ def test_cards_say_what_each_attribution_promises_and_keeps(page, small_explaine
 
 def test_baselines_stand_side_by_side_and_a_class_can_be_explained_rather_than_another(page, small_explainer):
     methods(page, "Region ablation")
-    page.locator("#dan-baselines label", has_text="blur").locator("input").click()
+    for baseline in ("black", "blur"):
+        page.locator("#dan-baselines label", has_text=baseline).locator("input").click()
     upload(page, "astronaut.jpg")
     finished(page)
     expect(page.locator("#dan-tiles .dan-tile", has_text="Region ablation")).to_have_count(2)
