@@ -155,6 +155,8 @@ def transplant_figure(logits: Tensor, labels: Sequence[str], other: str) -> Figu
     """The probabilities of this face, and with one head at a time taken from the other face."""
     probabilities = logits.softmax(dim=1)  # (H + 1, K)
     rows = ["this face", *(f"Head {h + 1} of {other}" for h in range(len(probabilities) - 1))]
-    figure, axes = new_figure(0.32 * len(rows) + 0.5)
+    figure, axes = new_figure(0.32 * len(rows) + 0.9)
     shaded_table(axes, probabilities, literal(rows), literal(labels))
+    for name in axes.get_xticklabels():  # names of classes are wider than a column
+        name.set(rotation=35, ha="left", rotation_mode="anchor")
     return figure
