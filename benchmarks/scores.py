@@ -95,15 +95,15 @@ def measure(explainer: Explainer, path: Path, methods: list[str], bf16: bool) ->
 def _attributions(
     explainer: Explainer, explanation: Explanation, methods: list[str], score: str
 ) -> Iterator[tuple[str, Tensor]]:
-    """Every method asked for; with every baseline where the log-probability is explained, else with the default one."""
+    """Every method asked for; with every baseline where the log-probability is explained, else with a black image."""
     task = explainer.task(explanation)
     for name in methods:
         method = METHODS[name]
-        baselines = BASELINES if score == "log-probability" else (task.default_baseline,)
+        baselines = BASELINES if score == "log-probability" else ("black",)
         for baseline in baselines if method.baselines else ("",):
             text = f"{name}@{baseline}".rstrip("@")
             found = attribute(task, text + FEWER.get(name, ""))
-            values = found.map if found.cells is None else found.cells
+            values = found.native
             yield text, values if method.signed else values.abs()
 
 

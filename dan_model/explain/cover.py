@@ -11,13 +11,15 @@ from torch import Tensor
 from torchvision.transforms.v2.functional import gaussian_blur
 
 from dan_model.errors import ArgumentError
+from dan_model.explain.attributions import task
 from dan_model.explain.explainer import Explainer
 from dan_model.explain.explanation import Explanation
+from dan_model.explain.regions import SIDE
 from dan_model.faces import FaceCrop
 
 GREY, BLUR, MEAN = FILLS = ("grey", "blur", "mean face")
 GREY_VALUE = 128  # of 255
-BLUR_DEVIATION = 16 / 224  # of the Gaussian, as a part of the crop's side: nothing smaller than an eye is left
+BLUR_DEVIATION = task.BLUR / SIDE  # of the Gaussian, as a part of the crop's side: as in the baseline
 
 
 @dataclass(frozen=True, eq=False)

@@ -182,7 +182,7 @@ def attribution_tile(explanation: Explanation, attribution: Attribution, smooth:
         note = f"sum {attribution.explained + attribution.residual:+.2f} of {attribution.explained:+.2f} {cell_unit}"
     else:
         cell_unit = attribution.unit
-        native = attribution.map if attribution.cells is None else attribution.cells
+        native = attribution.native
         note = f"peak {number(float(native.max() if method.signed else native.abs().max()))}"
     if method.signed:
         note = _sign_note(attribution.map, note)

@@ -5,7 +5,7 @@ The dialog (`assets/enlarged.js`) shows the tile at once, and what this function
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,16 @@ from dan_model.explain.regions import REGIONS
 from dan_model.faces import FaceCrop
 from dan_model.show.photos import picture_address
 from dan_model.show.sentences import signed
-from dan_model.show.tiles import Tile, attribution_tile, compared_head_tiles, fusion_tile, head_tiles, layer, percent
+from dan_model.show.tiles import (
+    Tile,
+    attribution_tile,
+    compared_head_tiles,
+    fusion_tile,
+    head_tiles,
+    layer,
+    number,
+    percent,
+)
 from dan_model.ui.context import PageContext
 from dan_model.ui.session import Session
 from dan_model.ui.state import DIFFERENCE, THIS_FACE
@@ -55,20 +64,20 @@ def enlarged(session: Session, explanation: Explanation, title: str) -> dict[str
     """What the dialog shows of the tile with a title, as JSON; empty where there is no such tile.
 
     Returns:
-        `face` and `grey`, `smooth` and `native`: addresses of pictures, the last two with opacity in alpha, to be laid
-        over `grey`. `regions`: name, number as text, and length of the bar in [0, 1], of each region, the largest
-        first; empty where regions are not known. `text`: what the map promises.
+        `face` and `grey`: addresses of pictures. `smooth` and `native`: `picture`, the address of the map with its
+        opacity in alpha, to be laid over `grey`, and `ends` of its scale. `regions`: name, number as text, and length
+        of the bar in [0, 1], of each region, the largest first; empty where regions are not known. `text`: what the
+        map promises.
     """
-    found = next((one for one in _shown(session, explanation) if one.tile.title == title), None)
-    if found is None or found.tile.drawn is None or found.tile.scale is None:
+    found = _find(session, explanation, title)
+    if found is None:
         return {}
-    tile = found.tile
-    smooth, native = (layer(found.tile.drawn, found.tile.scale, one, SIDE) for one in (not tile.by_region, False))
+    smooth, native = found.smooth, found.native
     return {
         "face": picture_address(_face(explanation.crop)),
         "grey": picture_address(_face(explanation.crop, "L")),
-        "smooth": picture_address(smooth),
-        "native": picture_address(native),
+        "smooth": _layer(smooth, smooth=not smooth.by_region),
+        "native": _layer(native, smooth=False),
         "regions": found.regions,
         "text": found.text,
     }
@@ -76,30 +85,41 @@ def enlarged(session: Session, explanation: Explanation, title: str) -> dict[str
 
 @dataclass(frozen=True, eq=False)
 class _Shown:
-    """A tile of the rows, its regions, and what its map promises."""
+    """A tile as it is drawn smoothly and natively, its regions, and what its map promises."""
 
-    tile: Tile
+    smooth: Tile
+    native: Tile
     regions: list[tuple[str, str, float]]
     text: str
 
 
-def _shown(session: Session, e: Explanation) -> Iterator[_Shown]:
-    """The tiles of both rows as the visitor sees them."""
+def _find(session: Session, e: Explanation, title: str) -> _Shown | None:
+    """The tile with a title among those of both rows, as the visitor sees them; None where there is none."""
+    for one in e.attributions.values():
+        if AttributionRequest.parse(one.request).title == title:
+            by_region = one.by_region
+            regions = _shares(e, one.native) if by_region is None else _values(by_region, one.score.unit)
+            method = METHODS[one.method]
+            smooth, native = (attribution_tile(e, one, choice) for choice in (True, False))
+            return _Shown(smooth, native, regions, f"{method.asks} {method.promise}")
+    fusion = fusion_tile(e, session.smooth)
+    if fusion.title == title:
+        return _Shown(fusion, fusion, _shares(e, fusion.drawn), FUSED)
     found = None if e.reference is None else compare_maps(e.heads.spatial, e.reference)
     if found is None or session.compared == THIS_FACE:
         heads, text = head_tiles(e, session.smooth, session.shared), ATTENTION
     else:
         difference = session.compared == DIFFERENCE
         heads, text = compared_head_tiles(e, found, difference, session.smooth), DIFFERENT if difference else AVERAGE
-    for tile in heads:
-        yield _Shown(tile, _shares(e, tile.drawn), text)
-    yield _Shown(fusion_tile(e, session.smooth), _shares(e, e.fusion.map), FUSED)
-    for one in e.attributions.values():
-        if one.by_region is not None:
-            regions = _values(one.by_region, one.score.unit)
-        else:
-            regions = _shares(e, one.map if one.cells is None else one.cells)
-        yield _Shown(attribution_tile(e, one, session.smooth), regions, _promise(one.request))
+    return next((_Shown(one, one, _shares(e, one.drawn), text) for one in heads if one.title == title), None)
+
+
+def _layer(tile: Tile, smooth: bool) -> dict[str, Any]:
+    """The map of a tile alone, and the ends of its scale as text."""
+    assert tile.drawn is not None
+    assert tile.scale is not None
+    ends = [number(tile.scale.low), number(tile.scale.limit)]
+    return {"picture": picture_address(layer(tile.drawn, tile.scale, smooth, SIDE)), "ends": ends}
 
 
 def _shares(e: Explanation, values: Tensor | None) -> list[tuple[str, str, float]]:
@@ -113,13 +133,6 @@ def _values(by_region: Tensor, unit: str) -> list[tuple[str, str, float]]:
     largest = float(by_region.abs().max()) or 1.0
     order = by_region.abs().argsort(descending=True).tolist()
     return [(REGIONS[r], f"{signed(by_region[r])} {unit}", abs(float(by_region[r])) / largest) for r in order]
-
-
-def _promise(request: str) -> str:
-    """What an attribution asks, and whether it is complete."""
-    method = METHODS[AttributionRequest.parse(request).method]
-    complete = f"Completeness: {method.completeness}." if method.completeness else "No completeness property."
-    return f"{method.asks} {complete}"
 
 
 def _face(crop: FaceCrop, mode: str = "RGB") -> np.ndarray:

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,8 @@ import numpy as np
 from dan_model.errors import DanError
 from dan_model.explain import Explainer
 from dan_model.explain.explanation import Explanation
-from dan_model.faces import Face, FaceDetector, follow, read_image
+from dan_model.explain.fusion import ablate
+from dan_model.faces import Face, follow, read_image
 
 MAX_FRAME = 200_000  # characters of a frame as a data: address; 320 × 240 pixels have about 20,000
 MAX_SIDE = 960  # pixels of a frame
@@ -97,8 +99,7 @@ def answer_frame(explainer: Explainer, request: FrameRequest) -> dict[str, Any]:
 def find_face(explainer: Explainer, request: FrameRequest) -> Face | None:
     """The face near the last one; else the one that was clicked, or the largest; None where there is none."""
     size = np.array(request.pixels.shape[1::-1])
-    if request.last is not None and request.chosen is None:
-        explainer.detector = explainer.detector or FaceDetector()
+    if request.last is not None and request.chosen is None and explainer.detector is not None:
         face = follow(explainer.detector, request.pixels, (request.last.reshape(2, 2) * size).flatten())
         if face is not None:
             return face
@@ -165,8 +166,7 @@ def _probabilities(e: Explanation, off: Sequence[int]) -> np.ndarray:
     """The probabilities, with some heads switched off: their embeddings are zero, as on the rest of the page."""
     if not off:
         return e.prediction.probabilities.numpy()
-    embeddings = e.heads.embeddings.clone()
-    embeddings[list(off)] = 0.0
+    embeddings = reduce(ablate, off, e.heads.embeddings)
     return e.fusion.classifier.logits(embeddings).softmax(dim=0).numpy()
 
 

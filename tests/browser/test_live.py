@@ -66,7 +66,7 @@ def test_label_and_overlay_follow_the_film_and_freeze_explains_a_frame(watcher):
     assert places["happiness"] < 0.45 < 0.5 < places["neutral"]
     # The canvas is mirrored as the video is; what is sent is not.
     assert watcher.locator(".dan-is-mirrored").count() == 1
-    # A head that is off changes the probabilities with the next answer.
+    # A head can be switched off and on again while frames go on; tests/ui/test_live.py has the numbers that follow.
     watcher.locator(".dan-live-off").first.click()
     expect(watcher.locator('.dan-live-off[aria-pressed="true"]')).to_have_count(1)
     expect(watcher.locator(".dan-live-rate")).to_contain_text("frames a second")

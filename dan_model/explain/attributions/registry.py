@@ -56,6 +56,11 @@ class Method:
     fine: bool = False
     finer: Mapping[str, float] = field(default_factory=dict)
 
+    @property
+    def promise(self) -> str:
+        """What its values sum to, as a sentence."""
+        return f"Completeness: {self.completeness}." if self.completeness else "No completeness property."
+
 
 SUMS = "sums to score − the baseline's score"
 SAMPLES = Setting("samples", 24, 1, 500, "noisy copies")

@@ -34,6 +34,11 @@ class AttributionResult:
     residual: float | None = None
     final: bool = True
 
+    @property
+    def native(self) -> Tensor:
+        """The map at its own resolution: `cells` where they are given, else `map`."""
+        return self.map if self.cells is None else self.cells
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Attribution(AttributionResult):

@@ -83,7 +83,7 @@ def in_patches(values: Tensor, signed: bool = True) -> Tensor:
 
 
 def _native(attribution: Attribution) -> Tensor:
-    return attribution.map if attribution.cells is None else attribution.cells
+    return attribution.native
 
 
 def _stages(task: AttributionTask) -> Stages:

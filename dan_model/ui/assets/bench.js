@@ -1,11 +1,6 @@
 // The bench: controls of the heads, the prediction that follows, its path over α, and the formulas. It shows what
 // heads.js computes.
-const signed = (x, digits = 2) => {
-  const size = Math.abs(x).toFixed(digits);
-  return Number(size) === 0 ? size : `${x < 0 ? "−" : "+"}${size}`;
-};
 const plain = (x, digits = 3) => x.toFixed(digits).replace("-", "−");
-const percent = (p) => (p < 0.0005 ? "< 0.1 %" : p >= 0.9995 ? "> 99.9 %" : `${(100 * p).toFixed(1)} %`).replaceAll(" ", "\u00a0");
 const digits = (x) => x.toPrecision(3).replace("-", "−");
 const PATH_POINTS = 61;
 const engine = window.danHeads;

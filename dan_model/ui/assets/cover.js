@@ -84,7 +84,6 @@ const remember = () => history.push(mask.slice());
 const uncover = () => {
   mask.fill(0);
   history = [];
-  ask();
 };
 
 // Another face begins uncovered; another class of the same face stays covered.
@@ -106,16 +105,15 @@ const read = () => {
 new MutationObserver(read).observe(element, { childList: true, subtree: true });
 read();
 // Undone elsewhere, for instance at the flow picture.
+let wasCovered = false;
 document.addEventListener("dan-heads", ({ detail: { state } }) => {
   if (panel && !state.covered && mask.some(Boolean) && !sending && shownFace === numbers().face && wasCovered) {
-    mask.fill(0);
-    history = [];
+    uncover();
     draw();
     show("Nothing is covered yet.");
   }
   wasCovered = Boolean(state.covered);
 });
-let wasCovered = false;
 
 // The brush paints or, where the first cell is covered, uncovers.
 let painting = null;
@@ -154,5 +152,8 @@ element.addEventListener("click", (event) => {
     mask = history.pop() ?? mask;
     ask();
   }
-  if (button?.matches(".dan-cover-reset")) uncover();
+  if (button?.matches(".dan-cover-reset")) {
+    uncover();
+    ask();
+  }
 });

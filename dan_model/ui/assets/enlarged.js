@@ -57,7 +57,10 @@ const regionTable = (regions) => {
 const drawLayers = () => {
   const { layers } = dialog, native = within(".dan-native").checked, over = within(".dan-over");
   over.style.opacity = within(".dan-opacity").value / 100;
-  if (layers) over.src = native ? layers.native : layers.smooth;
+  if (!layers) return;
+  const { picture, ends } = native ? layers.native : layers.smooth;
+  over.src = picture;
+  dialog.querySelectorAll(".dan-bar span").forEach((end, i) => (end.textContent = ends[i])); // maps of pixels have two scales
 };
 
 const enlarge = async (index) => {

@@ -1,7 +1,5 @@
 // The flow picture: parts light up together, lead to their tab, and follow what heads.js says.
 const BANDS = 44, THINNEST = 1.5; // as in dan_model/show/flow.py
-const signed = (x) => (Math.abs(x) < 0.005 ? "0.00" : `${x < 0 ? "−" : "+"}${Math.abs(x).toFixed(2)}`);
-const percent = (p) => (p < 0.0005 ? "< 0.1 %" : p >= 0.9995 ? "> 99.9 %" : `${(100 * p).toFixed(1)} %`).replaceAll(" ", "\u00a0");
 const LINKED = "#dan-flow [data-head], #dan-tiles .dan-tile[data-head], .dan-ledger tr[data-head]";
 
 // The bands lie side by side at the fusion, as wide as the contributions are large.

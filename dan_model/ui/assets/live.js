@@ -5,7 +5,6 @@ const part = (selector) => element.querySelector(selector), parts = (selector) =
 const panel = part(".dan-live"), video = part("video"), overlay = part(".dan-live-overlay"), strip = part(".dan-live-strip");
 const colours = JSON.parse(panel.dataset.colours), labels = JSON.parse(panel.dataset.labels), wholeEvery = Number(panel.dataset.whole);
 const viewer = [...crypto.getRandomValues(new Uint8Array(12))].map((x) => x.toString(16).padStart(2, "0")).join("");
-const percent = (p) => (p < 0.0005 ? "< 0.1 %" : p >= 0.9995 ? "> 99.9 %" : `${(100 * p).toFixed(1)} %`).replaceAll(" ", "\u00a0");
 
 let stream = null, running = 0; // a number that changes with every start, so that an old loop ends
 let answer = null, drawn = null; // the latest answer; what is on screen, on its way to it
@@ -117,7 +116,7 @@ const show = (got, delay) => {
   });
   const leading = got.contributions.indexOf(Math.max(...got.contributions));
   parts(".dan-live-head").forEach((chip, h) => {
-    chip.querySelector(".dan-live-part").textContent = `${got.contributions[h] < 0 ? "−" : "+"}${Math.abs(got.contributions[h]).toFixed(2)} nats`;
+    chip.querySelector(".dan-live-part").textContent = `${signed(got.contributions[h])} nats`;
     chip.classList.toggle("dan-live-leading", h === leading);
   });
 };

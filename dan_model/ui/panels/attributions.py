@@ -42,9 +42,6 @@ def _card(explanation: Explanation, attribution: Attribution) -> str:
     method, request = METHODS[attribution.method], AttributionRequest.parse(attribution.request)
     # Completeness: what the values should sum to, and what they do sum to.
     kind = "dan-sentence" if attribution.complete else "dan-notice dan-warning"
-    completeness = (
-        f"Completeness: {escape(method.completeness)}." if method.completeness else "No completeness property."
-    )
     sentence = attribution_sentence(attribution) if method.completeness else ""
     verdict = f'<p class="{kind}">{escape(sentence)}</p>' if sentence else ""
     # Facts: unit, baseline, settings, cost, regions.
@@ -62,7 +59,7 @@ def _card(explanation: Explanation, attribution: Attribution) -> str:
     rows = "".join(f"<dt>{name}</dt><dd>{escape(value)}</dd>" for name, value in facts)
     return (
         f'<section class="dan-card" data-request="{escape(attribution.request, quote=True)}">'
-        f"<h3>{escape(request.title)}</h3><p>{escape(method.asks)}</p><p>{completeness}</p>{verdict}"
+        f"<h3>{escape(request.title)}</h3><p>{escape(method.asks)}</p><p>{escape(method.promise)}</p>{verdict}"
         f"<dl>{rows}</dl>{_per_head(explanation, attribution)}</section>"
     )
 
@@ -74,7 +71,7 @@ def _on_the_face(explanation: Explanation, attribution: Attribution) -> str:
         return ", ".join(f"{REGIONS[r]} {float(attribution.by_region[r]):+.2f}".replace("-", "−") for r in order)
     if explanation.regions is None:
         return "not known: no landmarks"
-    shares = explanation.regions.shares(attribution.map if attribution.cells is None else attribution.cells)
+    shares = explanation.regions.shares(attribution.native)
     return ", ".join(f"{REGIONS[r]} {float(shares[r]):.0%}" for r in shares.argsort(descending=True)[:3].tolist())
 
 

@@ -22,7 +22,7 @@ CHANNELS_OFFERED = 8  # for the formulas: the strongest for the class, and as ma
 
 def part() -> Part:
     """Add the panel to the tab that is being built."""
-    component = gr.HTML(elem_id="dan-bench", js_on_load=asset("bench.js"))
+    component = gr.HTML(elem_id="dan-bench", js_on_load=asset("numbers.js") + asset("bench.js"))
     return Part("bench", component, lambda session, state: bench(state.explanation))
 
 

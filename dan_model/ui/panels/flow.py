@@ -22,7 +22,7 @@ from dan_model.ui.theme import asset
 
 def part() -> Part:
     """Add the panel to the page that is being built."""
-    scripts = "".join(asset(f"{name}.js") for name in ("contributions", "heads", "flow"))
+    scripts = "".join(asset(f"{name}.js") for name in ("numbers", "contributions", "heads", "flow"))
     component = gr.HTML(elem_id="dan-flow", js_on_load=scripts)
     return Part("flow", component, lambda session, state: flow(state.explanation, session.key, session.requests))
 

@@ -53,7 +53,12 @@ def component(explainer: Explainer, context: PageContext) -> gr.HTML:
         seconds = time.perf_counter() - start
         return {**answer, "seconds": round(seconds, 3), "pause": round(seconds * (turns.viewers() - 1), 3)}
 
-    return gr.HTML(controls(explainer), elem_id="dan-live", js_on_load=asset("live.js"), server_functions=[live])
+    return gr.HTML(
+        controls(explainer),
+        elem_id="dan-live",
+        js_on_load=asset("numbers.js") + asset("live.js"),
+        server_functions=[live],
+    )
 
 
 def controls(explainer: Explainer) -> str:

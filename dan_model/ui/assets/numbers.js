@@ -1,0 +1,6 @@
+// Numbers as text, as dan_model/show/sentences.py (signed) and tiles.py (percent) write them.
+const signed = (x, digits = 2) => {
+  const size = Math.abs(x).toFixed(digits);
+  return Number(size) === 0 ? size : `${x < 0 ? "−" : "+"}${size}`;
+};
+const percent = (p) => (p < 0.0005 ? "< 0.1 %" : p >= 0.9995 ? "> 99.9 %" : `${(100 * p).toFixed(1)} %`).replaceAll(" ", "\u00a0");

@@ -1,0 +1,54 @@
+"""The enlarged tile: its layer over the grey face is the tile; native is native, with the ends of its own scale."""
+
+from __future__ import annotations
+
+import base64
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dan_model.show.tiles import attribution_tile, head_tiles, layer, number, overlay
+from dan_model.ui.enlarged import SIDE, enlarged
+from dan_model.ui.session import Session
+from tests.fixtures.examples import EXAMPLES
+
+
+def pixels(address: str) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))), dtype=float)
+
+
+@pytest.fixture
+def e(explainer):
+    return explainer.explain(EXAMPLES / "hopper.jpg", attributions=("saliency", "region_ablation"))
+
+
+@pytest.mark.parametrize("smooth", [True, False])
+def test_a_layer_over_the_grey_face_is_the_tile(e, smooth):
+    tile = head_tiles(e, smooth, shared=True)[1]
+    shown = enlarged(Session(), e, "Head 2")
+    over = pixels(shown["smooth" if smooth else "native"]["picture"])
+    opacity = over[..., 3:] / 255
+    mixed = pixels(shown["grey"])[..., None] * (1 - opacity) + over[..., :3] * opacity
+    expected = overlay(e.crop, tile.drawn, tile.scale, smooth, SIDE)
+    assert np.abs(mixed - expected).max() <= 2  # both are rounded
+
+
+def test_native_pixels_are_not_smoothed_however_the_rows_are_drawn(e):
+    (saliency, _) = e.attributions.values()
+    plain = attribution_tile(e, saliency, smooth=False)
+    for session in (Session(smooth=True), Session(smooth=False)):
+        shown = enlarged(session, e, "Saliency")
+        assert np.array_equal(pixels(shown["native"]["picture"]), layer(plain.drawn, plain.scale, False, SIDE))
+        assert shown["native"]["ends"] == [number(0), number(float(np.percentile(saliency.map.abs(), 99.5)))]
+        assert shown["smooth"]["ends"] != shown["native"]["ends"]
+
+
+def test_regions_have_their_values_and_an_unknown_title_nothing(e):
+    (_, ablation) = e.attributions.values()
+    shown = enlarged(Session(), e, "Region ablation")
+    largest = float(ablation.by_region[int(ablation.by_region.abs().argmax())])
+    assert shown["regions"][0][1] == f"{largest:+.2f} nats".replace("-", "−")
+    assert shown["smooth"] == shown["native"]  # a map that is constant on each region is never smoothed
+    assert enlarged(Session(), e, "Head 9") == {}
