@@ -11,7 +11,7 @@ from torch import Tensor
 from dan_model.errors import CheckpointError
 from dan_model.explain.attended_vs_used import AttendedVsUsed
 from dan_model.explain.attributions import Attribution
-from dan_model.explain.fusion import Fusion, for_each_head
+from dan_model.explain.fusion import Fusion, ablate, for_each_head
 from dan_model.explain.heads import Heads
 from dan_model.explain.reference import ClassDistances, Reference
 from dan_model.explain.regions import Regions
@@ -92,6 +92,14 @@ class Explanation:
     def description(self) -> str:
         """The explained score, in words."""
         return self.score.describe(self.labels)
+
+    @property
+    def most_needed_head(self) -> int:
+        """The head without which the probability of the explained class changes most."""
+        if len(self.heads.embeddings) == 1:
+            return 0
+        change = self.probabilities_with(ablate) - self.prediction.probabilities[self.target]
+        return int(change.abs().argmax())
 
     def probabilities_with(self, change: Callable[[Tensor, int], Tensor]) -> Tensor:
         """The probability of the explained class with an intervention applied to each head in turn, (H,).

@@ -7,7 +7,7 @@ screens. `ui/assets/flow.js` moves the bands when the heads are changed in the b
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -57,17 +57,18 @@ class Layout:
         return self.name == "wide"
 
 
-def flow_picture(explanation: Explanation, links: bool = True) -> str:
+def flow_picture(explanation: Explanation, links: bool = True, text_to_html: Callable[[str], str] = escape) -> str:
     """The picture as HTML, for wide and for narrow screens, with a caption.
 
     Args:
         explanation: What to draw.
         links: Whether its parts can be chosen, to open a tab of the page.
+        text_to_html: Makes the caption HTML.
     """
     heads = len(explanation.heads.spatial)
     pictures = _Pictures(explanation, links)
     drawn = "".join(_draw(layout(heads), explanation, pictures) for layout in (_wide, _tall))
-    return f'<div class="dan-flow">{drawn}<p class="dan-flow-caption">{escape(caption(explanation))}</p></div>'
+    return f'<div class="dan-flow">{drawn}<p class="dan-flow-caption">{text_to_html(caption(explanation))}</p></div>'
 
 
 def caption(explanation: Explanation) -> str:

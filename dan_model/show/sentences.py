@@ -41,7 +41,7 @@ def summary(explanation: Explanation) -> str:
     # The head without which the probability changes most.
     without = explanation.probabilities_with(ablate)
     before = float(prediction.probabilities[k])
-    head = int((without - before).abs().argmax())
+    head = explanation.most_needed_head
     if percent(float(without[head])) == percent(before):
         return f"{predicted} Removing any one head changes nothing: {labels[k]} stays at {percent(before)}."
     change = f"{labels[k]} {_change(before, float(without[head]))}."
@@ -60,7 +60,7 @@ def ablation_sentence(explanation: Explanation) -> str:
         return ONE_HEAD
     label, own = explanation.labels[explanation.target], float(explanation.prediction.probabilities[explanation.target])
     without, only = (explanation.probabilities_with(change) for change in (ablate, ablate_all_but))
-    head, nearest = int((without - own).abs().argmax()), int((only - own).abs().argmin())
+    head, nearest = explanation.most_needed_head, int((only - own).abs().argmin())
     return (
         f"Without Head {head + 1} {label} {_change(own, float(without[head]))}. "
         f"With one head only, Head {nearest + 1} comes closest to the whole network: {percent(float(only[nearest]))}."

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
+from hashlib import sha256
 from html import escape
 
 import numpy as np
 from torch import Tensor
 
+from dan_model.explain.explanation import Explanation
 from dan_model.faces import FaceCrop
 from dan_model.show.figure_views import FigureView
+from dan_model.show.glossary import marked
 from dan_model.show.photos import picture_address
 from dan_model.show.svg import inline_svg
 from dan_model.show.tiles import Scale, overlay
@@ -28,8 +31,8 @@ def notice(text: str, kind: str = "info") -> str:
 
 
 def sentence(text: str) -> str:
-    """A plain sentence."""
-    return f'<p class="dan-sentence">{escape(text)}</p>'
+    """A plain sentence, with the words of the glossary marked."""
+    return f'<p class="dan-sentence">{marked(text)}</p>'
 
 
 def picture(pixels: np.ndarray, alt: str, css_class: str = "") -> str:
@@ -40,6 +43,11 @@ def picture(pixels: np.ndarray, alt: str, css_class: str = "") -> str:
 def packed(values: Tensor) -> str:
     """Numbers as the bytes of little-endian float64, in base64, for the page's scripts."""
     return base64.b64encode(values.contiguous().numpy().astype("<f8").tobytes()).decode()
+
+
+def face_key(explanation: Explanation) -> str:
+    """Tells the page's scripts whether they see the same face under the same weights."""
+    return sha256(explanation.heads.embeddings.double().numpy().tobytes()).hexdigest()[:16]
 
 
 def small_map(crop: FaceCrop, values: Tensor, scale: Scale, alt: str) -> str:
@@ -53,7 +61,7 @@ def figure_views(views: Sequence[FigureView]) -> str:
 
 
 def _figure_view(view: FigureView) -> str:
-    title, note = escape(view.title), f"<small>{escape(view.note)}</small>" if view.note else ""
+    title, note = escape(view.title), f"<small>{marked(view.note)}</small>" if view.note else ""
     kind = "dan-notice dan-warning" if view.warning else "dan-sentence"
     drawn = ""
     if view.figure is not None:
@@ -61,5 +69,5 @@ def _figure_view(view: FigureView) -> str:
         drawn = f'<div class="dan-scroll" tabindex="0" role="region" aria-label="{title}">{figure}</div>{SAVE}'
     return (
         f'<section class="dan-view" id="dan-view-{view.name}"><h3>{title}</h3>'
-        f'<p class="{kind}">{escape(view.sentence)}</p>{drawn}{note}</section>'
+        f'<p class="{kind}">{marked(view.sentence)}</p>{drawn}{note}</section>'
     )

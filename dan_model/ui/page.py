@@ -22,7 +22,9 @@ from dan_model.ui.panels import (
     faithfulness,
     flow,
     fusion,
+    guess,
     heads,
+    learn,
     live,
     model,
     phone_bar,
@@ -30,6 +32,7 @@ from dan_model.ui.panels import (
     prediction,
     request,
     tiles,
+    tour,
 )
 from dan_model.ui.panels import examples as example_panel
 from dan_model.ui.results import Results, Tab
@@ -55,12 +58,13 @@ def build(weights: WeightsCache, folder: Path | None = None, gpu: Callable[[Any]
     with gr.Blocks(title="DAN Explorer", analytics_enabled=False, delete_cache=KEEP_FILES, fill_width=True) as page:
         # What is shown, from top to bottom.
         gr.HTML('<a class="dan-skip" href="#dan-heads-row">To the maps</a>', elem_id="dan-skip")
-        top = model.header(first.checkpoint)
+        top = model.header(first.checkpoint, tour.buttons)
         with gr.Row(elem_id="dan-input"):
             photo_panel = photo.components(folder, examples[0].photo if examples else None)
             with gr.Column(scale=1, min_width=300):
                 strip = example_panel.component(examples)
         status = prediction.status()
+        guess_part = guess.part()
         with gr.Row(elem_id="dan-main"):
             with gr.Column(scale=4, min_width=320):
                 flow_part = flow.part()
@@ -91,11 +95,13 @@ def build(weights: WeightsCache, folder: Path | None = None, gpu: Callable[[Any]
                 compare_panel = compare.components()
             with gr.Tab(live.NAME):
                 live.component(first.explainer, context)
+            with gr.Tab(learn.NAME):
+                learn.components(folder)
         model_panel = model.components(first.checkpoint)
-        with gr.Accordion("How to read this", open=False):
-            gr.Markdown(asset("how_to_read.md"))
         gr.Markdown(asset("notice.md"), elem_id="dan-notice")
         phone_bar.component()
+        tour_part = tour.part()
+        learn.glossary_data()
         api.add_endpoints(first.explainer, folder)
 
         # What the page opens with.
@@ -108,9 +114,9 @@ def build(weights: WeightsCache, folder: Path | None = None, gpu: Callable[[Any]
         }
         results = Results(
             [
-                status, flow_part, probabilities, sentence, heads_row, attributions_row, bench_part,
+                status, guess_part, flow_part, probabilities, sentence, heads_row, attributions_row, bench_part,
                 fusion_panel.contributions, compare_panel.comparison, faithfulness_panel.faithfulness,
-                faithfulness_panel.randomisation,
+                faithfulness_panel.randomisation, tour_part,
             ],
             list(opened),
         )  # fmt: skip

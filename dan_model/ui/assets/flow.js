@@ -38,10 +38,10 @@ const drawClasses = ({ now, changes }) => {
 // The caption says what the bands show or, while heads are changed, what was changed and how to undo it.
 const drawCaption = ({ changes, face, now }, winner) => {
   const line = element.querySelector(".dan-flow-caption");
-  line.dataset.caption ??= line.textContent;
+  line.dataset.caption ??= line.innerHTML;
   line.classList.toggle("dan-changed", Boolean(changes));
   if (!changes) {
-    line.textContent = line.dataset.caption;
+    line.innerHTML = line.dataset.caption;
     return;
   }
   line.textContent = `${changes}: the network would read ${face.labels[winner]} (${percent(now.probabilities[winner])}). `;
@@ -95,6 +95,7 @@ const open = (part) => {
   const tab = [...document.querySelectorAll("#dan-tabs [role=tab]")].find((one) => one.textContent.trim() === part.dataset.tab);
   if (!tab) return;
   tab.click();
+  document.dispatchEvent(new CustomEvent("dan-open", { detail: { tab: part.dataset.tab } })); // for the tour
   document.getElementById("dan-tabs").scrollIntoView({ behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
 };
 element.addEventListener("click", (event) => {

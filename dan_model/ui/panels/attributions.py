@@ -10,6 +10,7 @@ from dan_model.explain.attributions import METHODS, Attribution, AttributionRequ
 from dan_model.explain.explanation import Explanation
 from dan_model.explain.regions import REGIONS
 from dan_model.show.faithfulness_views import attribution_sentence
+from dan_model.show.glossary import marked
 from dan_model.show.style import head_colour
 from dan_model.show.tiles import Scale, number
 from dan_model.ui.html import notice, small_map
@@ -43,7 +44,7 @@ def _card(explanation: Explanation, attribution: Attribution) -> str:
     # Completeness: what the values should sum to, and what they do sum to.
     kind = "dan-sentence" if attribution.complete else "dan-notice dan-warning"
     sentence = attribution_sentence(attribution) if method.completeness else ""
-    verdict = f'<p class="{kind}">{escape(sentence)}</p>' if sentence else ""
+    verdict = f'<p class="{kind}">{marked(sentence)}</p>' if sentence else ""
     # Facts: unit, baseline, settings, cost, regions.
     settings = ", ".join(f"{name} {value:g}" for name, value in request.settings)
     passes = f"{attribution.forwards} forward, {attribution.backwards} backward images"

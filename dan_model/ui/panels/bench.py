@@ -12,6 +12,7 @@ import gradio as gr
 
 from dan_model.explain.explanation import Explanation
 from dan_model.explain.fusion import consensus_path
+from dan_model.show.glossary import marked
 from dan_model.show.sentences import ONE_HEAD, path_sentence
 from dan_model.show.style import head_colour
 from dan_model.ui.results import Part
@@ -43,7 +44,7 @@ def bench(explanation: Explanation) -> str:
         "</small>"
         "</div>"
         f'<div><svg class="dan-path" viewBox="0 0 420 190" role="img" aria-label="Class probabilities over α"></svg>'
-        f"<small>{escape(_path_text(explanation))}</small></div></div>"
+        f"<small>{marked(_path_text(explanation))}</small></div></div>"
         f"{_formulas(explanation)}</div>"
     )
 

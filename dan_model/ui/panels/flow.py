@@ -7,15 +7,15 @@ swapped (`assets/heads.js`, `assets/contributions.js`), and follows these change
 from __future__ import annotations
 
 import json
-from hashlib import sha256
 from html import escape
 
 import gradio as gr
 
 from dan_model.explain.explanation import Explanation
 from dan_model.show.flow import flow_picture
+from dan_model.show.glossary import marked
 from dan_model.show.style import head_colour
-from dan_model.ui.html import packed
+from dan_model.ui.html import face_key, packed
 from dan_model.ui.results import Part
 from dan_model.ui.theme import asset
 
@@ -30,14 +30,14 @@ def part() -> Part:
 def flow(explanation: Explanation, key: str, request: int = 0) -> str:
     """The picture, and the numbers of this face as data attributes, with session and number of the request."""
     data = f'data-session="{escape(key, quote=True)}" data-request="{request}" {_data(explanation)}'
-    return f'<div class="dan-numbers-of-face" hidden {data}></div>{flow_picture(explanation)}'
+    return f'<div class="dan-numbers-of-face" hidden {data}></div>{flow_picture(explanation, text_to_html=marked)}'
 
 
 def _data(explanation: Explanation) -> str:
     """The numbers that the browser computes with, as data attributes."""
     classifier, embeddings = explanation.fusion.classifier, explanation.heads.embeddings.double()
     values = {
-        "face": sha256(embeddings.numpy().tobytes()).hexdigest()[:16],
+        "face": face_key(explanation),
         "embeddings": packed(embeddings),
         "weight": packed(classifier.weight),
         "bias": packed(classifier.bias),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,11 +38,17 @@ class Components:
     configuration: gr.JSON
 
 
-def header(first: Checkpoint) -> Header:
-    """Add the top of the page to the page that is being built."""
+def header(first: Checkpoint, buttons: Callable[[], None]) -> Header:
+    """Add the top of the page to the page that is being built.
+
+    Args:
+        first: The model that the page opens with.
+        buttons: Adds the buttons beside the title.
+    """
     with gr.Row():
         title = gr.Markdown(header_text(first), elem_id="dan-head")
-        theme = gr.Button("Light / dark", size="sm", elem_id="dan-theme", min_width=120)
+        buttons()
+        theme = gr.Button("Light / dark", size="sm", elem_id="dan-theme", min_width=100)
     notice = gr.HTML(html.notice(first.notice or "", "warning"), visible=bool(first.notice), elem_id="dan-model-notice")
     return Header(title, theme, notice)
 
@@ -71,7 +77,7 @@ def header_text(checkpoint: Checkpoint) -> str:
     return (
         "# DAN Explorer\n"
         f"How a network with {config.num_heads} attention heads classifies a facial expression.\n\n"
-        f"Model: **{checkpoint.name}**{revision}, {config.num_heads} heads, {len(config.labels)} classes{measured_text}"
+        f"Model: **{checkpoint.name}**{revision}, {len(config.labels)} classes{measured_text}"
     )
 
 

@@ -13,6 +13,7 @@ from dan_model.explain.attributions import AttributionRequest
 from dan_model.explain.explanation import Explanation
 from dan_model.explain.reference import compare_maps
 from dan_model.explain.score import LOG_PROBABILITY
+from dan_model.show.glossary import marked
 from dan_model.show.sentences import score_note, usual_maps_sentence
 from dan_model.show.tiles import (
     Tile,
@@ -90,7 +91,7 @@ def heads_row(explanation: Explanation, smooth: bool, shared: bool, compared: st
         '<output class="dan-readout" aria-live="polite">Point at a map to read its values; click to enlarge.</output>'
     )
     if found is not None and reference is not None:
-        line = f"{_choice(compared)}<span>{escape(usual_maps_sentence(found, reference))}</span>{line}"
+        line = f"{_choice(compared)}<span>{marked(usual_maps_sentence(found, reference))}</span>{line}"
     return (
         f'<div class="dan-row" role="group" aria-label="Maps for {target}">{tiles}{fusion}</div>'
         f'<div class="dan-line">{line}</div>'
