@@ -15,6 +15,7 @@ from dan_model.commands.faithfulness import faithfulness
 from dan_model.commands.reference import reference
 from dan_model.commands.train import train
 from dan_model.commands.weights import import_weights, push
+from dan_model.commands.worksheet import write_worksheet
 
 app = typer.Typer(
     help="DAN Explorer: what the attention heads of DAN attend to, and how their fusion decides.", no_args_is_help=True
@@ -22,3 +23,4 @@ app = typer.Typer(
 for command in (explain, faithfulness, evaluate, train, reference, align, averages, examples, template, push):
     app.command()(command)
 app.command("import")(import_weights)
+app.command("worksheet")(write_worksheet)

@@ -14,10 +14,11 @@ from dan_model.errors import ArgumentError
 from dan_model.explain.attributions import task
 from dan_model.explain.explainer import Explainer
 from dan_model.explain.explanation import Explanation
-from dan_model.explain.regions import SIDE
+from dan_model.explain.regions import REGIONS, SIDE, Regions
 from dan_model.faces import FaceCrop
 
 GREY, BLUR, MEAN = FILLS = ("grey", "blur", "mean face")
+CELLS = 56  # of the page's mask along each side: 4 pixels of the network's input each
 GREY_VALUE = 128  # of 255
 BLUR_DEVIATION = task.BLUR / SIDE  # of the Gaussian, as a part of the crop's side: as in the baseline
 
@@ -54,6 +55,17 @@ def explain_covered(explainer: Explainer, explanation: Explanation, cover: Cover
             crop, score.target, against=score.against, head=score.head, score=score.kind, prior=explanation.prior
         )
     )
+
+
+def region_cells(regions: Regions) -> np.ndarray:
+    """The index of the region in the middle of each of the `CELLS` x `CELLS` cells, (CELLS, CELLS)."""
+    step = len(regions.map) // CELLS
+    return np.asarray(regions.map[step // 2 :: step, step // 2 :: step])
+
+
+def cover_region(regions: Regions, name: str, fill: str = GREY) -> Cover:
+    """The cover of one of `REGIONS`, as the page makes it."""
+    return Cover(region_cells(regions) == REGIONS.index(name), fill)
 
 
 def cover_crop(crop: FaceCrop, cover: Cover, mean_face: Tensor | None = None) -> FaceCrop:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import operator
 import threading
 import warnings
 from collections import deque
@@ -32,7 +31,7 @@ from dan_model.explain.fusion import compute_fusion
 from dan_model.explain.heads import compute_heads
 from dan_model.explain.reference import Reference, compute_class_distances
 from dan_model.explain.regions import compute_regions
-from dan_model.explain.score import Score
+from dan_model.explain.score import Score, class_index, whole_number
 from dan_model.faces import (
     Face,
     FaceCrop,
@@ -245,23 +244,23 @@ class Explainer:
         prediction = Prediction.from_logits(stages.logits[0].cpu(), self.labels)
         chosen = self.class_index(prediction.index if target is None else target)
         explained = Score(chosen, None if against is None else self.class_index(against), head, score or "")
-        model, preprocess = self.network(prior), self.model.config.preprocess
-        explained.validate(len(self.labels), self.model.config.num_heads)
-        reference = self.reference
+        config, model = self.model.config, self.network(prior)
+        explained.validate(len(self.labels), config.num_heads)
         return Explanation(
             labels=self.labels,
             prediction=prediction,
             score=explained,
             prior=prior,
             crop=crop,
-            input_pixels=to_pixels(self.input_of(crop), preprocess),
+            input_pixels=to_pixels(self.input_of(crop), config.preprocess),
             heads=compute_heads(stages),
             fusion=compute_fusion(model, stages, explained),
-            regions=compute_regions(crop, preprocess),
-            reference=reference,
-            class_distances=None if reference is None else compute_class_distances(stages.features[0], reference),
-            attended_vs_used=None,
-            attributions={},
+            regions=compute_regions(crop, config.preprocess),
+            reference=self.reference,
+            class_distances=None
+            if self.reference is None
+            else compute_class_distances(stages.features[0], self.reference),
+            provenance=config.provenance,
         )
 
     def faithfulness(
@@ -319,12 +318,7 @@ class Explainer:
         Raises:
             ArgumentError: There is no such class.
         """
-        if isinstance(target, str) and target in self.labels:
-            return self.labels.index(target)
-        index = _integer(target)
-        if index is not None and 0 <= index < len(self.labels):
-            return index
-        raise ArgumentError(f"There is no class {target!r}.", f"Choose from: {', '.join(self.labels)}.")
+        return class_index(target, self.labels)
 
     def _choose(self, photo: np.ndarray, choice: FaceChoice) -> Face:
         if isinstance(choice, Face):
@@ -336,17 +330,7 @@ class Explainer:
             raise NoFaceError(
                 "No face was found in this image.", 'Take another image, or choose the whole one: "whole".'
             )
-        index = _integer(choice)
+        index = whole_number(choice)
         if index is not None and 0 <= index < len(faces):
             return faces[index]
         raise NoFaceError(f"There is no face {choice!r}.", f"This image has {len(faces)}, numbered from 0 by size.")
-
-
-def _integer(value: object) -> int | None:
-    """A whole number of any kind, including NumPy's, but no truth value; None for anything else."""
-    if isinstance(value, (bool, np.bool_)):
-        return None
-    try:
-        return operator.index(value)  # type: ignore[arg-type]
-    except TypeError:
-        return None

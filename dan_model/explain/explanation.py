@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from torch import Tensor
@@ -17,6 +19,9 @@ from dan_model.explain.reference import ClassDistances, Reference
 from dan_model.explain.regions import Regions
 from dan_model.explain.score import Score
 from dan_model.faces import FaceCrop
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +69,7 @@ class Explanation:
         regions: Where brows, eyes, mouth … lie in the crop; None where no landmarks are known.
         reference: Statistics over many faces under these weights; None where the weights have none.
         class_distances: The distance of the face to each class; None without a reference.
+        provenance: Where the weights come from, as in `config.json`.
         attended_vs_used: Whether the decision depends on the attended cells; None where it was not requested or is
             still being computed.
         attributions: By request, as text, in the order of the requests; those that are ready.
@@ -80,8 +86,9 @@ class Explanation:
     regions: Regions | None
     reference: Reference | None
     class_distances: ClassDistances | None
-    attended_vs_used: AttendedVsUsed | None
-    attributions: Mapping[str, Attribution]
+    provenance: Mapping[str, Any]
+    attended_vs_used: AttendedVsUsed | None = None
+    attributions: Mapping[str, Attribution] = field(default_factory=dict)
 
     @property
     def target(self) -> int:
@@ -108,3 +115,27 @@ class Explanation:
             change: `ablate`, `ablate_all_but` or `copy` of `explain.fusion`.
         """
         return for_each_head(self.fusion.classifier, self.heads.embeddings, change).softmax(dim=1)[:, self.target]
+
+    # An explanation shows itself: the room of the figures is above this one, and is imported when it is asked for.
+
+    def plot(self) -> Figure:
+        """The panel: prediction, every map, and the contributions of the heads, as a matplotlib figure."""
+        from dan_model.show.panel import panel
+
+        return panel(self)
+
+    def save(self, path: str | Path) -> None:
+        """Write the report (`.html`), which opens without a network, or the panel (`.png`, `.svg`, `.pdf`).
+
+        Raises:
+            ArgumentError: The name ends in something else.
+        """
+        from dan_model.show.notebook import save
+
+        save(self, Path(path))
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from dan_model.show.notebook import explanation_html
+
+        return explanation_html(self)

@@ -47,8 +47,8 @@ def html_report(explanation: Explanation, weights: str, provenance: Mapping[str,
     made = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
     facts = f"Explained: {e.description}. Weights: {weights}. Made by DAN Explorer {__version__} on {made}."
     notes = " ".join(note for note in (summary(e), prior_note(e), score_note(e)) if note)
-    tiles = "".join(_tile(tile) for tile in all_tiles(e, smooth))
-    views = "".join(_view(view) for view in all_views(e))
+    tiles = "".join(tile_figure(tile) for tile in all_tiles(e, smooth))
+    views = "".join(view_section(view) for view in all_views(e))
     style = "".join((ASSETS / name).read_text(encoding="utf-8") for name in ("flow.css", "report.css"))
     described = escape(json.dumps(dict(provenance), indent=1, ensure_ascii=False, default=str))
     return (
@@ -93,7 +93,8 @@ def _table(e: Explanation) -> str:
     return f"<table><tr><th>class</th><th>probability</th><th>baseline</th>{heads}</tr>{rows}</table>"
 
 
-def _tile(tile: Tile) -> str:
+def tile_figure(tile: Tile) -> str:
+    """A tile with its colour bar, as an HTML figure."""
     bar = ""
     if tile.scale is not None:
         bar = (
@@ -107,7 +108,8 @@ def _tile(tile: Tile) -> str:
     )
 
 
-def _view(view: FigureView) -> str:
+def view_section(view: FigureView) -> str:
+    """A view with its sentence, figure and note, as an HTML section."""
     drawn = "" if view.figure is None else inline_svg(view.figure, f"{view.title} {view.sentence}")
     note = f"<small>{escape(view.note)}</small>" if view.note else ""
     return f"<section><h3>{escape(view.title)}</h3><p>{escape(view.sentence)}</p>{drawn}{note}</section>"

@@ -246,6 +246,11 @@ def percent(probability: float) -> str:
     return text.replace(" ", "\u00a0")
 
 
+def whole_percent(part: float) -> str:
+    """A part as text that does not wrap, without decimals: 34 %."""
+    return f"{100 * part:.0f}\u00a0%"
+
+
 def _blend(face: np.ndarray, values: np.ndarray, scale: Scale) -> np.ndarray:
     """Colours over a grey face in [0, 1]."""
     colours, opacity = _colours(values, scale)

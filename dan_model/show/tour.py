@@ -12,7 +12,7 @@ from dan_model.explain.explanation import Explanation
 from dan_model.explain.fusion import ablate
 from dan_model.explain.score import LOG_PROBABILITY
 from dan_model.show.sentences import signed
-from dan_model.show.tiles import percent
+from dan_model.show.tiles import percent, whole_percent
 
 SYMBOLS = {
     "x": "pixels",
@@ -206,7 +206,7 @@ def _limits(e: Explanation) -> TourCard:
     if energy is not None:
         head = int(energy.argmax())
         same = (
-            f" Nor does it say that the head reacts to this face: {float(energy[head]):.0%} of the map of "
+            f" Nor does it say that the head reacts to this face: {whole_percent(float(energy[head]))} of the map of "
             f"Head {head + 1} is the same for every reference face."
         )
         task = "Click on “average” below the maps. How much is different on this face?"

@@ -69,7 +69,7 @@ def test_a_phone_has_a_bar_that_leads_to_the_parts_and_covers_nothing(browser, s
     expect(bar).to_be_visible()
     bar.get_by_role("button", name="Class").click()
     place = page.locator("#dan-request").bounding_box()
-    assert 0 <= place["y"] < 812
+    assert -1 < place["y"] < 812  # scrolling ends on whole pixels, the layout does not
     assert page.evaluate("document.documentElement.scrollWidth") <= 375
     # At the very end of the page, the last line is above the bar.
     page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")

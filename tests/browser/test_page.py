@@ -269,7 +269,7 @@ def test_weights_are_switched_without_a_restart_and_a_wrong_name_changes_nothing
     expect(page.locator("#dan-head")).to_contain_text("FER+ (embedded)")
     page.locator("#dan-model textarea, #dan-model input[type=text]").first.fill(str(tmp_path / "three"))
     page.locator("#dan-load").click()
-    expect(page.locator("#dan-head")).to_contain_text("2 heads")
+    expect(page.locator("#dan-head")).to_contain_text("2 attention heads")
     expect(page.locator("#dan-tiles .dan-tile")).to_have_count(3)
     assert [text.split()[0] for text in page.locator(".dan-class").all_inner_texts()] == ["class"] * 3
 

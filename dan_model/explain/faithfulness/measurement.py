@@ -99,6 +99,12 @@ class Faithfulness:
                 matrix[i, j] = matrix[j, i] = rank_correlation(a, b)
         return matrix
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from dan_model.show.notebook import faithfulness_html
+
+        return faithfulness_html(self)
+
 
 class Measurement:
     """Measures maps on one face, all with the same removals.

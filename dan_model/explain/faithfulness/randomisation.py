@@ -70,6 +70,12 @@ class ParameterRandomisation:
             return None
         return known[-1][0]
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from dan_model.show.notebook import randomisation_html
+
+        return randomisation_html(self)
+
 
 def measure_randomisation(task: AttributionTask, explanation: Explanation) -> Iterator[ParameterRandomisation]:
     """Randomise a copy of the task's network step by step; see `Explainer.randomisation`."""

@@ -16,7 +16,7 @@ import gradio as gr
 import numpy as np
 
 from dan_model.errors import DanError
-from dan_model.explain.cover import FILLS, MEAN, Cover, explain_covered
+from dan_model.explain.cover import CELLS, FILLS, MEAN, Cover, explain_covered, region_cells
 from dan_model.explain.explanation import Explanation
 from dan_model.explain.regions import REGIONS
 from dan_model.show.tiles import percent
@@ -27,7 +27,6 @@ from dan_model.ui.side_by_side import contribution_table, map_rows, probability_
 from dan_model.ui.theme import asset
 
 NAME = "Cover"
-CELLS = 56  # of the mask along each side: 4 pixels of the network's input each
 MASK_TEXT = -(-CELLS * CELLS // 8) * 4 // 3 + 4  # characters of a mask in base64, at most
 AT_ONCE = 2  # covered faces that are explained at the same time
 
@@ -74,11 +73,9 @@ def parse_cover(mask: object, fill: object) -> Cover | None:
 
 def controls(explanation: Explanation) -> str:
     """The face to draw on, with chips for its regions, the fills, undo and reset."""
-    regions, step = explanation.regions, 0 if explanation.regions is None else len(explanation.regions.map) // CELLS
     index, chips = "", ""
-    if regions is not None:
-        sampled = regions.map[step // 2 :: step, step // 2 :: step]  # the region in the middle of each cell
-        index = "".join(str(r) for r in sampled.flatten().tolist())
+    if explanation.regions is not None:
+        index = "".join(str(r) for r in region_cells(explanation.regions).flatten().tolist())
         chips = "".join(
             f'<button type="button" class="dan-cover-region" data-region="{r}" aria-pressed="false">{name}</button>'
             for r, name in enumerate(REGIONS)

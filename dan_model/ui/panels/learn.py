@@ -15,7 +15,7 @@ from dan_model.show.glossary import definitions, glossary
 from dan_model.ui.theme import asset
 
 NAME = "Learn"
-WORKSHEETS = {"worksheet.html": "Worksheet to print", "worksheet.md": "Worksheet to edit", "answers.md": "Answers"}
+WORKSHEETS = {"worksheet.html": "Worksheet to print", "worksheet.md": "Worksheet to edit", "solutions.md": "Solutions"}
 START = (
     '<div class="dan-learn"><section><h3>Tour</h3><p>Ten short cards lead from the pixels of a face to the decision. '
     "Each "
@@ -25,7 +25,7 @@ START = (
     "network does. It stays on for every face until you end it.</p>"
     '<button type="button" class="dan-guess-start" aria-pressed="false">Guess first</button></section>'
     "<section><h3>Worksheet</h3><p>Five exercises with the examples of this page: predict, try, write down, explain. "
-    "The answers are for teachers.</p></section></div>"
+    "The solutions are for teachers.</p></section></div>"
 )
 
 

@@ -74,9 +74,10 @@ def header_text(checkpoint: Checkpoint) -> str:
     accuracy = measured.get("accuracy") if isinstance(measured, Mapping) else None
     measured_text = f", {percent(accuracy)} right on its validation faces" if isinstance(accuracy, float) else ""
     revision = f" at {checkpoint.revision}" if checkpoint.revision else ""
+    heads = "one attention head" if config.num_heads == 1 else f"{config.num_heads} attention heads"
     return (
         "# DAN Explorer\n"
-        f"How a network with {config.num_heads} attention heads classifies a facial expression.\n\n"
+        f"How a network with {heads} classifies a facial expression.\n\n"
         f"Model: **{checkpoint.name}**{revision}, {len(config.labels)} classes{measured_text}"
     )
 
