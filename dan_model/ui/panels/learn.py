@@ -23,8 +23,10 @@ START = (
     '<button type="button" data-tour-card="0">Start the tour</button></section>'
     "<section><h3>Guess first</h3><p>Name the expression and the cells that you would look at, before you see what the "
     "network does. It stays on for every face until you end it.</p>"
-    '<button type="button" class="dan-guess-start" aria-pressed="false">Guess first</button></section>'
-    "<section><h3>Worksheet</h3><p>Five exercises with the examples of this page: predict, try, write down, explain. "
+    '<button type="button" class="dan-guess-start" aria-pressed="false">Guess first</button></section></div>'
+)
+WORKSHEET = (
+    '<div class="dan-learn"><section><h3>Worksheet</h3><p>Five exercises with the examples of this page: predict, try, write down, explain. "
     "The solutions are for teachers.</p></section></div>"
 )
 
@@ -43,6 +45,7 @@ def components(folder: Path | None) -> None:
         folder: Of the examples; worksheets lie in its folder `worksheet`.
     """
     gr.HTML(START, elem_id="dan-learn")
+    gr.HTML(WORKSHEET, elem_id="dan-worksheet")
     files = {} if folder is None else {folder / "worksheet" / name: title for name, title in WORKSHEETS.items()}
     with gr.Row(elem_id="dan-worksheets"):
         for path, title in files.items():
