@@ -70,7 +70,7 @@ class Film:
         self.notes: list[str] = []
         self._origin = self._step = 0.0
         with self._open() as container:
-            stream = container.streams.video[0]
+            stream = _moving(container)
             self.duration = _duration(container, stream)
             self._step = float(1 / stream.average_rate) if stream.average_rate else 0.0
             first = next(self._decoded(container, [0]), None)
@@ -104,7 +104,7 @@ class Film:
                 if time + EARLY < due:
                     continue
                 due = -math.inf if rate is None else (math.floor((time + EARLY) * rate) + 1) / rate
-                yield FilmFrame(time, _upright(frame, container.streams.video[0]))
+                yield FilmFrame(time, _upright(frame, _moving(container)))
         # What is missing.
         if broken[0]:
             self._add(f"{broken[0]} parts of this film are damaged and were left out.")
@@ -116,7 +116,7 @@ class Film:
         # By the film's index; where that leads nowhere or too far, from the first frame on.
         for seek in (True, False):
             with self._open() as container:
-                stream, last = container.streams.video[0], None
+                stream, last = _moving(container), None
                 if seek:
                     try:
                         container.seek(int((self._origin + time) / stream.time_base), stream=stream)
@@ -144,23 +144,24 @@ class Film:
                 f"{self.path.name} is no film that can be read, or was cut short and lacks its index.",
                 "Give MP4, MOV, MKV, WebM, AVI or MPEG.",
             ) from error
-        video = container.streams.video
-        if not video or video[0].codec_context is None or video[0].disposition & av.stream.Disposition.attached_pic:
+        stream = _moving(container)
+        if stream is None or stream.codec_context is None:
             container.close()
-            raise FilmError(f"{self.path.name} has no moving picture.", "Give a film.")
-        context = video[0].codec_context
+            raise FilmError(f"{self.path.name} has no moving picture that can be decoded.", "Give a film.")
+        context = stream.codec_context
         if context.width * context.height > MAX_PIXELS or not 0 < min(context.width, context.height) >= MIN_SIDE:
             container.close()
             raise FilmError(
                 f"The frames of {self.path.name} have {context.width}×{context.height} pixels.",
                 f"They may have {MIN_SIDE} pixels a side up to {MAX_PIXELS / 1e6:.0f} million in all.",
             )
-        video[0].thread_type = "AUTO"
+        context.options = {"max_pixels": str(MAX_PIXELS)}  # also of frames that turn out larger
+        stream.thread_type = "AUTO"
         return container
 
     def _decoded(self, container: Any, broken: list[int]) -> Iterator[Any]:
         """All frames that can be decoded, one after the other; `broken` counts the parts that cannot."""
-        packets = container.demux(container.streams.video[0])
+        packets = container.demux(_moving(container))
         while True:
             try:
                 packet = next(packets, None)
@@ -194,6 +195,12 @@ def is_film_file(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
 
 
+def _moving(container: Any) -> Any:
+    """The first stream of moving pictures; None where there is none. The picture on a cover is none."""
+    cover = av.stream.Disposition.attached_pic
+    return next((stream for stream in container.streams.video if not stream.disposition & cover), None)
+
+
 def _duration(container: Any, stream: Any) -> float | None:
     """How long the picture lasts by the file's own account, in seconds."""
     if stream.duration is not None and stream.time_base is not None:
@@ -208,10 +215,14 @@ def _upright(frame: Any, stream: Any) -> np.ndarray:
     stretch = stretch if 1 / MOST_STRETCH <= stretch <= MOST_STRETCH else 1.0
     width, height = frame.width * stretch, float(frame.height)
     scale = min(1.0, MAX_SIDE / max(width, height))
-    pixels = frame.to_ndarray(
-        format="rgb24", width=max(1, round(width * scale)), height=max(1, round(height * scale)),
-        interpolation="AREA" if scale < 1 else "BICUBIC",
-    )  # fmt: skip
+    try:
+        pixels = frame.to_ndarray(
+            format="rgb24", width=max(1, round(width * scale)), height=max(1, round(height * scale)),
+            interpolation="AREA" if scale < 1 else "BICUBIC",
+        )  # fmt: skip
+    except (av.error.FFmpegError, ValueError) as error:
+        what = f"The frames of this film ({frame.format.name}) cannot be turned into RGB."
+        raise FilmError(what, "Convert it, for example to MP4 (H.264).") from error
     turned = frame.side_data.get(Type.DISPLAYMATRIX)
     if turned is None:
         return pixels

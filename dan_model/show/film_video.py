@@ -45,7 +45,7 @@ class FilmVideo:
         try:
             self._container = av.open(f"file:{path}", "w", format="mp4")
         except (av.error.FFmpegError, OSError) as error:
-            raise FilmError(f"{path} cannot be written: {error.strerror}.", "Give another folder.") from error
+            raise FilmError(f"{path.name} cannot be written: {error.strerror}.", "Give another folder.") from error
 
     def __enter__(self) -> FilmVideo:
         return self
@@ -84,7 +84,7 @@ class FilmVideo:
         try:
             self._container.mux(self._stream.encode(picture))
         except av.error.FFmpegError as error:
-            raise FilmError(f"{self.path} cannot be written: {error.strerror}.", "Make room for it.") from error
+            raise FilmError(f"{self.path.name} cannot be written: {error.strerror}.", "Make room for it.") from error
 
 
 def overlaid(frame: FilmFrame, sample: FilmSample, shown: Sequence[int]) -> Image.Image:

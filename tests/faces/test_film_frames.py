@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from fractions import Fraction
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
@@ -130,6 +131,14 @@ def test_what_is_no_film_is_refused_in_words_and_no_other_file_or_host_is_opened
     for name in (*contents, "picture.mp4"):
         with pytest.raises(FilmError, match=f"{name} is no film that can be read"):
             Film(tmp_path / name)
+    with av.open(str(tmp_path / "sound.mp4"), "w") as container:
+        stream = container.add_stream("aac", rate=8000)
+        sound = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+        sound.sample_rate = 8000
+        container.mux(stream.encode(sound))
+        container.mux(stream.encode())
+    with pytest.raises(FilmError, match="no moving picture"):
+        Film(tmp_path / "sound.mp4")
     with pytest.raises(FilmError, match="does not exist"):
         Film(tmp_path / "missing.mp4")
     with pytest.raises(FilmError, match="does not exist"):
