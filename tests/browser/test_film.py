@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.test_access import findings
 from tests.fixtures.films import scene, write_film
 
 pytestmark = pytest.mark.browser
@@ -28,6 +29,7 @@ def test_a_film_is_explained_and_its_moments_open_one_after_the_other(page, film
     slider.fill("7")
     expect(said).to_contain_text("0:01.4 · neutral")
     page.wait_for_function("Math.abs(document.querySelector('#dan-film-video video').currentTime - 1.4) < 0.02")
+    assert findings(page) == []  # by axe-core
     # Moments are explained as photos; the second takes the place of the first.
     for index, label in (("7", "neutral"), ("1", "happiness")):
         slider.fill(index)

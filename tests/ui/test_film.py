@@ -125,6 +125,12 @@ def test_what_is_no_film_or_too_long_or_crowded_is_said(page, film, tmp_path, mo
     empty = write_film(tmp_path / "empty.mp4", [(0, scene(size=(160, 120)))])
     assert "No face was found in this film." in list(run(page, empty))[-1][3]
 
+    def full(**where):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(film_run.tempfile, "mkdtemp", full)
+    assert "no room for this film" in list(run(page, film))[-1][0]
+
 
 def test_a_moment_is_the_frame_without_loss_and_junk_is_refused(film, explainer, tmp_path):
     context, session = visited()

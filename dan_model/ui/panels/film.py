@@ -170,6 +170,9 @@ def wire(panel: Components, context: PageContext) -> None:
         except DanError as error:
             yield [notice(str(error), "warning"), *empty]
             return
+        except OSError:
+            yield [notice("The server has no room for this film at the moment.", "warning"), *empty]
+            return
         # Another film, or none, may have been chosen meanwhile.
         current = session.film is film and session.films == mine
         yield finished(film, session) if current else [gr.skip() for _ in panel.results]
