@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -100,7 +101,7 @@ def _explain_film(explainer: Explainer, path: Path, folder: Path, options: FilmO
     shown = None if options.head is None else [options.head]
     video = FilmVideo(folder / OVERLAY, heads, shown) if options.video else nullcontext()
     progress = Progress(console=errors, disable=not errors.is_terminal, transient=True)
-    interrupted = False
+    interrupted, began = False, time.monotonic()
     # Each sample is written as soon as it is explained.
     with (folder / SAMPLES).open("w", encoding="utf-8") as samples, progress, video:
         task = progress.add_task(path.name, total=film.duration)
@@ -122,7 +123,9 @@ def _explain_film(explainer: Explainer, path: Path, folder: Path, options: FilmO
     for view in views:
         assert view.figure is not None
         view.figure.savefig(folder / f"{view.name}.png", dpi=FIGURE_DPI)
-    summary = _summary(film, timeline, options, explain.people.count) | {"complete": not interrupted, "asked": asked}
+    summary = _summary(film, timeline, options, explain.people.count) | {
+        "seconds": round(time.monotonic() - began, 1), "complete": not interrupted, "asked": asked,
+    }  # fmt: skip
     (folder / SUMMARY).write_text(json.dumps(summary, indent=1), encoding="utf-8")
     for note in film.notes:
         errors.print(f"{path}: {note}", style="yellow", markup=False)
