@@ -29,6 +29,10 @@ class ImageError(DanError, ValueError):
     """The input is not an image that can be used."""
 
 
+class FilmError(DanError, ValueError):
+    """The input is not a film that can be used."""
+
+
 class NoFaceError(DanError):
     """The detector found no face, or not the requested one."""
 

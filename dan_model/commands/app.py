@@ -11,6 +11,7 @@ from dan_model.commands.datasets import align, averages, template
 from dan_model.commands.evaluate import evaluate
 from dan_model.commands.examples import examples
 from dan_model.commands.explain import explain
+from dan_model.commands.export import export
 from dan_model.commands.faithfulness import faithfulness
 from dan_model.commands.reference import reference
 from dan_model.commands.train import train
@@ -20,7 +21,7 @@ from dan_model.commands.worksheet import write_worksheet
 app = typer.Typer(
     help="DAN Explorer: what the attention heads of DAN attend to, and how their fusion decides.", no_args_is_help=True
 )
-for command in (explain, faithfulness, evaluate, train, reference, align, averages, examples, template, push):
+for command in (explain, faithfulness, evaluate, train, reference, align, averages, examples, template, export, push):
     app.command()(command)
 app.command("import")(import_weights)
 app.command("worksheet")(write_worksheet)

@@ -1,4 +1,4 @@
-"""`explain`: explain every face of many images, over several processes and interrupted runs."""
+"""`explain`: explain every face of many images and films, over several processes and interrupted runs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 import typer
 from rich.progress import track
 
+from dan_model.commands.explain_film import FilmOptions, explain_films
 from dan_model.commands.options import Device, Preset, Prior, ScoreKind, Weights
 from dan_model.commands.sharing import last, shared_explainer
 from dan_model.commands.terminal import errors, exit_on_error, make_folder
@@ -16,7 +17,7 @@ from dan_model.errors import ArgumentError, DanError, NoFaceError
 from dan_model.explain import Explainer, FaceChoice
 from dan_model.explain.attributions import BASELINES, DEFAULT_METHODS, METHODS, parse_requests
 from dan_model.explain.score import Score
-from dan_model.faces import image_files, read_photo
+from dan_model.faces import image_files, is_film_file, read_photo
 from dan_model.network import TRAINING_PRIOR
 from dan_model.show.archive import Archive, content_of, merge_together
 from dan_model.show.html_report import html_report
@@ -26,7 +27,7 @@ from dan_model.weights import fingerprint
 
 
 def explain(
-    images: Annotated[list[Path], typer.Argument(help="Image files, or folders of images.", metavar="IMAGE...")],
+    images: Annotated[list[Path], typer.Argument(help="Images, folders of images, or films.", metavar="IMAGE|FILM...")],
     out: Annotated[Path, typer.Option(help="Folder for the results; made if it does not exist.")],
     weights: Weights = None,
     preset: Preset = None,
@@ -52,10 +53,14 @@ def explain(
     views: Annotated[bool, typer.Option(help="Also write a figure for each view of heads and fusion.")] = False,
     panel: Annotated[bool, typer.Option(help="Draw the panel; --no-panel is faster for many images.")] = True,
     report: Annotated[bool, typer.Option("--report", help="Also write one HTML file that shows everything.")] = False,
+    rate: Annotated[float, typer.Option(help="Of a film: samples a second.")] = 5.0,
+    video: Annotated[bool, typer.Option(help="Of a film: write the MP4 with the heads' maps (or only --head).")] = True,
 ) -> None:
     """Explain every face of every image: panel (PNG), arrays (NPZ), numbers (JSON), and all numbers in one JSONL.
 
-    An image with the same content and the same options is not explained again: the same command resumes a run that was
+    Of a film, each person over time, in a folder of its own: numbers (JSONL), figures (PNG), maps over the film (MP4).
+
+    What has the same content and the same options is not explained again: the same command resumes a run that was
     killed. Several processes can share the work: torchrun -m dan_model explain …
     """
     # Check everything before the first image.
@@ -64,11 +69,15 @@ def explain(
         explainer, state = shared_explainer(weights, preset, device)
         _validate_score(explainer, target, against, head, score)
         explainer.network(prior)
+        explained = {"target": target, "against": against, "score": score, "prior": prior}
+        weights_id, head_index = fingerprint(explainer.model), None if head is None else head - 1
+        film_options = FilmOptions(rate, video, head_index, whole_image, explained, weights_id)
         make_folder(out)
-        stems = name_results(images)
+        stems = name_results([path for path in images if not is_film_file(path) or path.is_dir()])
+        films = name_results([path for path in images if is_film_file(path) and not path.is_dir()])
     # Open the archive of earlier results; it recognises images that were explained with the same options.
     options = {
-        "weights": fingerprint(explainer.model), "target": target, "methods": methods, "whole_image": whole_image,
+        "weights": weights_id, "target": target, "methods": methods, "whole_image": whole_image,
         "native": native, "views": views, "panel": panel, "against": against, "head": head,
         "score": score, "prior": prior, "report": report,
         "faithfulness": faithfulness, "randomisation": randomisation, "version": __version__,
@@ -89,7 +98,6 @@ def explain(
             for note in read.notes:
                 errors.print(note, style="yellow", markup=False)
             for number, face in enumerate(_faces(explainer, photo, whole_image), start=1):
-                head_index = None if head is None else head - 1
                 explanation = explainer.explain(
                     photo, target, methods, face, views or report, against, head_index, score, prior
                 )
@@ -111,10 +119,23 @@ def explain(
             failed += 1
             archive.add_failure(path, str(error))
             errors.print(f"{path}: {error}", style="red", markup=False)
+    # Films, this process's part of them.
+    for_images = {
+        "--method": method and method != ["none"], "--faithfulness": faithfulness, "--randomisation": randomisation,
+        "--native": native, "--views": views, "--report": report,
+    }  # fmt: skip
+    if films and any(for_images.values()):
+        given = ", ".join(name for name, value in for_images.items() if value)
+        errors.print(f"{given}: for images only; films are explained without.", style="yellow", markup=False)
+    own_films = dict(list(films.items())[state.process_index :: state.num_processes])
+    failed_films = explain_films(explainer, own_films, out, film_options)
     # Put the results of all processes together.
     merge_together(out, state)
     if failed:
         errors.print(f"{failed} of {len(own)} images failed.", style="red")
+    if failed_films:
+        errors.print(f"{failed_films} of {len(own_films)} films failed.", style="red")
+    if failed or failed_films:
         raise typer.Exit(1)
 
 
@@ -134,7 +155,9 @@ def name_results(given: list[Path]) -> dict[Path, str]:
             continue
         found, others = image_files(path)
         if others:
-            errors.print(f"{path}: {others} files are no images and are left out.", markup=False)
+            films = sum(is_film_file(one) for one in path.rglob("*"))
+            named = f" ({films} of them films: give these by name)" if films else ""
+            errors.print(f"{path}: {others} files are no images and are left out{named}.", markup=False)
         if not found:
             raise ArgumentError(f"{path} holds no images.", "Give a folder with some, at any depth.")
         for image in found:

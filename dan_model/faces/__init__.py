@@ -1,8 +1,8 @@
 """From an image file to the input of the network: read the image, find the faces, align and crop them, preprocess.
 
-Read in this order: `image_files` (which files are images), `images` (any file or array -> upright RGB), `detection`
-(photo -> faces), `tracking` (a face from frame to frame), `alignment` (face -> square crop, with the way back),
-`preprocessing` (crop -> network input).
+Read in this order: `image_files` (which files are images), `images` (any file or array -> upright RGB), `film_frames`
+(a film -> frames), `detection` (photo -> faces), `tracking` (faces from frame to frame), `alignment` (face -> square
+crop, with the way back), `preprocessing` (crop -> network input).
 """
 
 from dan_model.faces.alignment import (
@@ -14,22 +14,27 @@ from dan_model.faces.alignment import (
     template_face,
 )
 from dan_model.faces.detection import Face, FaceDetector, whole_image
+from dan_model.faces.film_frames import Film, FilmFrame, is_film_file
 from dan_model.faces.image_files import image_files, is_image_file
 from dan_model.faces.images import ImageLike, Photo, read_image, read_photo
 from dan_model.faces.preprocessing import black, normalised, to_detail, to_input, to_pixels, to_tensor
-from dan_model.faces.tracking import follow
+from dan_model.faces.tracking import People, follow
 
 __all__ = [
     "Face",
     "FaceCrop",
     "FaceDetector",
+    "Film",
+    "FilmFrame",
     "ImageLike",
+    "People",
     "Photo",
     "average_face",
     "black",
     "crop_face",
     "follow",
     "image_files",
+    "is_film_file",
     "is_image_file",
     "median_template",
     "normalised",

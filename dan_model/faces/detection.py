@@ -81,7 +81,7 @@ class FaceDetector:
             photo: (H, W, 3) uint8 RGB.
         """
         longer = max(photo.shape[:2])
-        found = self._detect(photo)
+        found = self.upright(photo)
         # Small faces in a large photo.
         if longer * SMALLEST_FACE > TRAINED_FACE * DETECTION_SIDE[1] and not any(
             max(face.size) > LARGE_FACE * longer for face in found
@@ -102,8 +102,8 @@ class FaceDetector:
                 break
         return tuple(sorted(found, key=lambda face: -face.size[0] * face.size[1]))
 
-    def _detect(self, photo: np.ndarray) -> list[Face]:
-        """The faces in a photo as it stands, at the detector's usual scale."""
+    def upright(self, photo: np.ndarray) -> list[Face]:
+        """The faces in a photo as it stands, largest first: one pass, which misses small faces and those that lie."""
         canvas, scale = _detection_canvas(photo)
         return self._on_canvas(canvas, scale, photo.shape[:2])
 
@@ -150,7 +150,7 @@ class FaceDetector:
         angle = math.radians(degrees)
         back = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
         shift = (centre - back @ new_centre) / scale
-        return [moved_face(face, back / scale, shift) for face in self._detect(np.asarray(turned))]
+        return [moved_face(face, back / scale, shift) for face in self.upright(np.asarray(turned))]
 
 
 def whole_image(photo: np.ndarray) -> Face:
@@ -212,12 +212,12 @@ def _distinct(faces: Sequence[Face]) -> list[Face]:
     """Each face once: of boxes that overlap, the surest."""
     kept: list[Face] = []
     for face in sorted(faces, key=lambda face: -(face.score or 0.0)):
-        if all(_overlap(face.box, other.box) < SAME_FACE for other in kept):
+        if all(overlap(face.box, other.box) < SAME_FACE for other in kept):
             kept.append(face)
     return kept
 
 
-def _overlap(a: np.ndarray, b: np.ndarray) -> float:
+def overlap(a: np.ndarray, b: np.ndarray) -> float:
     """Intersection over union of two boxes."""
     sides = np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2])
     common = float(np.prod(sides.clip(min=0)))

@@ -22,7 +22,7 @@ import numpy as np
 from dan_model.errors import DanError
 from dan_model.explain import Explainer
 from dan_model.explain.explanation import Explanation
-from dan_model.explain.fusion import ablate
+from dan_model.explain.fusion import ablate, channels_won
 from dan_model.faces import Face, follow, read_image
 
 MAX_FRAME = 200_000  # characters of a frame as a data: address; 320 × 240 pixels have about 20,000
@@ -92,7 +92,7 @@ def answer_frame(explainer: Explainer, request: FrameRequest) -> dict[str, Any]:
         "target": e.target,
         "cells": levels.tolist(),
         "contributions": _rounded(e.fusion.contributions, 2),
-        "won": _rounded(np.bincount(e.fusion.shares.argmax(dim=0), minlength=len(cells)) / e.fusion.shares.shape[1]),
+        "won": _rounded(channels_won(e.heads.embeddings)),
     }
 
 

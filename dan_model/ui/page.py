@@ -20,6 +20,7 @@ from dan_model.ui.panels import (
     cover,
     download,
     faithfulness,
+    film,
     flow,
     fusion,
     guess,
@@ -95,6 +96,8 @@ def build(weights: WeightsCache, folder: Path | None = None, gpu: Callable[[Any]
                 compare_panel = compare.components()
             with gr.Tab(live.NAME):
                 live.component(first.explainer, context)
+            with gr.Tab(film.NAME):
+                film_panel = film.components(first.explainer, context)
             with gr.Tab(learn.NAME):
                 learn.components(folder)
         model_panel = model.components(first.checkpoint)
@@ -134,6 +137,7 @@ def build(weights: WeightsCache, folder: Path | None = None, gpu: Callable[[Any]
         drawing = request_panel.drawing
         tiles.wire(drawing.smooth, drawing.shared, [heads_row, attributions_row], context)
         compare.wire(compare_panel, context)
+        film.wire(film_panel, context)
         faithfulness.wire(faithfulness_panel, attributions_row, results, context)
         for tab, component in opened.items():
             component.select(_opener(tab, results, context), None, results.tab_components, **QUEUED)

@@ -1,19 +1,21 @@
-"""Uploads in, errors out: an image component that hands over files untouched, and DanErrors as Gradio's errors."""
+"""Uploads in, errors out: components that hand over files untouched, and DanErrors as Gradio's errors."""
 
 from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from gradio.data_classes import ImageData
+from gradio.components.base import Component
+from gradio.data_classes import FileData, ImageData, ListFiles
 from gradio.utils import get_upload_folder
 
 from dan_model.errors import DanError
+from dan_model.faces.film_frames import SUFFIXES as FILM_SUFFIXES
 
 
 def photo_input(examples: Path | None, **settings: Any) -> gr.Image:
@@ -27,20 +29,25 @@ def photo_input(examples: Path | None, **settings: Any) -> gr.Image:
         settings: Arguments of `gr.Image`.
     """
     image = gr.Image(type="filepath", **settings)
-    allowed = [Path(image.GRADIO_CACHE).resolve(), Path(get_upload_folder()).resolve()]
-    if examples is not None:
-        allowed.append(examples.resolve())
+    folders = [] if examples is None else [examples.resolve()]
 
     def uploaded_file(payload: ImageData | None) -> str | None:
-        if payload is None:
-            return None
-        path = Path(payload.path or "").resolve()
-        if not payload.path or not any(path.is_relative_to(folder) for folder in allowed):
-            raise gr.Error("The image did not arrive as an upload. Send the file itself.", print_exception=False)
-        return str(path)
+        return None if payload is None else _uploaded(payload.path, image, folders, "image")
 
     image.preprocess = uploaded_file  # type: ignore[method-assign]
     return image
+
+
+def film_input(**settings: Any) -> gr.File:
+    """A file component for films, whose handlers get the path of the uploaded file; only `Film` decodes."""
+    chosen = gr.File(type="filepath", file_count="single", file_types=["video", *sorted(FILM_SUFFIXES)], **settings)
+
+    def uploaded_file(payload: ListFiles | FileData | None) -> str | None:
+        one = payload.root[0] if isinstance(payload, ListFiles) and payload.root else payload
+        return _uploaded(one.path, chosen, [], "film") if isinstance(one, FileData) else None
+
+    chosen.preprocess = uploaded_file  # type: ignore[method-assign]
+    return chosen
 
 
 def shown_as_error(handler: Callable[..., Any]) -> Callable[..., Any]:
@@ -64,3 +71,12 @@ def shown_as_error(handler: Callable[..., Any]) -> Callable[..., Any]:
             raise gr.Error(escape(str(error), quote=False), print_exception=False) from error
 
     return call
+
+
+def _uploaded(path: str | None, component: Component, folders: Sequence[Path], what: str) -> str:
+    """The path of a file in the component's cache, among the uploads, or in one of some folders."""
+    allowed = [Path(component.GRADIO_CACHE).resolve(), Path(get_upload_folder()).resolve(), *folders]
+    found = Path(path or "").resolve()
+    if not path or not any(found.is_relative_to(folder) for folder in allowed):
+        raise gr.Error(f"The {what} did not arrive as an upload. Send the file itself.", print_exception=False)
+    return str(found)

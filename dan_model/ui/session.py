@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from dan_model.explain.attributions import Attribution
 from dan_model.explain.cache import Cache
+from dan_model.ui.film_run import ExplainedFilm
 from dan_model.ui.state import FIRST_WEIGHTS, SMOOTH, THIS_FACE, KeptFace, PageState, UploadedPhoto, Weights
 
 CACHE_BYTES = 24_000_000  # of attributions, for each session: about 100
@@ -32,10 +33,12 @@ class Session:
         tab: The open tab.
         stale_tabs: Tabs whose figures are not drawn yet for `state`; they are drawn when the tab is opened.
         kept_face: The face that others are compared with, or None.
+        film: The visitor's film, or None.
         cache: The attributions computed for this visitor; deleted with the session.
         key: Names the session where Gradio's own hash is not at hand; it cannot be guessed.
         requests: The number of requests so far.
         photos: The number of photos so far.
+        films: The number of films so far.
         reading: Whether a photo is being read: what is asked for meanwhile is explained when it is there.
         stopped: Whether Stop was pressed after the last request.
         last_seen: When the visitor was last active, in seconds of a steady clock.
@@ -50,10 +53,12 @@ class Session:
     tab: str = ""
     stale_tabs: frozenset[str] = frozenset()
     kept_face: KeptFace | None = None
+    film: ExplainedFilm | None = None
     cache: Cache[Attribution] = field(default_factory=lambda: Cache(CACHE_BYTES))
     key: str = field(default_factory=secrets.token_urlsafe)
     requests: int = 0
     photos: int = 0
+    films: int = 0
     reading: bool = False
     stopped: bool = False
     last_seen: float = 0.0
@@ -74,6 +79,12 @@ class Session:
             self.photo = self.state = None
             self.reading = True
             return PhotoToken(self, self.photos)
+
+    def begin_film(self) -> None:
+        """Begin with another film, or none: the last one is deleted."""
+        with self._lock:
+            self.films += 1
+            self.film = None
 
     def show(self, state: PageState, token: RequestToken) -> bool:
         """Set what is shown, unless a newer request has begun.

@@ -10,7 +10,7 @@ from tests.browser.conftest import open_page
 
 pytestmark = pytest.mark.browser
 GRADIOS_OWN = "#dan-upload"  # the name of Gradio's upload box does not begin with what is seen
-TABS = ("Heads", "Fusion", "Cover", "Attributions", "Faithfulness", "Classes", "Compare", "Live")
+TABS = ("Heads", "Fusion", "Cover", "Attributions", "Faithfulness", "Classes", "Compare", "Live", "Film")
 
 
 def findings(page) -> list[str]:

@@ -5,7 +5,7 @@ Read in this order: `classifier` (what comes after the heads), `ledger` (what ea
 same, channel by channel), `interventions` (what if a head had another output?), `shapley` (what is a head worth?).
 """
 
-from dan_model.explain.fusion.channels import NO_WINNER, TugOfWar, tug_of_war
+from dan_model.explain.fusion.channels import NO_WINNER, TugOfWar, channels_won, tug_of_war
 from dan_model.explain.fusion.classifier import Classifier, fuse
 from dan_model.explain.fusion.decomposition import Fusion, compute_fusion
 from dan_model.explain.fusion.evidence import spread_over_cells
@@ -43,6 +43,7 @@ __all__ = [
     "ablate",
     "ablate_all_but",
     "blend",
+    "channels_won",
     "compute_curve_value",
     "compute_fusion",
     "compute_score",

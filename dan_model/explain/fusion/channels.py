@@ -36,6 +36,20 @@ class TugOfWar:
     saturation: float
 
 
+def channel_winners(embeddings: Tensor) -> Tensor:
+    """The head that leads in each channel, (C,), of v (H, C); `NO_WINNER` where the largest are equal."""
+    if len(embeddings) < 2:
+        return torch.zeros(embeddings.shape[1], dtype=torch.int64)
+    first, second = embeddings.topk(2, dim=0).values  # compared before the softmax, which rounds small leads away
+    return torch.where(first > second, embeddings.argmax(dim=0), NO_WINNER)
+
+
+def channels_won(embeddings: Tensor) -> Tensor:
+    """The fraction of all channels that each head wins, (H,) float64, of v (H, C); at most 1 together."""
+    winner = channel_winners(embeddings)
+    return torch.stack([(winner == h).double().mean() for h in range(len(embeddings))])
+
+
 def tug_of_war(fusion: Fusion, embeddings: Tensor) -> TugOfWar:
     """Compute the pull and the winner of each channel for one face.
 
@@ -50,9 +64,7 @@ def tug_of_war(fusion: Fusion, embeddings: Tensor) -> TugOfWar:
     if heads < 2:
         raise ArgumentError("A single head has no other head to compete with.", "Take weights with two heads or more.")
     shares = torch.softmax(embeddings.double(), dim=0)
-    first, second = embeddings.topk(2, dim=0).values  # compared before the softmax, which rounds small leads away
-    winner = torch.where(first > second, embeddings.argmax(dim=0), NO_WINNER)
+    winner, won = channel_winners(embeddings), channels_won(embeddings)
     top_share = shares.amax(dim=0)
-    won = torch.stack([(winner == h).double().mean() for h in range(heads)])
     order = fusion.pull.argsort(descending=True, stable=True)
     return TugOfWar(fusion.pull, order, winner, top_share, won, float((top_share > SATURATED).double().mean()))

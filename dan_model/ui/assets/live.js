@@ -181,17 +181,9 @@ const freeze = () => {
   const full = document.createElement("canvas");
   [full.width, full.height] = [video.videoWidth, video.videoHeight];
   full.getContext("2d").drawImage(video, 0, 0);
-  full.toBlob((blob) => {
-    const files = new DataTransfer(), input = document.querySelector("#dan-upload input[type=file]");
+  full.toBlob(async (blob) => {
     stop("Frozen: explained above.");
-    if (!input) {
-      say("Remove the photo above first, then freeze again.");
-      return;
-    }
-    files.items.add(new File([blob], "frozen.jpg", { type: "image/jpeg" }));
-    input.files = files.files;
-    input.dispatchEvent(new Event("change", { bubbles: true }));
-    window.scrollTo({ top: 0, behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
+    if (!(await toPhoto(blob, "frozen.jpg"))) say("Remove the photo above first, then freeze again.");
   }, "image/jpeg", 0.95);
 };
 

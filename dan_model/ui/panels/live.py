@@ -56,7 +56,7 @@ def component(explainer: Explainer, context: PageContext) -> gr.HTML:
     return gr.HTML(
         controls(explainer),
         elem_id="dan-live",
-        js_on_load=asset("numbers.js") + asset("live.js"),
+        js_on_load=asset("numbers.js") + asset("to_photo.js") + asset("live.js"),
         server_functions=[live],
     )
 
