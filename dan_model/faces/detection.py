@@ -9,6 +9,7 @@ import math
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -69,6 +70,13 @@ class FaceDetector:
             ) from error
         self._network = CenterFace(backend="opencv")
         self._lock = threading.Lock()  # OpenCV's network stores its input between two calls
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Nothing to copy: OpenCV's network is loaded again."""
+        return {"network": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__()  # type: ignore[misc]
 
     def __call__(self, photo: np.ndarray) -> tuple[Face, ...]:
         """Find all faces, largest first, whichever way up the photo is.

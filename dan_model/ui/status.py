@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dan_model.explain.explanation import Explanation
-from dan_model.show.sentences import prior_note
+from dan_model.show.sentences import crop_notes, prior_note
 from dan_model.ui.html import notice
 from dan_model.ui.state import MAX_FACES, WHOLE, UploadedPhoto
 
@@ -23,11 +23,6 @@ def photo_status(photo: UploadedPhoto, explanation: Explanation | None = None) -
             "The whole image is explained as if it were a face. Where its parts lie is not known: attributions by "
             "region are left out."
         ]
-    if explanation.crop.small:
-        texts.append(
-            f"The crop has only {explanation.crop.side:.1f} pixels a side in the photo, fewer than the network's "
-            "training images: read its maps with care."
-        )
-    texts += photo.notes
+    texts += [*crop_notes(explanation.crop), *photo.notes]
     texts += [note] if (note := prior_note(explanation)) else []
-    return notice(" ".join(texts), "warning" if explanation.crop.small else "info")
+    return notice(" ".join(texts), "warning" if crop_notes(explanation.crop) else "info")
