@@ -14,10 +14,11 @@ from gradio.data_classes import ImageData
 from gradio.utils import get_upload_folder
 
 from dan_model.errors import DanError
+from dan_model.faces.sources import START
 
 
 def photo_input(examples: Path | None, **settings: Any) -> gr.Image:
-    """An image component whose handlers get the path of the uploaded file.
+    """An image component whose handlers get the path of the uploaded file, or the data: address of an image.
 
     Gradio decodes an image before it hands it over, and the message where it cannot shows a path of the server. Here
     only `read_image` decodes, with its own messages.
@@ -34,6 +35,8 @@ def photo_input(examples: Path | None, **settings: Any) -> gr.Image:
     def uploaded_file(payload: ImageData | None) -> str | None:
         if payload is None:
             return None
+        if payload.path is None and (payload.url or "").startswith(START):
+            return payload.url
         path = Path(payload.path or "").resolve()
         if not payload.path or not any(path.is_relative_to(folder) for folder in allowed):
             raise gr.Error("The image did not arrive as an upload. Send the file itself.", print_exception=False)

@@ -7,6 +7,7 @@ from dan_model.show.sentences import crop_notes, prior_note
 from dan_model.ui.html import notice
 from dan_model.ui.state import MAX_FACES, WHOLE, UploadedPhoto
 
+MUCH_OUTSIDE = 0.1  # part of a crop that is not in the photo from which on the notice is a warning
 INVITATION = "Choose a photo, take one with the camera, or click an example."
 
 
@@ -25,4 +26,5 @@ def photo_status(photo: UploadedPhoto, explanation: Explanation | None = None) -
         ]
     texts += [*crop_notes(explanation.crop), *photo.notes]
     texts += [note] if (note := prior_note(explanation)) else []
-    return notice(" ".join(texts), "warning" if crop_notes(explanation.crop) else "info")
+    serious = explanation.crop.small or explanation.crop.part_outside >= MUCH_OUTSIDE
+    return notice(" ".join(texts), "warning" if serious else "info")
