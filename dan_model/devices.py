@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack
+from typing import TypeVar
+
 import torch
 from accelerate import PartialState
 
 from dan_model.errors import ArgumentError
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
+T = TypeVar("T")
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -26,6 +31,23 @@ def choose_device(name: str = "auto") -> torch.device:
     if name not in available:
         raise ArgumentError(f"There is no device {name!r} here.", f"Choose auto or one of: {', '.join(available)}.")
     return available[name]
+
+
+def in_full_precision(parts: Iterator[T], device: torch.device) -> Iterator[T]:
+    """The same parts, each computed without autocast, whatever the caller is in; between them, the caller's holds."""
+    try:
+        while True:
+            with ExitStack() as stack:
+                for kind in {"cpu", device.type}:
+                    stack.enter_context(torch.autocast(kind, enabled=False))
+                try:
+                    part = next(parts)
+                except StopIteration:
+                    return
+            yield part
+    finally:
+        if isinstance(parts, Generator):
+            parts.close()
 
 
 def sharing_processes(name: str = "auto") -> PartialState:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
 from rich.progress import track
 
@@ -17,11 +16,12 @@ from dan_model.errors import ArgumentError, DanError, NoFaceError
 from dan_model.explain import Explainer, FaceChoice
 from dan_model.explain.attributions import BASELINES, DEFAULT_METHODS, METHODS, parse_requests
 from dan_model.explain.score import Score
-from dan_model.faces import image_files, is_film_file, read_photo
+from dan_model.faces import Photo, image_files, is_film_file, read_photo
 from dan_model.network import TRAINING_PRIOR
 from dan_model.show.archive import Archive, content_of, merge_together
 from dan_model.show.html_report import html_report
 from dan_model.show.report import numbers, write
+from dan_model.show.sentences import crop_notes
 from dan_model.version import __version__
 from dan_model.weights import fingerprint
 
@@ -52,6 +52,9 @@ def explain(
     native: Annotated[bool, typer.Option(help="Draw maps in their own cells and pixels instead of smoothly.")] = False,
     views: Annotated[bool, typer.Option(help="Also write a figure for each view of heads and fusion.")] = False,
     panel: Annotated[bool, typer.Option(help="Draw the panel; --no-panel is faster for many images.")] = True,
+    stretch: Annotated[
+        bool, typer.Option("--stretch", help="Stretch levels of 8 to 14 bits in files of 16 bits, else nearly black.")
+    ] = False,
     report: Annotated[bool, typer.Option("--report", help="Also write one HTML file that shows everything.")] = False,
     rate: Annotated[float, typer.Option(help="Of a film: samples a second.")] = 5.0,
     video: Annotated[bool, typer.Option(help="Of a film: write the MP4 with the heads' maps (or only --head).")] = True,
@@ -79,7 +82,7 @@ def explain(
     options = {
         "weights": weights_id, "target": target, "methods": methods, "whole_image": whole_image,
         "native": native, "views": views, "panel": panel, "against": against, "head": head,
-        "score": score, "prior": prior, "report": report,
+        "score": score, "prior": prior, "report": report, "stretch": stretch,
         "faithfulness": faithfulness, "randomisation": randomisation, "version": __version__,
     }  # fmt: skip
     merge_together(out, state)
@@ -93,14 +96,14 @@ def explain(
             if archive.done_before(path, content):
                 typer.echo(f"{path}: done before")
                 continue
-            read, files, faces = read_photo(path), [], []
-            photo = read.pixels
-            for note in read.notes:
-                errors.print(note, style="yellow", markup=False)
-            for number, face in enumerate(_faces(explainer, photo, whole_image), start=1):
+            files, faces = [], []
+            photo, chosen = _faces(explainer, path, whole_image, stretch)
+            for number, face in enumerate(chosen, start=1):
                 explanation = explainer.explain(
                     photo, target, methods, face, views or report, against, head_index, score, prior
                 )
+                for note in crop_notes(explanation.crop):
+                    errors.print(f"{path}: face {number}: {note}", style="yellow", markup=False)
                 measured = last(explainer.faithfulness(explanation)) if faithfulness else None
                 randomised = last(explainer.randomisation(explanation)) if randomisation else None
                 stem = out / f"{stems[path]}-face{number}"
@@ -175,13 +178,14 @@ def name_results(given: list[Path]) -> dict[Path, str]:
     return stems
 
 
-def _faces(explainer: Explainer, photo: np.ndarray, whole_image: bool) -> list[FaceChoice]:
-    if whole_image:
-        return ["whole"]
-    faces = explainer.faces(photo)
-    if not faces:
+def _faces(explainer: Explainer, path: Path, whole_image: bool, stretch: bool) -> tuple[Photo, tuple[FaceChoice, ...]]:
+    """The photo of a file and which faces of it are explained; prints what was odd about the file."""
+    photo, faces = (read_photo(path, stretch), ()) if whole_image else explainer.find_faces(path, stretch)
+    for note in photo.notes:
+        errors.print(note, style="yellow", markup=False)
+    if not whole_image and not faces:
         raise NoFaceError("No face was found.", "Take another image, or add --whole-image.")
-    return list(faces)
+    return photo, ("whole",) if whole_image else faces
 
 
 def _methods(names: list[str], whole_image: bool) -> list[str]:

@@ -5,7 +5,8 @@ Read in this order: `heads`, `regions`, `fusion`, `score`, `attributions`, `atte
 `film_timeline` (faces over time).
 """
 
-from dan_model.explain.explainer import Explainer, FaceChoice
+from dan_model.explain.choices import FaceChoice
+from dan_model.explain.explainer import Explainer
 from dan_model.explain.explanation import Explanation, Prediction
 
 __all__ = ["Explainer", "Explanation", "FaceChoice", "Prediction"]

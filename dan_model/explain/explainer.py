@@ -6,20 +6,21 @@ import hashlib
 import threading
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from dan_model.devices import choose_device
-from dan_model.errors import ArgumentError, NoFaceError
+from dan_model.devices import choose_device, in_full_precision
+from dan_model.errors import ArgumentError
 from dan_model.explain.attended_vs_used import measure_attended_vs_used
 from dan_model.explain.attributions import Attribution, AttributionTask, attribute_each, parse_requests
 from dan_model.explain.cache import Cache
+from dan_model.explain.choices import FaceChoice, choose_face, class_index
 from dan_model.explain.explanation import Explanation, Prediction
 from dan_model.explain.faithfulness import (
     Faithfulness,
@@ -31,22 +32,21 @@ from dan_model.explain.fusion import compute_fusion
 from dan_model.explain.heads import compute_heads
 from dan_model.explain.reference import Reference, compute_class_distances
 from dan_model.explain.regions import compute_regions
-from dan_model.explain.score import Score, class_index, whole_number
+from dan_model.explain.score import Score
 from dan_model.faces import (
     Face,
     FaceCrop,
     FaceDetector,
     ImageLike,
+    Photo,
     crop_face,
-    read_image,
+    find_faces,
     to_pixels,
     to_tensor,
-    whole_image,
 )
 from dan_model.network import DAN, PRIORS, TRAINING_PRIOR, Stages, frozen, with_uniform_prior
 from dan_model.weights import Checkpoint, load_checkpoint
 
-FaceChoice = int | Literal["whole"] | Face
 CACHE_BYTES = 64_000_000  # of attributions that an explainer stores: about 300
 
 
@@ -73,6 +73,18 @@ class Explainer:
         self.cache: Cache[Attribution] = Cache(cache_bytes)
         self._key = object()  # distinguishes the results of this network in a shared cache
         self._lock = threading.RLock()  # passes take turns: some methods register hooks on the model
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy has its own network, and an empty cache: a lock cannot be copied."""
+        return {
+            "model": self.model,
+            "detector": self.detector,
+            "reference": self.reference,
+            "cache_bytes": self.cache.limit,
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(**state)  # type: ignore[misc]
 
     @classmethod
     def from_pretrained(
@@ -116,14 +128,18 @@ class Explainer:
         return next(self.model.parameters()).device
 
     def faces(self, image: ImageLike) -> tuple[Face, ...]:
-        """All faces in an image, largest first, in pixels of the upright image.
+        """All faces in an image, largest first, in pixels of the upright image. See `find_faces`."""
+        return self.find_faces(image)[1]
+
+    def find_faces(self, image: ImageLike, stretch: bool = False) -> tuple[Photo, tuple[Face, ...]]:
+        """An image as it was read, and all its faces, largest first; see `faces.find_faces`.
 
         Raises:
             ImageError: The image cannot be used.
         """
         if self.detector is None:
             self.detector = FaceDetector()
-        return self.detector(read_image(image))
+        return find_faces(image, self.detector, stretch)
 
     def crop(self, photo: np.ndarray, face: Face) -> FaceCrop:
         """Crop a face from a photo (H, W, 3) as this network was trained to see it."""
@@ -133,7 +149,7 @@ class Explainer:
         self,
         image: ImageLike,
         target: int | str | None = None,
-        attributions: Sequence[str] = (),
+        attributions: str | Sequence[str] = (),
         face: FaceChoice = 0,
         attended_vs_used: bool = False,
         against: int | str | None = None,
@@ -147,7 +163,7 @@ class Explainer:
             image: A path, PIL image or array; see `read_image`.
             target: The class to explain, by name or index. None: the predicted one.
             attributions: Names in `METHODS`, or requests with baseline and settings ("occlusion@blur:window=16", see
-                `AttributionRequest`), in the order in which they are computed.
+                `AttributionRequest`), in the order in which they are computed; a single one may be given as it is.
             face: Which face: its rank by size, from 0; "whole" for the whole image as one face; or a `Face` of `faces`.
             attended_vs_used: Whether to measure if the decision depends on the attended cells (`AttendedVsUsed`).
             against: Explain the target rather than this class, a contrast. None: compared with no single class.
@@ -171,7 +187,7 @@ class Explainer:
         self,
         image: ImageLike,
         target: int | str | None = None,
-        attributions: Sequence[str] = (),
+        attributions: str | Sequence[str] = (),
         face: FaceChoice = 0,
         *,
         against: int | str | None = None,
@@ -182,17 +198,18 @@ class Explainer:
         should_continue: Callable[[], bool] = lambda: True,
     ) -> Iterator[Explanation]:
         """Like `explain`, each part as it is ready: heads and fusion, then the attributions, coarse before fine."""
-        photo = read_image(image)
-        crop = self.crop(photo, self._choose(photo, face))
-        yield from self.stream_crop(
+        photo, chosen = choose_face(image, face, self.find_faces)
+        crop = self.crop(photo.pixels, chosen)
+        for part in self.stream_crop(
             crop, target, attributions, attended_vs_used, should_continue, against, head, score=score, prior=prior
-        )
+        ):
+            yield replace(part, notes=photo.notes)
 
     def stream_crop(
         self,
         crop: FaceCrop,
         target: int | str | None = None,
-        attributions: Sequence[str] = (),
+        attributions: str | Sequence[str] = (),
         attended_vs_used: bool = False,
         should_continue: Callable[[], bool] = lambda: True,
         against: int | str | None = None,
@@ -206,6 +223,26 @@ class Explainer:
         `should_continue` is called before each pass through the network; when it returns False, the stream ends.
         `cache` is where attributions are stored; None: the explainer's own cache.
         """
+        return in_full_precision(
+            self._stream_crop(
+                crop, target, attributions, attended_vs_used, should_continue, against, head, cache, score, prior
+            ),
+            self.device,
+        )
+
+    def _stream_crop(
+        self,
+        crop: FaceCrop,
+        target: int | str | None,
+        attributions: str | Sequence[str],
+        attended_vs_used: bool,
+        should_continue: Callable[[], bool],
+        against: int | str | None,
+        head: int | None,
+        cache: Cache[Attribution] | None,
+        score: str | None,
+        prior: str,
+    ) -> Generator[Explanation, None, None]:
         target, against = (None if one is None else self.class_index(one) for one in (target, against))
         requests, model = parse_requests(attributions), self.network(prior)
         # Heads and fusion, from one pass.
@@ -281,7 +318,8 @@ class Explainer:
             baseline: What replaces the removed patches, in `BASELINES`.
             should_continue: Called before each pass through the network.
         """
-        return measure_faithfulness(self.task(explanation, should_continue), explanation, sensitivity, baseline)
+        task = self.task(explanation, should_continue)
+        return in_full_precision(measure_faithfulness(task, explanation, sensitivity, baseline), self.device)
 
     def randomisation(
         self, explanation: Explanation, should_continue: Callable[[], bool] = lambda: True
@@ -290,7 +328,8 @@ class Explainer:
 
         Each result includes those before it. The network of the explainer stays as it is.
         """
-        return measure_randomisation(self.task(explanation, should_continue), explanation)
+        task = self.task(explanation, should_continue)
+        return in_full_precision(measure_randomisation(task, explanation), self.device)
 
     def input_of(self, crop: FaceCrop) -> Tensor:
         """A crop as the input of the network, (1, 3, 224, 224), on its device."""
@@ -318,19 +357,4 @@ class Explainer:
         Raises:
             ArgumentError: There is no such class.
         """
-        return class_index(target, self.labels)
-
-    def _choose(self, photo: np.ndarray, choice: FaceChoice) -> Face:
-        if isinstance(choice, Face):
-            return choice
-        if isinstance(choice, str) and choice == "whole":
-            return whole_image(photo)
-        faces = self.faces(photo)
-        if not faces:
-            raise NoFaceError(
-                "No face was found in this image.", 'Take another image, or choose the whole one: "whole".'
-            )
-        index = whole_number(choice)
-        if index is not None and 0 <= index < len(faces):
-            return faces[index]
-        raise NoFaceError(f"There is no face {choice!r}.", f"This image has {len(faces)}, numbered from 0 by size.")
+        return class_index(self.labels, target)

@@ -73,6 +73,7 @@ class Explanation:
         attended_vs_used: Whether the decision depends on the attended cells; None where it was not requested or is
             still being computed.
         attributions: By request, as text, in the order of the requests; those that are ready.
+        notes: What was odd about the photo and how it was read nevertheless, in sentences.
     """
 
     labels: tuple[str, ...]
@@ -89,6 +90,7 @@ class Explanation:
     provenance: Mapping[str, Any]
     attended_vs_used: AttendedVsUsed | None = None
     attributions: Mapping[str, Attribution] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def target(self) -> int:

@@ -6,11 +6,9 @@ change with it either; a raw logit does, although the prediction stays the same.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -134,27 +132,3 @@ def log_probabilities(logits: Tensor) -> Tensor:
     itself = torch.eye(logits.shape[-1], dtype=torch.bool, device=logits.device)
     others = logits[..., None, :].masked_fill(itself, -torch.inf).logsumexp(dim=-1)  # of all classes but k, (…, K)
     return -F.softplus(others - logits)
-
-
-def class_index(target: int | str, labels: Sequence[str]) -> int:
-    """The index of a class given by name or index.
-
-    Raises:
-        ArgumentError: There is no such class.
-    """
-    if isinstance(target, str) and target in labels:
-        return list(labels).index(target)
-    index = whole_number(target)
-    if index is not None and 0 <= index < len(labels):
-        return index
-    raise ArgumentError(f"There is no class {target!r}.", f"Choose from: {', '.join(labels)}.")
-
-
-def whole_number(value: object) -> int | None:
-    """A whole number of any kind, including NumPy's, but no truth value; None for anything else."""
-    if isinstance(value, (bool, np.bool_)):
-        return None
-    try:
-        return operator.index(value)  # type: ignore[arg-type]
-    except TypeError:
-        return None

@@ -19,6 +19,7 @@ from dan_model.faces.detection import Face, FaceDetector, whole_image
 
 AVERAGE_SIDE = 224  # pixels; of the average face
 MAX_CROP_SIDE = 672  # pixels; twice the size of a tile
+OUTSIDE_SIDE = 500  # pixels a side with which the part of a crop that is not in the photo is measured
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +32,7 @@ class FaceCrop:
         to_photo: (2, 3); maps a crop position (x, y, 1), x and y in [0, 1], to the photo's pixels.
         side: Side of the crop, in pixels of the photo.
         small: Whether the crop has fewer of the photo's pixels than the network's training images have.
+        photo_size: Height and width of the photo.
     """
 
     face: Face
@@ -38,6 +40,19 @@ class FaceCrop:
     to_photo: np.ndarray
     side: float
     small: bool
+    photo_size: tuple[int, int]
+
+    @property
+    def part_outside(self) -> float:
+        """The part of the crop that is not in the photo, in [0, 1]; there, the photo's edge pixels are repeated."""
+        return float(self.outside(OUTSIDE_SIDE).mean())
+
+    def outside(self, side: int) -> np.ndarray:
+        """Which pixels of the crop, drawn with (side, side) pixels, have their centre outside the photo; bool."""
+        height, width = self.photo_size
+        x, y = np.moveaxis(_pixel_centres((side, side)) / (side, side, 1) @ self.to_photo.T, -1, 0)
+        found: np.ndarray = (x < 0) | (x > width) | (y < 0) | (y > height)
+        return found
 
     def place_on_photo(self, values: np.ndarray, photo_size: tuple[int, int]) -> np.ndarray:
         """Warp a map of the crop to its place in the photo.
@@ -97,7 +112,7 @@ def crop_face(photo: np.ndarray, face: Face, preprocess: PreprocessConfig) -> Fa
     region = np.asarray(Image.fromarray(region).reduce(shrink))
     pixels = np.rint(_warp(region, to_region / shrink, (target, target))).astype(np.uint8)
     small = side < (preprocess.detail_size or preprocess.image_size)
-    return FaceCrop(face, pixels, to_photo, side, small)
+    return FaceCrop(face, pixels, to_photo, side, small, photo.shape[:2])
 
 
 def median_template(photos: Iterable[np.ndarray], detector: FaceDetector) -> tuple[LandmarkTemplate, int]:

@@ -9,6 +9,7 @@ import math
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -21,8 +22,16 @@ DETECTION_THRESHOLD = 0.5  # lowest CenterFace score of a face
 SMALLEST_FACE = 24  # pixels on the detector's canvas; smaller faces are missed
 TRAINED_FACE = 48  # pixels in the photo: a face of the training images' detail must be found
 LARGE_FACE = 1 / 8  # of the photo's longer side; beside a face of that size, all others are large enough too
+QUARTERS = {
+    90.0: Image.Transpose.ROTATE_90,
+    180.0: Image.Transpose.ROTATE_180,
+    270.0: Image.Transpose.ROTATE_270,
+    -90.0: Image.Transpose.ROTATE_270,
+    -180.0: Image.Transpose.ROTATE_180,
+}
+"""By degrees, counter-clockwise: turns that only move pixels."""
 LYING = 30.0  # degrees by which the line of the eyes may be turned before the photo is turned as well
-TURNS = 3  # how often the photo is turned at most, each time to where the eyes are level by then
+TURNS = 3  # how often the photo is turned at most, each time to where the eyes are level or nearly so by then
 STEADY = 2.0  # degrees: the eyes are level
 LESS_SURE = (
     0.75  # part of the confidence that faces may lose by a turn: upside down, the detector may be sure and wrong
@@ -70,6 +79,13 @@ class FaceDetector:
         self._network = CenterFace(backend="opencv")
         self._lock = threading.Lock()  # OpenCV's network stores its input between two calls
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Nothing to copy: OpenCV's network is loaded again."""
+        return {"network": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__()  # type: ignore[misc]
+
     def __call__(self, photo: np.ndarray) -> tuple[Face, ...]:
         """Find all faces, largest first, whichever way up the photo is.
 
@@ -91,14 +107,17 @@ class FaceDetector:
         if not found:
             found = max((self._detect_turned(photo, turn) for turn in (90.0, 180.0, 270.0)), key=_confidence)
         for _ in range(TURNS):
-            turn = _roll(found)
-            if abs(turn) <= LYING:
+            roll = _roll(found)
+            if abs(roll) <= LYING:
                 break
+            # A photo on its side is turned by a right angle, and then is, pixel by pixel, the upright photo.
+            quarter = 90.0 * round(roll / 90)
+            turn, enough = (quarter, LYING) if abs(roll - quarter) <= LYING else (roll, STEADY)
             turned = self._detect_turned(photo, turn)
             if _confidence(turned) < LESS_SURE * _confidence(found):
                 break
-            steady, found = abs(_roll(turned) - turn) < STEADY, turned
-            if steady:
+            found = turned
+            if abs(_between(_roll(turned), turn)) <= enough:
                 break
         return tuple(sorted(found, key=lambda face: -face.size[0] * face.size[1]))
 
@@ -143,9 +162,12 @@ class FaceDetector:
     def _detect_turned(self, photo: np.ndarray, degrees: float) -> list[Face]:
         """The faces in the photo turned counter-clockwise by some degrees, in the pixels of the photo as it is."""
         image = Image.fromarray(photo)
-        image.thumbnail((DETECTION_SIDE[1], DETECTION_SIDE[1]), Image.Resampling.BILINEAR)
+        if degrees in QUARTERS:
+            turned = image.transpose(QUARTERS[degrees])
+        else:
+            image.thumbnail((DETECTION_SIDE[1], DETECTION_SIDE[1]), Image.Resampling.BILINEAR)
+            turned = image.rotate(degrees, Image.Resampling.BILINEAR, expand=True)
         scale = image.width / photo.shape[1]
-        turned = image.rotate(degrees, Image.Resampling.BILINEAR, expand=True)
         centre, new_centre = np.array(image.size) / 2, np.array(turned.size) / 2
         angle = math.radians(degrees)
         back = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
@@ -201,6 +223,11 @@ def _roll(faces: Sequence[Face]) -> float:
         return 0.0
     x, y = best.landmarks[1] - best.landmarks[0]
     return math.degrees(math.atan2(y, x))
+
+
+def _between(first: float, second: float) -> float:
+    """The difference of two directions in degrees, in [-180, 180]."""
+    return (first - second + 180) % 360 - 180
 
 
 def _confidence(faces: Sequence[Face]) -> float:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 import torch
-from PIL import Image, ImageCms, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from dan_model.errors import ImageError
+from dan_model.faces.colours import in_srgb, over_white
+from dan_model.faces.cut_jpeg import rows_there, with_end
+from dan_model.faces.levels import RANGES, dark_note, unit_grey, unit_levels
+from dan_model.faces.sources import channels_last, file_content
 
 MIN_SIDE = 16  # pixels; a smaller image shows no recognisable face
 MAX_SIDE = 60_000  # pixels, as in long panoramas
@@ -22,9 +26,10 @@ MAX_JPEG_PIXELS = 178_000_000  # of a JPEG, which is decoded at a reduced scale 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF", "PPM")
 """Pillow's names of what is read; JPEG includes the MPO of some phones. None of them starts another program."""
 ABOVE_ONE = 1e-3  # how far floats may lie outside [0, 1]: rounding in what made them
-DARK = 4096  # brightest level of a 16-bit image below which it is probably one of 12 bits or fewer
-FLAT_ROWS = 8  # rows of one block of a JPEG; what is missing at the end of a file is filled with flat ones
-MOST_MISSING = 0.25  # part of the rows; a file that lacks more is refused
+MOST_MISSING = 0.25  # part of the rows; a file that lacks more is refused where its face is not looked for
+ANIMATED = ("GIF", "WEBP", "PNG", "AVIF")  # formats of which several frames are one animation
+FRAMES = 8  # of an animation that are searched for a face at most, spread over its first `SPREAD`
+SPREAD = 64
 ORIENTATION = 0x0112
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -37,8 +42,6 @@ UPRIGHT = {
 }
 """By EXIF orientation: what turns the picture upright."""
 
-ImageLike = Image.Image | np.ndarray | torch.Tensor | bytes | IO[bytes] | str | Path
-
 
 @dataclass(frozen=True, eq=False)
 class Photo:
@@ -47,73 +50,117 @@ class Photo:
     Attributes:
         pixels: (H, W, 3) uint8 RGB.
         notes: What was odd about it and how it was read nevertheless, in sentences.
+        frames: How many frames the file has where it is an animation; else 1.
+        missing: Left, top, right, bottom of what a file that is cut short lacks, (4,), in pixels; None for nothing.
     """
 
     pixels: np.ndarray
     notes: tuple[str, ...] = ()
+    frames: int = 1
+    missing: np.ndarray | None = None
+
+    @property
+    def part_missing(self) -> float:
+        """The part of the photo that the file lacks, in [0, 1]."""
+        if self.missing is None:
+            return 0.0
+        left, top, right, bottom = self.missing
+        return float((right - left) * (bottom - top)) / (self.pixels.shape[0] * self.pixels.shape[1])
+
+    def refuse_gaps(self) -> None:
+        """Raise an `ImageError` where too much is missing for the photo as a whole to be used."""
+        if self.part_missing > MOST_MISSING:
+            raise ImageError(" ".join(self.notes), "Save or send it again.")
+
+
+ImageLike = Photo | Image.Image | np.ndarray | torch.Tensor | bytes | IO[bytes] | str | Path
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """How a source is read: its name, whether dark levels are stretched, which frame, and the notes so far."""
+
+    name: str
+    stretch: bool = False
+    frame: int = 0
+    notes: list[str] = field(default_factory=list)
 
 
 def read_image(source: ImageLike) -> np.ndarray:
-    """The pixels of an image of any kind, (H, W, 3) uint8 RGB; always a copy. See `read_photo`."""
-    return read_photo(source).pixels
+    """The pixels of an image of any kind, (H, W, 3) uint8 RGB; always a copy. See `read_photo`.
+
+    Raises:
+        ImageError: As `read_photo`, or more than `MOST_MISSING` of a file is missing.
+    """
+    photo = read_photo(source)
+    photo.refuse_gaps()
+    return photo.pixels
 
 
-def read_photo(source: ImageLike) -> Photo:
+def read_photo(source: ImageLike, stretch: bool = False) -> Photo:
     """Decode an image of any mode, turn it upright by its EXIF orientation, and convert its colours to sRGB.
 
     Args:
-        source: A path, the bytes of a file, an open file, a PIL image of any mode, or an array or tensor: (H, W),
-            (H, W, 1), (H, W, 3) or (H, W, 4), a tensor also (C, H, W), as uint8, uint16, or floats in [0, 1]. Three
-            channels are taken as RGB: an array from OpenCV is BGR, which cannot be seen from its numbers. Transparent
-            pixels are composited over white. Of an animation, the first frame is taken. A JPEG of more than
-            `MAX_PIXELS` is decoded at a half, a quarter or an eighth of its size.
+        source: A path, the bytes of a file, an open file, a data: address with an image in base64, a PIL image of any
+            mode, or an array or tensor: (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), a tensor also (C, H, W), as uint8,
+            uint16, or floats in [0, 1]. Three channels are taken as RGB: an array from OpenCV is BGR, which cannot be
+            seen from its numbers. Transparent pixels are composited over white. Of an animation, the first frame is
+            taken. A JPEG of more than `MAX_PIXELS` is decoded at a half, a quarter or an eighth of its size. A photo
+            that has been read stays as it is.
+        stretch: Whether levels of 8 to 14 bits in an image of 16 bits are stretched to the full range. Otherwise they
+            are read as they are, nearly black, and a note says so.
 
     Raises:
         ImageError: The source is not an image, is damaged, too small or too large, or an array of another kind.
     """
-    if isinstance(source, (str, Path)):
-        return _from_path(Path(source))
-    if isinstance(source, bytes):
-        return _from_bytes(source, "The image")
-    if isinstance(source, Image.Image):
-        return _from_pil(source, "The image", [])
-    if isinstance(source, torch.Tensor):
-        return _from_array(_channels_last(source))
-    if isinstance(source, np.ndarray):
-        return _from_array(source)
-    if callable(getattr(source, "read", None)):
-        return _from_bytes(source.read(), Path(str(getattr(source, "name", "The image"))).name)
-    raise ImageError(
-        f"A {type(source).__name__} is not an image.", "Give a path, bytes, a PIL image, a NumPy array or a tensor."
-    )
+    return next(read_frames(source, stretch))
 
 
-def _from_path(path: Path) -> Photo:
-    try:
-        path = path.expanduser()
-        is_file, is_folder = path.is_file(), path.is_dir()
-        if is_file:
-            return _from_bytes(path.read_bytes(), path.name)
-    except ImageError:
-        raise
-    except (OSError, RuntimeError, ValueError) as error:
-        raise ImageError(f"{str(path)[:200]!r} is no path: {error}.", "Give the path of an image file.") from error
-    what = "is a folder" if is_folder else "does not exist"
-    raise ImageError(f"{path} {what}.", "Give the path of an image file.")
+def read_frames(source: ImageLike, stretch: bool = False) -> Iterator[Photo]:
+    """The photo of `read_photo`, and then further frames where it is an animation in a file: at most `FRAMES` in all.
+
+    They are spread over its first `SPREAD`, or fewer where they are large. A note says which frame it is.
+    """
+    if isinstance(source, Photo):
+        yield replace(source, pixels=source.pixels.copy())
+    elif isinstance(source, Image.Image):
+        yield _from_pil(source, _Reading("The image", stretch))
+    elif isinstance(source, torch.Tensor):
+        yield _from_array(channels_last(source), _Reading("The array", stretch))
+    elif isinstance(source, np.ndarray):
+        yield _from_array(source, _Reading("The array", stretch))
+    else:
+        data, name = file_content(source)
+        for frame in _frames(data):
+            yield _from_bytes(data, _Reading(name, stretch, frame))
 
 
-def _from_bytes(data: bytes, name: str) -> Photo:
+def _frames(data: bytes) -> Iterator[int]:
+    """The frames that are read: the first, and of an animation some of those that follow."""
+    yield 0
     _register_formats()
-    notes: list[str] = []
+    try:
+        with Image.open(io.BytesIO(data), formats=ANIMATED) as image:
+            reach = min(getattr(image, "n_frames", 1), SPREAD, MAX_PIXELS // (image.width * image.height))
+    except Exception:  # the first frame has said what there is to say
+        return
+    count = min(reach, FRAMES)
+    yield from (i * reach // count for i in range(1, count))
+
+
+def _from_bytes(data: bytes, reading: _Reading) -> Photo:
+    _register_formats()
+    name = reading.name
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            _reduce(image, name, notes)
+            _reduce(image, reading)
+            frames = _seek(image, reading)
             try:
-                return _from_pil(image, name, notes)
+                return replace(_from_pil(_deep(image, data, reading), reading), frames=frames)
             except OSError as error:
                 if image.format not in ("JPEG", "MPO") or "truncated" not in str(error):
                     raise
-        return _from_cut_jpeg(data, name)
+        return _from_cut_jpeg(data, _Reading(name, reading.stretch))
     except ImageError:
         raise
     except UnidentifiedImageError as error:
@@ -127,140 +174,117 @@ def _from_bytes(data: bytes, name: str) -> Photo:
         raise _damaged(name, error) from error
 
 
-def _from_cut_jpeg(data: bytes, name: str) -> Photo:
-    """What is there of a JPEG without its end: the decoder fills what is missing with flat rows."""
-    notes: list[str] = []
-    with Image.open(io.BytesIO(data + b"\xff\xd9"), formats=("JPEG",)) as image:
-        _reduce(image, name, notes)
-        image.load()
-        missing = _flat_rows(np.asarray(image.convert("RGB"))) / image.height
-        if missing > MOST_MISSING:
-            raise _damaged(name, OSError(f"{missing:.0%} of its rows are missing"))
-        end = f"its last {missing:.0%} of rows are missing" if missing else "only its end mark is missing"
-        notes.append(f"{name} is cut short: {end}.")
-        return _from_pil(image, name, notes)
+def _seek(image: Image.Image, reading: _Reading) -> int:
+    """Go to the frame of an animation, say which it is, and return how many there are; 1 for other images."""
+    count = getattr(image, "n_frames", 1) if image.format in ANIMATED else 1
+    if count > 1:
+        image.seek(reading.frame)
+        reading.notes.append(f"{reading.name} is an animation: this is frame {reading.frame + 1} of {count}.")
+    return count
 
 
-def _flat_rows(pixels: np.ndarray) -> int:
-    """How many rows at the bottom have a single colour each, in whole blocks of a JPEG."""
-    flat = (pixels == pixels[:, :1]).all(axis=(1, 2))
-    count = int(np.argmin(flat[::-1])) if not flat.all() else len(flat)
-    return count // FLAT_ROWS * FLAT_ROWS
+def _deep(image: Image.Image, data: bytes, reading: _Reading) -> Image.Image:
+    """The image itself; of 16-bit colours, which Pillow reads with 8 bits, the stretched ones where that was asked."""
+    if image.mode != "RGB" or not any("16" in str(tile[3]) for tile in getattr(image, "tile", ())):
+        return image
+    brightest = max(high for _, high in image.getextrema())  # type: ignore[misc]
+    top = next((top for top in RANGES if brightest <= top >> 8), 65535)
+    if top == 65535:
+        return image
+    if not reading.stretch:
+        reading.notes.append(dark_note(reading.name, f"about {brightest * 256}", top))
+        return image
+    import cv2
+
+    levels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if levels is None or levels.dtype != np.uint16 or levels.shape != (image.height, image.width, 3):
+        reading.notes.append(f"The levels of {reading.name} could not be stretched.")
+        return image
+    values, notes = unit_levels(levels[..., ::-1].astype(np.float64), reading.name, stretch=True)
+    reading.notes.extend(notes)
+    stretched = Image.fromarray(np.rint(values * 255).astype(np.uint8))
+    stretched.info = dict(image.info)
+    stretched.getexif().update(image.getexif())
+    return stretched
 
 
-def _reduce(image: Image.Image, name: str, notes: list[str]) -> None:
+def _from_cut_jpeg(data: bytes, reading: _Reading) -> Photo:
+    """What is there of a JPEG without its end, and where it is not."""
+    with Image.open(io.BytesIO(with_end(data)), formats=("JPEG", "MPO")) as image:
+        _reduce(image, reading)
+        width, height = image.size
+        there = rows_there(data, image.size)
+        if there == 0:
+            raise _damaged(reading.name, OSError("all of its rows are missing"))
+        lost = np.zeros((height, width), np.uint8)
+        lost[there:] = 255
+        box = _turned(Image.fromarray(lost), image).getbbox()
+        part = max(1, round(100 * (1 - there / height)))
+        end = f"its last {part} % of rows are missing" if box else "only its end mark is missing"
+        if not box and image.info.get("progressive"):
+            end = "its last passes may be missing, and fine detail with them"
+        reading.notes.append(f"{reading.name} is cut short: {end}.")
+        return replace(_from_pil(image, reading), missing=None if box is None else np.array(box, dtype=np.float64))
+
+
+def _reduce(image: Image.Image, reading: _Reading) -> None:
     """Let the decoder of a large JPEG reduce it; others have their own size."""
     width, height = image.size
     if image.format not in ("JPEG", "MPO") or width * height <= MAX_PIXELS:
         return
     if width * height > MAX_JPEG_PIXELS:
-        raise _too_large(name, f" ({width}×{height} pixels)")
+        raise _too_large(reading.name, f" ({width}×{height} pixels)")
     scale = next(scale for scale in (2, 4, 8) if width * height / scale**2 <= MAX_PIXELS)
     image.draft(None, (-(-width // scale), -(-height // scale)))
-    notes.append(f"{name} has {width}×{height} pixels and was read at {image.width}×{image.height}.")
+    reading.notes.append(f"{reading.name} has {width}×{height} pixels and was read at {image.width}×{image.height}.")
 
 
-def _from_pil(image: Image.Image, name: str, notes: list[str]) -> Photo:
-    _check_size(image.width, image.height, name)
+def _from_pil(image: Image.Image, reading: _Reading) -> Photo:
+    _check_size(image.width, image.height, reading.name)
     try:
         image.load()
     except OSError:  # a file that is cut short can be read in part
         raise
     except Exception as error:
-        raise _damaged(name, error) from error
-    turned = _upright(image)
-    return _rgb(_in_srgb(turned, image.info.get("icc_profile"), name, notes), name, notes)
+        raise _damaged(reading.name, error) from error
+    turned = _turned(image, image)
+    return _rgb(in_srgb(turned, image.info.get("icc_profile"), reading.name, reading.notes), reading)
 
 
-def _upright(image: Image.Image) -> Image.Image:
-    """Turned by the EXIF orientation; whatever else is in the EXIF, even nonsense, does not matter."""
+def _turned(image: Image.Image, photo: Image.Image) -> Image.Image:
+    """Turned by the EXIF orientation of a photo; whatever else is in the EXIF, even nonsense, does not matter."""
     try:
-        orientation = image.getexif().get(ORIENTATION, 1)
+        orientation = photo.getexif().get(ORIENTATION, 1)
     except Exception:
         return image
     return image.transpose(UPRIGHT[orientation]) if orientation in UPRIGHT else image
 
 
-def _in_srgb(image: Image.Image, profile: bytes | None, name: str, notes: list[str]) -> Image.Image:
-    """The colours in sRGB where an 8-bit image has another profile; a broken profile is left out."""
-    if not profile or image.mode not in ("RGB", "RGBA", "L", "CMYK"):
-        return image
-    try:
-        own = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        if "srgb" in ImageCms.getProfileDescription(own).lower():
-            return image
-        alpha = image.getchannel("A") if image.mode == "RGBA" else None
-        colours = image.convert("RGB") if alpha is not None else image
-        converted = ImageCms.profileToProfile(colours, own, ImageCms.createProfile("sRGB"), outputMode="RGB")
-        assert converted is not None
-    except (ImageCms.PyCMSError, OSError, ValueError, TypeError) as error:
-        notes.append(f"{name} has a colour profile that cannot be used ({error}); its colours are taken as sRGB.")
-        return image
-    if alpha is not None:
-        converted.putalpha(alpha)
-    return converted
-
-
-def _rgb(image: Image.Image, name: str, notes: Iterable[str] = ()) -> Photo:
+def _rgb(image: Image.Image, reading: _Reading) -> Photo:
     if image.mode.startswith(("I", "F")):  # 16-bit, 32-bit and float grey levels, which PIL's own conversion clips
-        values, dark = _unit_grey(np.asarray(image), image.mode, name)
-        return Photo(_from_array(values).pixels, (*notes, *dark))
+        levels = np.asarray(image)
+        _check_finite(levels, reading.name)
+        values, notes = unit_grey(levels, image.mode, reading.name, reading.stretch)
+        reading.notes.extend(notes)
+        return _from_array(values, reading)
     if {"A", "a"} & set(image.getbands()) or "transparency" in image.info:
-        image = _over_white(image, name)
+        image = over_white(image, reading.name)
     try:
-        return Photo(np.array(image.convert("RGB")), tuple(notes))
+        return Photo(np.array(image.convert("RGB")), tuple(reading.notes))
     except ValueError as error:
-        raise ImageError(f"{name} has the colour mode {image.mode}.", "Save it as RGB or grey.") from error
+        raise ImageError(f"{reading.name} has the colour mode {image.mode}.", "Save it as RGB or grey.") from error
 
 
-def _over_white(image: Image.Image, name: str) -> Image.Image:
-    try:
-        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
-    except ValueError as error:
-        raise ImageError(f"{name} has the colour mode {image.mode}.", "Save it as RGB or grey.") from error
-
-
-def _unit_grey(values: np.ndarray, mode: str, name: str) -> tuple[np.ndarray, list[str]]:
-    """Grey levels of PIL's 16-bit, 32-bit and float modes on a [0, 1] scale; the range follows from mode or values."""
-    grey = values.astype(np.float64)
-    _check_finite(grey, name)
-    top = 65535.0 if mode.startswith("I;16") else next((t for t in (1.0, 255.0, 65535.0) if grey.max() <= t), None)
-    if top is None or grey.min() < 0:
-        raise ImageError(
-            f"{name} has grey levels from {grey.min():g} to {grey.max():g}.", "Save it as an 8-bit or 16-bit image."
-        )
-    return grey / top, _darkness(float(grey.max()), name) if top == 65535 else []
-
-
-def _darkness(brightest: float, name: str) -> list[str]:
-    """A note where a 16-bit image uses a small part of its range."""
-    if not 0 < brightest < DARK:
-        return []
-    return [
-        f"The brightest level of {name} is {brightest:.0f} of 65535: it may hold 8, 10 or 12 bits. It is read as it "
-        "is, nearly black; scale its levels to the full range first."
-    ]
-
-
-def _channels_last(tensor: torch.Tensor) -> np.ndarray:
-    """A tensor as an array; (C, H, W) becomes (H, W, C) where only the first side can be channels."""
-    values = tensor.detach().cpu()
-    array: np.ndarray = (values.float() if values.is_floating_point() else values).numpy()
-    if array.ndim == 3 and array.shape[0] in (1, 3, 4) and array.shape[2] not in (1, 3, 4):
-        array = np.moveaxis(array, 0, 2)
-    return array
-
-
-def _from_array(array: np.ndarray) -> Photo:
+def _from_array(array: np.ndarray, reading: _Reading) -> Photo:
     if array.ndim == 2:
         array = array[..., None]
     if array.ndim != 3 or array.shape[2] not in (1, 3, 4):
         raise ImageError(f"An array of shape {array.shape} is not one image.", "Give (H, W), (H, W, 3) or (H, W, 4).")
     _check_size(array.shape[1], array.shape[0], "The array")
-    notes: list[str] = []
     if array.dtype == np.uint16:
-        notes = _darkness(float(array.max()), "the array")
-        array = ((array.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
+        values, notes = unit_levels(array.astype(np.float64), "the array", reading.stretch)
+        reading.notes.extend(notes)
+        array = np.rint(values * 255).astype(np.uint8)
     if np.issubdtype(array.dtype, np.floating):
         _check_finite(array, "The array")
         if array.min() < -ABOVE_ONE or array.max() > 1 + ABOVE_ONE:
@@ -271,8 +295,8 @@ def _from_array(array: np.ndarray) -> Photo:
     if array.dtype != np.uint8:
         raise ImageError(f"An array of {array.dtype} is not an image.", "Give uint8, uint16, or floats in [0, 1].")
     if array.shape[2] == 1:
-        return Photo(np.repeat(array, 3, axis=2), tuple(notes))
-    return _rgb(Image.fromarray(np.ascontiguousarray(array)), "The array", notes)
+        return Photo(np.repeat(array, 3, axis=2), tuple(reading.notes))
+    return _rgb(Image.fromarray(np.ascontiguousarray(array)), reading)
 
 
 def _check_size(width: int, height: int, name: str) -> None:

@@ -19,7 +19,7 @@ from dan_model.show.flow import flow_picture
 from dan_model.show.panel import panel
 from dan_model.show.photos import picture_address
 from dan_model.show.report import arrays, numbers, panel_png
-from dan_model.show.sentences import prior_note, score_note, summary
+from dan_model.show.sentences import crop_notes, prior_note, score_note, summary
 from dan_model.show.svg import inline_svg
 from dan_model.show.tiles import Tile, all_tiles, colour_bar, number, percent
 from dan_model.version import __version__
@@ -46,7 +46,7 @@ def html_report(explanation: Explanation, weights: str, provenance: Mapping[str,
     title = f"DAN Explorer: {e.prediction.label} ({probability})"
     made = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
     facts = f"Explained: {e.description}. Weights: {weights}. Made by DAN Explorer {__version__} on {made}."
-    notes = " ".join(note for note in (summary(e), prior_note(e), score_note(e)) if note)
+    notes = " ".join(note for note in (summary(e), prior_note(e), score_note(e), *e.notes, *crop_notes(e.crop)) if note)
     tiles = "".join(tile_figure(tile) for tile in all_tiles(e, smooth))
     views = "".join(view_section(view) for view in all_views(e))
     style = "".join((ASSETS / name).read_text(encoding="utf-8") for name in ("flow.css", "report.css"))

@@ -29,6 +29,7 @@ from dan_model.explain.regions import REGIONS
 from dan_model.show.faithfulness_views import faithfulness_views, randomisation_view
 from dan_model.show.figure_views import all_views
 from dan_model.show.panel import panel
+from dan_model.show.sentences import crop_notes
 
 PANEL_DPI = 130
 
@@ -59,7 +60,9 @@ def numbers(
             "crop_side": explanation.crop.side,
             "crop_to_photo": explanation.crop.to_photo.tolist(),
             "small": explanation.crop.small,
+            "outside": explanation.crop.part_outside,
         },
+        "notes": [*explanation.notes, *crop_notes(explanation.crop)],
         "heads": _heads(explanation),
         "fusion": {
             "contributions": fusion.contributions.tolist(),

@@ -21,8 +21,9 @@ from dan_model.explain.heads import Overlap
 from dan_model.explain.reference import ClassDistances, MapComparison, Reference
 from dan_model.explain.regions import REGIONS, Regions
 from dan_model.explain.score import LOGIT
+from dan_model.faces import FaceCrop
 from dan_model.network import TRAINING_PRIOR
-from dan_model.show.tiles import number, percent
+from dan_model.show.tiles import number, outside_part, percent
 
 ONE_HEAD = "With a single head there is nothing to fuse: the head's embedding is classified as it is."
 ALIKE = 0.95  # cosine from which two heads are called alike
@@ -52,6 +53,21 @@ def summary(explanation: Explanation) -> str:
     if not share:
         return f"{predicted} Without Head {head + 1} {change}"
     return f"{predicted} Head {head + 1} puts {share:.0%} of its attention on the {name}; without it {change}"
+
+
+def crop_notes(crop: FaceCrop) -> list[str]:
+    """What should be known about a crop before its maps are read: few pixels, or a part that is not in the photo."""
+    notes = []
+    if crop.small:
+        notes.append(
+            f"The crop has only {crop.side:.1f} pixels a side in the photo, fewer than the network's training images: "
+            "read its maps with care."
+        )
+    if part := outside_part(crop):
+        notes.append(
+            f"{part} of the crop is not in the photo (hatched): there, the network sees the photo's edge repeated."
+        )
+    return notes
 
 
 def ablation_sentence(explanation: Explanation) -> str:

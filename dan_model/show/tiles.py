@@ -20,6 +20,8 @@ from dan_model.show.style import DIVERGING, SEQUENTIAL, TILE_SIDE, head_colour
 
 SMOOTHING = 6.0  # standard deviation in input pixels with which maps per pixel are smoothed
 SMOOTHING_KERNEL = 37  # pixels; three deviations either way
+HATCHES = 24  # lines along a side where a crop is not in the photo
+HATCH_WIDTH = 0.14  # of each of a line's two strokes, as a part of the distance between lines
 CLIP = 99.5  # percentile of |value| at which the colours of maps per pixel end: a few pixels would darken all others
 
 
@@ -92,7 +94,9 @@ def face_tile(explanation: Explanation) -> Tile:
     """The crop as the network sees it."""
     side = explanation.input_pixels.shape[0]
     pixels = Image.fromarray(explanation.input_pixels).resize((TILE_SIDE, TILE_SIDE), Image.Resampling.NEAREST)
-    return Tile("Network input", f"{side}×{side} pixels", np.asarray(pixels))
+    part = outside_part(explanation.crop)
+    note = f"{side}×{side} pixels" + (f"; hatched: {part} outside the photo" if part else "")
+    return Tile("Network input", note, hatched(np.asarray(pixels), explanation.crop))
 
 
 def head_tiles(explanation: Explanation, smooth: bool, shared: bool) -> list[Tile]:
@@ -202,15 +206,47 @@ def attribution_tile(explanation: Explanation, attribution: Attribution, smooth:
 
 
 def overlay(crop: FaceCrop, values: Tensor, scale: Scale, smooth: bool, side: int = TILE_SIDE) -> np.ndarray:
-    """A map over its face: (side, side, 3) uint8. The map covers exactly the crop, at whatever resolution it has."""
+    """A map over its face: (side, side, 3) uint8. The map covers exactly the crop, at whatever resolution it has.
+
+    What of the crop is not in the photo is hatched, over the map.
+    """
     face = np.asarray(Image.fromarray(crop.pixels).convert("L").resize((side, side), Image.Resampling.LANCZOS)) / 255
-    return _blend(face, _enlarge(values, side, smooth), scale)
+    return hatched(_blend(face, _enlarge(values, side, smooth), scale), crop)
 
 
-def layer(values: Tensor, scale: Scale, smooth: bool, side: int = TILE_SIDE) -> np.ndarray:
+def layer(crop: FaceCrop, values: Tensor, scale: Scale, smooth: bool, side: int = TILE_SIDE) -> np.ndarray:
     """A map alone, (side, side, 4) uint8 RGBA: laid over the grey face, it looks like `overlay`."""
     colours, opacity = _colours(_enlarge(values, side, smooth), scale)
-    return np.rint(np.concatenate([colours, opacity[..., None]], axis=-1) * 255).astype(np.uint8)
+    return hatched(np.rint(np.concatenate([colours, opacity[..., None]], axis=-1) * 255).astype(np.uint8), crop)
+
+
+def hatched(picture: np.ndarray, crop: FaceCrop) -> np.ndarray:
+    """A picture of a crop with diagonal lines where the crop is not in the photo.
+
+    The lines are dark and light side by side, opaque, so that they are seen on any map; the same at any size.
+
+    Args:
+        picture: (side, side) or (side, side, 3 or 4) uint8.
+        crop: What it shows.
+    """
+    side = picture.shape[0]
+    outside = crop.outside(side)
+    if not outside.any():
+        return picture
+    diagonal = np.add.outer(np.arange(side), np.arange(side)) * (HATCHES / side) % 1
+    drawn = picture.copy()
+    drawn[outside & (diagonal < 2 * HATCH_WIDTH)] = 255
+    dark = outside & (diagonal < HATCH_WIDTH)
+    drawn[dark] = 0
+    if drawn.shape[2:] == (4,):
+        drawn[dark, 3] = 255
+    return drawn
+
+
+def outside_part(crop: FaceCrop) -> str:
+    """The part of a crop that is not in the photo, as text ("23 %"); empty where it is less than half a percent."""
+    part = round(100 * crop.part_outside)
+    return f"{part}\u00a0%" if part else ""
 
 
 def on_photo(photo: np.ndarray, crop: FaceCrop, values: Tensor, scale: Scale, smooth: bool) -> np.ndarray:

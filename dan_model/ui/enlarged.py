@@ -25,6 +25,7 @@ from dan_model.show.tiles import (
     attribution_tile,
     compared_head_tiles,
     fusion_tile,
+    hatched,
     head_tiles,
     layer,
     number,
@@ -76,8 +77,8 @@ def enlarged(session: Session, explanation: Explanation, title: str) -> dict[str
     return {
         "face": picture_address(_face(explanation.crop)),
         "grey": picture_address(_face(explanation.crop, "L")),
-        "smooth": _layer(smooth, smooth=not smooth.by_region),
-        "native": _layer(native, smooth=False),
+        "smooth": _layer(explanation.crop, smooth, smooth=not smooth.by_region),
+        "native": _layer(explanation.crop, native, smooth=False),
         "regions": found.regions,
         "text": found.text,
     }
@@ -114,12 +115,12 @@ def _find(session: Session, e: Explanation, title: str) -> _Shown | None:
     return next((_Shown(one, one, _shares(e, one.drawn), text) for one in heads if one.title == title), None)
 
 
-def _layer(tile: Tile, smooth: bool) -> dict[str, Any]:
+def _layer(crop: FaceCrop, tile: Tile, smooth: bool) -> dict[str, Any]:
     """The map of a tile alone, and the ends of its scale as text."""
     assert tile.drawn is not None
     assert tile.scale is not None
     ends = [number(tile.scale.low), number(tile.scale.limit)]
-    return {"picture": picture_address(layer(tile.drawn, tile.scale, smooth, SIDE)), "ends": ends}
+    return {"picture": picture_address(layer(crop, tile.drawn, tile.scale, smooth, SIDE)), "ends": ends}
 
 
 def _shares(e: Explanation, values: Tensor | None) -> list[tuple[str, str, float]]:
@@ -137,4 +138,4 @@ def _values(by_region: Tensor, unit: str) -> list[tuple[str, str, float]]:
 
 def _face(crop: FaceCrop, mode: str = "RGB") -> np.ndarray:
     picture = Image.fromarray(crop.pixels).convert(mode).resize((SIDE, SIDE), Image.Resampling.LANCZOS)
-    return np.asarray(picture)
+    return hatched(np.asarray(picture), crop)

@@ -18,6 +18,9 @@ MAX_BODY = 4_000_000  # bytes of a JSON body; photos come as uploads
 REMOTE = re.compile(r"\s*(?:[a-z][a-z0-9+.-]*:)?//|\s*(?:https?|ftp|data|file):", re.IGNORECASE)
 
 
+OWN = re.compile(r"\s*data:image/[a-z0-9.+-]+;base64,", re.IGNORECASE)  # an image that is sent along, in the request
+
+
 class FileGuard:
     """ASGI middleware: refuses JSON bodies with a remote file (400), or above `MAX_BODY` (413)."""
 
@@ -61,7 +64,7 @@ def names_remote_file(body: bytes) -> bool:
     """Whether a JSON body holds an object whose `path` or `url` is an address rather than a file of this server.
 
     The `url` of an uploaded file is the server's own address, and Gradio does not fetch it: only its `path` counts
-    where there is one.
+    where there is one. A `url` may hold the image itself, as a data: address.
     """
     try:
         content = json.loads(body)
@@ -71,13 +74,15 @@ def names_remote_file(body: bytes) -> bool:
 
 
 def _paths(content: Any) -> Iterator[Any]:
-    """The path of every object in JSON content, at any depth; its address where it has no path."""
+    """The path of every object in JSON content, at any depth; its address where it has no path and is no image."""
     waiting = [content]
     while waiting:
         one = waiting.pop()
         if isinstance(one, dict):
-            if "path" in one or "url" in one:
-                yield one["path"] if one.get("path") is not None else one.get("url")
+            if one.get("path") is not None:
+                yield one["path"]
+            elif not isinstance(url := one.get("url"), str) or not OWN.match(url):
+                yield url
             waiting.extend(one.values())
         elif isinstance(one, list):
             waiting.extend(one)

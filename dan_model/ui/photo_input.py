@@ -16,10 +16,11 @@ from gradio.utils import get_upload_folder
 
 from dan_model.errors import DanError
 from dan_model.faces.film_frames import SUFFIXES as FILM_SUFFIXES
+from dan_model.faces.sources import START
 
 
 def photo_input(examples: Path | None, **settings: Any) -> gr.Image:
-    """An image component whose handlers get the path of the uploaded file.
+    """An image component whose handlers get the path of the uploaded file, or the data: address of an image.
 
     Gradio decodes an image before it hands it over, and the message where it cannot shows a path of the server. Here
     only `read_image` decodes, with its own messages.
@@ -32,7 +33,11 @@ def photo_input(examples: Path | None, **settings: Any) -> gr.Image:
     folders = [] if examples is None else [examples.resolve()]
 
     def uploaded_file(payload: ImageData | None) -> str | None:
-        return None if payload is None else _uploaded(payload.path, image, folders, "image")
+        if payload is None:
+            return None
+        if payload.path is None and (payload.url or "").startswith(START):
+            return payload.url
+        return _uploaded(payload.path, image, folders, "image")
 
     image.preprocess = uploaded_file  # type: ignore[method-assign]
     return image

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dan_model.explain.explanation import Explanation
-from dan_model.show.sentences import prior_note
+from dan_model.show.sentences import crop_notes, prior_note
 from dan_model.ui.html import notice
 from dan_model.ui.state import MAX_FACES, WHOLE, UploadedPhoto
 
+MUCH_OUTSIDE = 0.1  # part of a crop that is not in the photo from which on the notice is a warning
 INVITATION = "Choose a photo, take one with the camera, or click an example."
 
 
@@ -23,11 +24,7 @@ def photo_status(photo: UploadedPhoto, explanation: Explanation | None = None) -
             "The whole image is explained as if it were a face. Where its parts lie is not known: attributions by "
             "region are left out."
         ]
-    if explanation.crop.small:
-        texts.append(
-            f"The crop has only {explanation.crop.side:.1f} pixels a side in the photo, fewer than the network's "
-            "training images: read its maps with care."
-        )
-    texts += photo.notes
+    texts += [*crop_notes(explanation.crop), *photo.notes]
     texts += [note] if (note := prior_note(explanation)) else []
-    return notice(" ".join(texts), "warning" if explanation.crop.small else "info")
+    serious = explanation.crop.small or explanation.crop.part_outside >= MUCH_OUTSIDE
+    return notice(" ".join(texts), "warning" if serious else "info")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 from urllib.parse import urlsplit
 
@@ -11,6 +13,7 @@ from playwright.sync_api import Page, expect
 
 from dan_model.explain import Explainer
 from dan_model.explain.attributions import METHODS
+from dan_model.faces import read_image
 from dan_model.show.sentences import summary
 from dan_model.show.tiles import percent
 from tests.browser.conftest import open_page
@@ -207,6 +210,34 @@ def test_a_bad_file_is_a_toast_that_says_what_is_wrong(page, tmp_path):
     toast = page.locator(".toast-body")
     expect(toast).to_contain_text("broken.png is damaged")
     assert "/tmp" not in toast.inner_text()
+
+
+@pytest.mark.parametrize("way", ["chosen", "dropped"])
+def test_a_heic_photo_is_taken_though_the_browser_knows_no_type_for_it(page, way):
+    read_image(EXAMPLES / "hopper.jpg")  # registers the format
+    photo = io.BytesIO()
+    Image.open(EXAMPLES / "astronaut.jpg").save(photo, "HEIF", quality=90)
+    content = base64.b64encode(photo.getvalue()).decode()
+    methods(page)
+    with page.expect_file_chooser():
+        page.locator("#dan-upload button:has(input[type=file])").first.click()
+    assert ".heic" in page.locator("#dan-upload input[type=file]").first.get_attribute("accept")
+    page.evaluate(
+        """([content, way]) => {
+          const bytes = Uint8Array.from(atob(content), (c) => c.charCodeAt(0)), files = new DataTransfer();
+          files.items.add(new File([bytes], "IMG_1.HEIC", { type: "" }));
+          const input = document.querySelector("#dan-upload input[type=file]");
+          if (way === "chosen") {
+            input.files = files.files;
+            input.dispatchEvent(new Event("change", { bubbles: true }));
+          } else {
+            const event = { bubbles: true, cancelable: true, dataTransfer: files };
+            input.parentElement.dispatchEvent(new DragEvent("drop", event));
+          }
+        }""",
+        [content, way],
+    )
+    expect(page.locator(".dan-best")).to_contain_text("happiness")
 
 
 def test_a_new_photo_replaces_one_that_is_still_being_explained(page, small_explainer, tmp_path):

@@ -145,3 +145,23 @@ def test_score_and_prior_reach_the_numbers(tmp_path, small_weights, small_explai
     prior = small_explainer.model.config.class_prior
     moved = [other["prediction"]["logits"][name] - found["prediction"]["logits"][name] for name in e.labels]
     assert moved == pytest.approx([-math.log(part) for part in prior], abs=1e-4)
+
+
+def test_what_is_odd_is_printed_and_stands_in_the_numbers_and_levels_are_stretched_on_request(tmp_path):
+    grey = np.asarray(Image.open(EXAMPLES / "astronaut.jpg").convert("L")).copy()
+    Image.fromarray(grey).save(tmp_path / "plain.png")
+    grey[0, 0] = 255
+    Image.fromarray(((grey.astype(np.uint32) * 1023 + 127) // 255).astype(np.uint16)).save(tmp_path / "deep.png")
+    result = run(
+        "explain", tmp_path / "plain.png", tmp_path / "deep.png", "--stretch", "--no-panel",
+        "--method", "none", "--out", tmp_path / "out",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.stderr
+    assert "1023 of 65535 is white" in result.stderr.replace("\n", " ")
+    plain, deep = (json.loads((tmp_path / "out" / f"{name}-face1.json").read_text()) for name in ("plain", "deep"))
+    assert deep["notes"] == ["The levels of deep.png were stretched: 1023 of 65535 is white."]
+    assert plain["notes"] == []
+    for label, value in plain["prediction"]["probabilities"].items():
+        assert deep["prediction"]["probabilities"][label] == pytest.approx(value, abs=1e-6)
+    result = run("explain", tmp_path / "deep.png", "--whole-image", "--method", "none", "--out", tmp_path / "dark")
+    assert "it may hold 10 bits" in result.stderr.replace("\n", " ")

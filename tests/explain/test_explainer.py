@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import copy
+import pickle
 import threading
 
 import numpy as np
@@ -207,3 +209,35 @@ def test_changed_weights_are_explained_again(detector, astronaut):
         explainer.model.fc.weight.mul_(-1)
     after = explainer.explain(astronaut, attributions=("saliency",), target=1).attributions["saliency"]
     assert after is not before
+
+
+def test_one_attribution_may_be_given_as_a_text(small_explainer, astronaut):
+    assert list(small_explainer.explain(astronaut, attributions="layer_grad_cam").attributions) == ["layer_grad_cam"]
+
+
+def test_autocast_around_an_explanation_changes_nothing(small_explainer, astronaut):
+    """Explained in float32 to the last digit; the caller's autocast holds between the parts."""
+    methods = ("occlusion:window=56,stride=56", "layer_grad_cam")
+    plain = small_explainer.explain(astronaut, attributions=methods, attended_vs_used=True)
+    small_explainer.cache = Cache(0)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        cast = small_explainer.explain(astronaut, attributions=methods, attended_vs_used=True)
+        for _ in small_explainer.stream(astronaut):
+            assert torch.is_autocast_enabled("cpu")
+    torch.testing.assert_close(cast.prediction.probabilities, plain.prediction.probabilities, rtol=0, atol=0)
+    torch.testing.assert_close(cast.fusion.ledger, plain.fusion.ledger, rtol=0, atol=0)
+    for name, attribution in plain.attributions.items():
+        torch.testing.assert_close(cast.attributions[name].map, attribution.map, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))])
+def test_an_explainer_that_has_detected_can_be_copied(small_explainer, astronaut, copied):
+    plain = small_explainer.explain(astronaut, attributions="layer_grad_cam")
+    other = copied(small_explainer)
+    assert other.model is not small_explainer.model
+    again = other.explain(astronaut, attributions="layer_grad_cam")
+    np.testing.assert_array_equal(again.crop.pixels, plain.crop.pixels)
+    torch.testing.assert_close(again.prediction.probabilities, plain.prediction.probabilities, rtol=0, atol=0)
+    torch.testing.assert_close(
+        again.attributions["layer_grad_cam"].map, plain.attributions["layer_grad_cam"].map, rtol=0, atol=0
+    )

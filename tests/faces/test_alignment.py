@@ -172,3 +172,24 @@ def test_the_average_of_one_face_is_that_face_aligned_and_rotated_copies_coincid
     assert np.abs(both[inner, inner].astype(float) - expected[inner, inner]).mean() < 8
     with pytest.raises(NoFaceError, match="found no face"):
         average_face([np.zeros((64, 64, 3), np.uint8)], detector, config)
+
+
+@pytest.mark.parametrize(
+    ("shift", "part", "column"), [((-40, 10), 0.5, 4), ((-40, -40), 0.75, 4), ((-60, 10), 0.75, 6), ((10, 10), 0.0, 0)]
+)
+def test_the_part_of_a_crop_that_is_not_in_the_photo_is_its_area(shift, part, column):
+    crop = crop_face(np.zeros((300, 300, 3), np.uint8), face_with(np.array(CENTRED.points) * 80 + shift), ALIGNED)
+    assert crop.part_outside == pytest.approx(part)
+    assert crop.outside(8)[-1].tolist() == [True] * column + [False] * (8 - column)
+
+
+def test_the_part_outside_of_a_turned_crop_and_of_a_wide_photo():
+    """Turned by 45 degrees with its centre on the edge, half of a square is outside; a wide photo lacks its rest."""
+    points = np.array(CENTRED.points)
+    landmarks = turned(points - 0.5, 45, 80, (150, 0))
+    crop = crop_face(np.zeros((300, 300, 3), np.uint8), face_with(landmarks), ALIGNED)
+    assert crop.part_outside == pytest.approx(0.5, abs=0.005)
+    wide = np.zeros((200, 300, 3), np.uint8)
+    assert crop_face(wide, whole_image(wide), PreprocessConfig()).part_outside == pytest.approx(1 / 3, abs=0.005)
+    high = np.zeros((300, 200, 3), np.uint8)
+    assert crop_face(high, whole_image(high), PreprocessConfig()).outside(6)[0].tolist() == [True, *[False] * 4, True]

@@ -135,7 +135,7 @@ def test_bad_files_are_refused_by_name(tmp_path):
     for name, message in (
         ("text.jpg", "text.jpg is not an image"),
         ("empty.png", "empty.png is not an image"),
-        ("cut.jpg", "cut.jpg is damaged or cut short"),
+        ("cut.jpg", "cut.jpg is cut short: its last 52 % of rows are missing"),
         ("stub.png", "stub.png is damaged or cut short"),
         ("bomb.png", "bomb.png is too large"),
         ("missing.png", "does not exist"),

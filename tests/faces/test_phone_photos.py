@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import io
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -50,6 +52,15 @@ def test_bytes_open_files_and_tensors_are_read_as_the_file_is(tmp_path):
     plain = read_image(path)
     np.testing.assert_array_equal(read_image(path.read_bytes()), plain)
     np.testing.assert_array_equal(read_image(io.BytesIO(path.read_bytes())), plain)
+    moved = io.BytesIO(path.read_bytes())
+    moved.seek(0, io.SEEK_END)  # as after writing
+    np.testing.assert_array_equal(read_image(moved), plain)
+    address = "data:image/jpeg;base64," + base64.b64encode(path.read_bytes()).decode()
+    np.testing.assert_array_equal(read_image(address), plain)
+    with pytest.raises(ImageError, match="holds no image"):
+        read_image(address[:-3])
+    with pytest.raises(ImageError, match="holds no image"):
+        read_image("data:image/svg+xml,<svg/>")
     with path.open("rb") as file:
         np.testing.assert_array_equal(read_image(file), plain)
     channels_first = torch.from_numpy(plain).permute(2, 0, 1)
@@ -88,8 +99,40 @@ def test_a_jpeg_without_its_end_mark_is_read_whole_and_a_longer_cut_is_said(port
     assert "of rows are missing" in shorter.notes[0]
     upper = shorter.pixels.shape[0] // 2
     np.testing.assert_array_equal(shorter.pixels[:upper], whole.pixels[:upper])
-    with pytest.raises(ImageError, match="of its rows are missing"):
-        read_photo(data[: len(data) // 2])
+    with pytest.raises(ImageError, match="of rows are missing"):
+        read_image(data[: len(data) // 2])
+
+
+def test_the_rows_that_a_cut_jpeg_lacks_are_known_to_the_row_also_where_the_photo_itself_is_flat(portrait):
+    """Against the whole file, row by row. The lower half of this photo has a single colour, as missing rows have."""
+    photo = portrait.copy()
+    photo.paste((128, 128, 128), (0, 200, photo.width, photo.height))
+    data = encoded(photo, "JPEG", quality=92)
+    whole = read_image(data)
+    assert read_photo(data[:-2]).missing is None
+    for part in (0.3, 0.6, 0.9):
+        cut = read_photo(data[: int(len(data) * part)])
+        left, top, right, bottom = cut.missing.tolist()
+        assert (left, right, bottom) == (0, photo.width, photo.height)
+        np.testing.assert_array_equal(cut.pixels[: int(top)], whole[: int(top)])
+        assert (cut.pixels[int(top) : int(top) + 16] != whole[int(top) : int(top) + 16]).any()
+        assert f"last {round(100 * (1 - top / photo.height))} % of rows" in cut.notes[0]
+
+
+def test_what_a_cut_jpeg_lacks_is_turned_with_the_photo(portrait):
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6
+    data = encoded(portrait.transpose(Image.Transpose.ROTATE_90), "JPEG", exif=exif.tobytes(), quality=92)
+    left, top, right, bottom = read_photo(data[: len(data) // 2]).missing.tolist()
+    assert (left, top, bottom) == (0, 0, portrait.height)  # the last rows as stored are the left columns
+    assert 0.3 * portrait.width < right < 0.7 * portrait.width
+
+
+def test_a_cut_progressive_jpeg_is_read_coarsely_and_that_is_said(portrait):
+    data = encoded(portrait, "JPEG", quality=92, progressive=True)
+    cut = read_photo(data[: int(len(data) * 0.8)])
+    assert "its last passes may be missing" in cut.notes[0]
+    assert np.abs(cut.pixels.astype(int) - np.asarray(portrait)).mean() < 6
 
 
 def test_colours_are_converted_to_srgb_by_the_embedded_profile(portrait):
@@ -119,11 +162,43 @@ def test_a_photo_of_more_pixels_than_are_decoded_is_read_at_a_reduced_scale(tmp_
         read_photo(tmp_path / "large.png")
 
 
-def test_twelve_bits_in_a_16_bit_file_are_said(tmp_path):
-    Image.fromarray(np.full((20, 20), 4000, np.uint16)).save(tmp_path / "deep.png")
-    assert "4000 of 65535" in read_photo(tmp_path / "deep.png").notes[0]
-    assert "200 of 65535" in read_photo(np.full((20, 20), 200, np.uint16)).notes[0]
-    assert read_photo(np.full((20, 20), 40000, np.uint16)).notes == ()
+@pytest.mark.parametrize("top", [255, 1023, 4095, 16383])
+@pytest.mark.parametrize("kind", ["png", "tif", "array"])
+def test_few_bits_in_a_16_bit_image_are_said_and_stretched_to_the_plain_photo(portrait, kind, top, tmp_path):
+    grey = np.asarray(portrait.convert("L")).copy()
+    grey[0, 0] = 255
+    deep = np.rint(grey / 255 * top).astype(np.uint16)
+    source = deep if kind == "array" else tmp_path / f"deep.{kind}"
+    if kind != "array":
+        Image.fromarray(deep).save(source)
+    dark = read_photo(source)
+    np.testing.assert_array_equal(dark.pixels[..., 0], np.rint(deep / 65535 * 255))
+    assert f"{top} of 65535" in dark.notes[0]
+    assert "--stretch" in dark.notes[0]
+    stretched = read_photo(source, stretch=True)
+    np.testing.assert_array_equal(stretched.pixels, np.repeat(grey[..., None], 3, axis=2))
+    assert stretched.notes[0].endswith(f"{top} of 65535 is white.")
+
+
+@pytest.mark.parametrize("kind", ["png", "tif"])
+def test_few_bits_in_16_bit_colours_are_said_and_stretched_to_the_plain_photo(portrait, kind, tmp_path):
+    """Pillow reads such colours with 8 bits, of which none is left."""
+    colours = np.asarray(portrait).copy()
+    colours[0, 0] = 255
+    path = str(tmp_path / f"deep.{kind}")
+    assert cv2.imwrite(path, np.rint(colours[..., ::-1] / 255 * 1023).astype(np.uint16))
+    assert "10 bits" in read_photo(path).notes[0]
+    np.testing.assert_array_equal(read_photo(path, stretch=True).pixels, colours)
+
+
+def test_an_image_that_uses_its_16_bits_is_read_as_it_is(tmp_path):
+    for bright in (np.full((20, 20), 40000, np.uint16), np.zeros((20, 20), np.uint16)):
+        Image.fromarray(bright).save(tmp_path / "bright.png")
+        for source in (bright, tmp_path / "bright.png"):
+            for stretch in (False, True):
+                found = read_photo(source, stretch)
+                assert found.notes == ()
+                assert (found.pixels == round(int(bright[0, 0]) / 65535 * 255)).all()
 
 
 @pytest.mark.parametrize("data", [b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 64 64\nshowpage\n", b"%PDF-1.4\n"])

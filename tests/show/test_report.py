@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from dan_model.show.html_report import html_report
 from dan_model.show.report import arrays, numbers, write
 
 
@@ -30,3 +32,22 @@ def test_files_hold_what_the_explanation_holds(explanation, tmp_path):
     with np.load(paths[0]) as stored:
         for name, array in arrays(explanation).items():
             np.testing.assert_array_equal(stored[name], array)
+
+
+def test_the_part_that_is_not_in_the_photo_and_what_is_odd_are_in_the_numbers_and_the_report(explainer, astronaut):
+    face = explainer.faces(astronaut)[0]
+    e = explainer.explain(astronaut[:, : round(face.landmarks[2, 0])], face=face)
+    part = numbers(e)["face"]["outside"]
+    assert part == e.crop.part_outside == pytest.approx(0.5, abs=0.1)
+    (note,) = numbers(e)["notes"]
+    assert note.startswith(f"{100 * part:.0f}\u00a0% of the crop is not in the photo")
+    odd = replace(e, notes=("It was odd.",))
+    assert numbers(odd)["notes"] == ["It was odd.", note]
+    page = html_report(odd, "some", {})
+    assert note.partition("(")[0] in page
+    assert "It was odd." in page
+
+
+def test_a_face_that_is_whole_in_the_photo_has_no_notes(explanation):
+    assert explanation.crop.part_outside == 0.0
+    assert numbers(explanation)["notes"] == []

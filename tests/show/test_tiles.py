@@ -119,3 +119,35 @@ def test_maps_without_a_sign_are_drawn_by_size_alone(explainer, astronaut):
 def test_heads_beyond_the_palette_start_it_again():
     assert head_colour(len(HEAD_COLOURS)) == head_colour(0)
     assert len(set(HEAD_COLOURS)) == len(HEAD_COLOURS)
+
+
+@pytest.fixture(scope="module")
+def cut_off(explainer, astronaut):
+    """The astronaut, her photo ending at the nose: the right part of the crop is not in it."""
+    face = explainer.faces(astronaut)[0]
+    return explainer.explain(astronaut[:, : round(face.landmarks[2, 0])], face=face)
+
+
+@pytest.mark.parametrize("smooth", [True, False])
+def test_what_is_not_in_the_photo_is_hatched_and_nothing_else_changes(cut_off, smooth):
+    outside = cut_off.crop.outside(TILE_SIDE)
+    assert outside.mean() == pytest.approx(0.5, abs=0.1)
+    elsewhere = replace(cut_off, crop=replace(cut_off.crop, photo_size=(10**6, 10**6)))
+    for tile, plain in zip(all_tiles(cut_off, smooth), all_tiles(elsewhere, smooth), strict=True):
+        changed = (tile.pixels != plain.pixels).any(axis=2)
+        assert not changed[~outside].any()
+        lines = changed & outside
+        assert lines.sum() / outside.sum() == pytest.approx(0.28, abs=0.02)
+        assert set(np.unique(tile.pixels[lines])) == {0, 255}
+        assert (tile.values is None) == (plain.values is None)
+        if tile.values is not None:
+            np.testing.assert_array_equal(tile.values, plain.values)
+    assert f"hatched: {100 * cut_off.crop.part_outside:.0f}\u00a0% outside the photo" in all_tiles(cut_off)[0].note
+    assert all_tiles(elsewhere)[0].note == "224×224 pixels"
+
+
+def test_hatching_is_the_same_at_any_size(cut_off):
+    cells, scale = torch.zeros(7, 7), Scale(1.0, signed=False)
+    small, large = (overlay(cut_off.crop, cells, scale, True, side) for side in (240, 480))
+    dark = [(picture == 0).all(axis=2) for picture in (small, large)]
+    assert (dark[0] == dark[1][::2, ::2]).mean() > 0.97

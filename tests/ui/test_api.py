@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import re
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -43,6 +45,17 @@ def test_explain_by_name_returns_numbers_and_the_panel(client):
     assert (raw["score"], raw["unit"], raw["prior"]) == ("logit", "logits", "uniform")
     untargeted, _ = client.predict(handle_file(str(EXAMPLES / "hopper.jpg")), api_name="/explain")
     assert untargeted["target"] == untargeted["prediction"]["label"]
+
+
+def test_an_image_may_be_sent_along_as_a_data_address(client, small_explainer):
+    content = base64.b64encode((EXAMPLES / "astronaut.jpg").read_bytes()).decode()
+    file = {"path": None, "url": f"data:image/jpeg;base64,{content}", "meta": {"_type": "gradio.FileData"}}
+    call = httpx2.post(f"{client.src}gradio_api/call/predict", json={"data": [file]}, timeout=30).json()["event_id"]
+    answer = httpx2.get(f"{client.src}gradio_api/call/predict/{call}", timeout=60).text
+    found = json.loads(answer.partition("data: ")[2])[0]
+    expected = small_explainer.explain(EXAMPLES / "astronaut.jpg").prediction.probabilities
+    assert found["probabilities"]["happiness"] == pytest.approx(float(expected[1]), abs=1e-5)
+    assert found["face"]["outside"] == 0.0
 
 
 def test_only_the_documented_endpoints_are_public(client):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from dan_model.faces import Face
 from dan_model.show.tiles import attribution_tile, head_tiles, layer, number, overlay
 from dan_model.ui.enlarged import SIDE, enlarged
 from dan_model.ui.session import Session
@@ -22,6 +23,32 @@ def pixels(address: str) -> np.ndarray:
 @pytest.fixture
 def e(explainer):
     return explainer.explain(EXAMPLES / "hopper.jpg", attributions=("saliency", "region_ablation"))
+
+
+@pytest.fixture
+def cut_off(explainer):
+    """A face whose crop is not all in the photo."""
+    photo = np.asarray(Image.open(EXAMPLES / "hopper.jpg").convert("RGB"))
+    face = explainer.faces(photo)[0]
+    left = int(face.landmarks[2, 0])  # at the nose
+    return explainer.explain(photo[:, left:], face=Face(face.box, 1.0, face.landmarks - [left, 0]))
+
+
+@pytest.mark.parametrize("smooth", [True, False])
+def test_a_layer_over_a_face_that_is_cut_off_is_the_hatched_tile(cut_off, smooth):
+    assert 0.4 < cut_off.crop.part_outside < 0.6
+    tile = head_tiles(cut_off, smooth, shared=True)[1]
+    shown = enlarged(Session(), cut_off, "Head 2")
+    over = pixels(shown["smooth" if smooth else "native"]["picture"])
+    opacity = over[..., 3:] / 255
+    mixed = pixels(shown["grey"])[..., None] * (1 - opacity) + over[..., :3] * opacity
+    assert np.abs(mixed - overlay(cut_off.crop, tile.drawn, tile.scale, smooth, SIDE)).max() <= 2
+    hatched = (over[..., 3] == 255) & (over[..., :3].min(axis=2) == over[..., :3].max(axis=2))
+    assert hatched[:, : SIDE // 3].mean() == pytest.approx(0.28, abs=0.02)
+    assert not hatched[:, SIDE * 2 // 3 :].any()
+    for name in ("face", "grey"):
+        picture = pixels(shown[name]).reshape(SIDE, SIDE, -1)
+        assert set(np.unique(picture[hatched])) == {0, 255}
 
 
 @pytest.mark.parametrize("smooth", [True, False])
@@ -40,7 +67,7 @@ def test_native_pixels_are_not_smoothed_however_the_rows_are_drawn(e):
     plain = attribution_tile(e, saliency, smooth=False)
     for session in (Session(smooth=True), Session(smooth=False)):
         shown = enlarged(session, e, "Saliency")
-        assert np.array_equal(pixels(shown["native"]["picture"]), layer(plain.drawn, plain.scale, False, SIDE))
+        assert np.array_equal(pixels(shown["native"]["picture"]), layer(e.crop, plain.drawn, plain.scale, False, SIDE))
         assert shown["native"]["ends"] == [number(0), number(float(np.percentile(saliency.map.abs(), 99.5)))]
         assert shown["smooth"]["ends"] != shown["native"]["ends"]
 

@@ -18,7 +18,8 @@ from dan_model.ui.guard import names_remote_file
         " \thttp://a",
         "ftp://a",
         "file:///etc/passwd",
-        "data:image/png;base64,AA",
+        "data:text/html;base64,AA",
+        "data:image/svg+xml,<svg/>",
         "s3://a",
     ],
 )
@@ -39,6 +40,13 @@ def test_addresses_are_remote_at_any_depth(path):
 )
 def test_files_of_this_server_and_text_are_not(content):
     assert not names_remote_file(json.dumps(content).encode())
+
+
+def test_an_image_in_a_data_address_is_sent_along_but_is_no_path():
+    address = "data:image/png;base64,AA"
+    assert not names_remote_file(json.dumps({"data": [{"path": None, "url": address}, {"url": address}]}).encode())
+    assert names_remote_file(json.dumps({"path": address}).encode())
+    assert names_remote_file(json.dumps({"path": "http://a", "url": address}).encode())
 
 
 def test_what_is_no_json_is_left_to_gradio():

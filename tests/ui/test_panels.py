@@ -100,6 +100,20 @@ def test_the_status_says_that_no_face_was_found_or_that_it_is_small(explainer, p
     assert re.search(r"only [\d.]+ pixels a side", status)
 
 
+def test_the_status_says_which_part_of_the_face_is_not_in_the_photo_and_which_frame_is_shown(explainer, tmp_path):
+    portrait = Image.open(EXAMPLES / "astronaut.jpg")
+    middle = round(float(explainer.faces(portrait)[0].landmarks[2, 1]) + 25)  # below the nose: the mouth is cut off
+    frames = [Image.new("RGB", (portrait.width, middle), "grey"), portrait.crop((0, 0, portrait.width, middle))]
+    frames[0].save(tmp_path / "cut.webp", save_all=True, append_images=frames[1:], lossless=True)
+    one = load_photo(explainer, str(tmp_path / "cut.webp"))
+    e = next(explain(stream(explainer), one, ExplainRequest("1"))).explanation
+    status = photo_status(one, e)
+    assert f"{100 * e.crop.part_outside:.0f}\u00a0% of the crop is not in the photo" in status
+    assert 0.1 < e.crop.part_outside < 0.4
+    assert "cut.webp is an animation: this is frame 2 of 2." in status
+    assert "dan-warning" in status
+
+
 def test_a_photo_of_a_crowd_takes_little_memory(explainer, tmp_path):
     crowd = Image.new("RGB", (2000, 2000))
     face = Image.open(EXAMPLES / "astronaut.jpg").resize((330, 330))

@@ -172,13 +172,13 @@ def attribute_each(
         yield request, result
 
 
-def parse_requests(texts: Sequence[str]) -> list[AttributionRequest]:
-    """Read requests from text, each kept once; "all" stands for every method, "none" for no method.
+def parse_requests(texts: str | Sequence[str]) -> list[AttributionRequest]:
+    """Read requests from texts, or from one, each kept once; "all" stands for every method, "none" for no method.
 
     Raises:
         ArgumentError: See `AttributionRequest.parse`.
     """
-    groups = {"all": tuple(METHODS), "none": ()}
+    groups, texts = {"all": tuple(METHODS), "none": ()}, [texts] if isinstance(texts, str) else texts
     return list(dict.fromkeys(AttributionRequest.parse(each) for text in texts for each in groups.get(text, (text,))))
 
 

@@ -17,7 +17,8 @@ GROUPS = {"people": "or try", "averages": "Average face of"}  # the titles of th
 
 def component(examples: Sequence[ExamplePhoto]) -> gr.HTML:
     """Add the panel to the page that is being built; a click selects the index of an example."""
-    return gr.HTML(strip(examples), elem_id="dan-examples", js_on_load=asset("examples.js") + asset("link.js"))
+    scripts = asset("examples.js") + asset("link.js") + asset("upload.js")
+    return gr.HTML(strip(examples), elem_id="dan-examples", js_on_load=scripts)
 
 
 def strip(examples: Sequence[ExamplePhoto]) -> str:

@@ -11,7 +11,8 @@ import gradio as gr
 
 from dan_model.errors import DanError, ImageError
 from dan_model.explain import Explainer
-from dan_model.faces import read_photo, whole_image
+from dan_model.faces import whole_image
+from dan_model.faces.sources import START
 from dan_model.ui import html
 from dan_model.ui.context import QUEUED, UNQUEUED, PageContext
 from dan_model.ui.examples import ExamplePhoto
@@ -71,11 +72,11 @@ def load_photo(explainer: Explainer, path: str, weights: Weights = FIRST_WEIGHTS
     Raises:
         ImageError: The image cannot be used.
     """
-    if not Path(path).is_file():
+    if not path.startswith(START) and not Path(path).is_file():
         raise ImageError("This photo has been deleted.", "Choose it again.")
-    read = read_photo(path)
+    read, faces = explainer.find_faces(path)
     photo = read.pixels
-    crops = [explainer.crop(photo, face) for face in explainer.faces(photo)[:MAX_FACES]]
+    crops = [explainer.crop(photo, face) for face in faces[:MAX_FACES]]
     whole = explainer.crop(photo, whole_image(photo))
     return UploadedPhoto.from_crops(photo, crops, whole, weights, notes=read.notes)
 
