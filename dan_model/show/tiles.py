@@ -95,7 +95,7 @@ def face_tile(explanation: Explanation) -> Tile:
     side = explanation.input_pixels.shape[0]
     pixels = Image.fromarray(explanation.input_pixels).resize((TILE_SIDE, TILE_SIDE), Image.Resampling.NEAREST)
     part = outside_part(explanation.crop)
-    note = f"{side}×{side} pixels" + (f"; hatched: {part} outside the photo" if part else "")
+    note = f"hatched: {part} outside" if part else f"{side}×{side} pixels"
     return Tile("Network input", note, hatched(np.asarray(pixels), explanation.crop))
 
 
