@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
-from typing import TypeVar
+from functools import wraps
+from typing import ParamSpec, TypeVar
 
 import torch
 from accelerate import PartialState
@@ -13,6 +14,7 @@ from dan_model.errors import ArgumentError
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 T = TypeVar("T")
+P = ParamSpec("P")
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -33,21 +35,30 @@ def choose_device(name: str = "auto") -> torch.device:
     return available[name]
 
 
-def in_full_precision(parts: Iterator[T], device: torch.device) -> Iterator[T]:
-    """The same parts, each computed without autocast, whatever the caller is in; between them, the caller's holds."""
-    try:
-        while True:
-            with ExitStack() as stack:
-                for kind in {"cpu", device.type}:
-                    stack.enter_context(torch.autocast(kind, enabled=False))
-                try:
-                    part = next(parts)
-                except StopIteration:
-                    return
-            yield part
-    finally:
-        if isinstance(parts, Generator):
-            parts.close()
+def in_full_precision(method: Callable[P, Iterator[T]]) -> Callable[P, Iterator[T]]:
+    """Each part that a method yields is computed without autocast, on the `device` of its object.
+
+    Between the parts, what the caller has set holds.
+    """
+
+    @wraps(method)
+    def parts(*args: P.args, **kwargs: P.kwargs) -> Iterator[T]:
+        device, source = args[0].device, method(*args, **kwargs)  # type: ignore[attr-defined]
+        try:
+            while True:
+                with ExitStack() as stack:
+                    for kind in {"cpu", device.type}:
+                        stack.enter_context(torch.autocast(kind, enabled=False))
+                    try:
+                        part = next(source)
+                    except StopIteration:
+                        return
+                yield part
+        finally:
+            if isinstance(source, Generator):
+                source.close()
+
+    return parts
 
 
 def sharing_processes(name: str = "auto") -> PartialState:

@@ -6,7 +6,7 @@ import hashlib
 import threading
 import warnings
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -205,6 +205,7 @@ class Explainer:
         ):
             yield replace(part, notes=photo.notes)
 
+    @in_full_precision
     def stream_crop(
         self,
         crop: FaceCrop,
@@ -223,26 +224,6 @@ class Explainer:
         `should_continue` is called before each pass through the network; when it returns False, the stream ends.
         `cache` is where attributions are stored; None: the explainer's own cache.
         """
-        return in_full_precision(
-            self._stream_crop(
-                crop, target, attributions, attended_vs_used, should_continue, against, head, cache, score, prior
-            ),
-            self.device,
-        )
-
-    def _stream_crop(
-        self,
-        crop: FaceCrop,
-        target: int | str | None,
-        attributions: str | Sequence[str],
-        attended_vs_used: bool,
-        should_continue: Callable[[], bool],
-        against: int | str | None,
-        head: int | None,
-        cache: Cache[Attribution] | None,
-        score: str | None,
-        prior: str,
-    ) -> Generator[Explanation, None, None]:
         target, against = (None if one is None else self.class_index(one) for one in (target, against))
         requests, model = parse_requests(attributions), self.network(prior)
         # Heads and fusion, from one pass.
@@ -300,6 +281,7 @@ class Explainer:
             provenance=config.provenance,
         )
 
+    @in_full_precision
     def faithfulness(
         self,
         explanation: Explanation,
@@ -318,9 +300,9 @@ class Explainer:
             baseline: What replaces the removed patches, in `BASELINES`.
             should_continue: Called before each pass through the network.
         """
-        task = self.task(explanation, should_continue)
-        return in_full_precision(measure_faithfulness(task, explanation, sensitivity, baseline), self.device)
+        return measure_faithfulness(self.task(explanation, should_continue), explanation, sensitivity, baseline)
 
+    @in_full_precision
     def randomisation(
         self, explanation: Explanation, should_continue: Callable[[], bool] = lambda: True
     ) -> Iterator[ParameterRandomisation]:
@@ -328,8 +310,7 @@ class Explainer:
 
         Each result includes those before it. The network of the explainer stays as it is.
         """
-        task = self.task(explanation, should_continue)
-        return in_full_precision(measure_randomisation(task, explanation), self.device)
+        return measure_randomisation(self.task(explanation, should_continue), explanation)
 
     def input_of(self, crop: FaceCrop) -> Tensor:
         """A crop as the input of the network, (1, 3, 224, 224), on its device."""

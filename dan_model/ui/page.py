@@ -134,8 +134,7 @@ def build(weights: WeightsCache, folder: Path | None = None, gpu: Callable[[Any]
         request.wire(request_panel, explain, context)
         depends_on_model = request.depends_on_model(request_panel)
         model.wire(model_panel, top, depends_on_model, choices, load.upload, explain, context)
-        drawing = request_panel.drawing
-        tiles.wire(drawing.smooth, drawing.shared, [heads_row, attributions_row], context)
+        tiles.wire(request_panel.smooth, request_panel.shared, [heads_row, attributions_row], context)
         compare.wire(compare_panel, context)
         film.wire(film_panel, context)
         faithfulness.wire(faithfulness_panel, attributions_row, results, context)

@@ -45,13 +45,6 @@ class Components:
     finer: gr.Checkbox
     base_rates: gr.Radio
     stop: gr.Button
-    drawing: Drawing
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """The components that say how maps are drawn."""
-
     smooth: gr.Radio
     shared: gr.Checkbox
 
@@ -80,18 +73,13 @@ def components(explainer: Explainer) -> Components:
                 )
                 for question, names in grouped_methods().items()
             )
-        baselines = gr.CheckboxGroup(
-            **baseline_choice,
-            label=BASELINES_LABEL,
-            elem_id="dan-baselines",
-        )
+        baselines = gr.CheckboxGroup(**baseline_choice, label=BASELINES_LABEL, elem_id="dan-baselines")
         finer = gr.Checkbox(False, label="Finer attributions (several times slower)", elem_id="dan-finer")
         base_rates = gr.Radio(**base_rate_choice, label="Base rates of the expressions", elem_id="dan-base-rates")
         with gr.Row():
             smooth = gr.Radio([SMOOTH, NATIVE], value=SMOOTH, label="Draw maps", elem_id="dan-drawing")
             shared = gr.Checkbox(True, label="One colour scale for all heads", elem_id="dan-shared")
-    drawing = Drawing(smooth, shared)
-    return Components(target, against, contribution, methods, baselines, finer, base_rates, stop, drawing)
+    return Components(target, against, contribution, methods, baselines, finer, base_rates, stop, smooth, shared)
 
 
 def defaults(panel: Components) -> list[tuple[Any, Any]]:
@@ -190,7 +178,7 @@ def explain_event(panel: Components, face: gr.Radio, results: Results, context: 
 
     inputs = [
         face, panel.target, panel.against, panel.contribution, *panel.methods, panel.baselines, panel.finer,
-        panel.base_rates, panel.drawing.smooth, panel.drawing.shared,
+        panel.base_rates, panel.smooth, panel.shared,
     ]  # fmt: skip
     return {"fn": on_explain, "inputs": inputs, "outputs": results.components, **QUEUED}
 
