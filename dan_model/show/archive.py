@@ -129,8 +129,10 @@ def _entries(out: Path) -> Iterator[dict[str, Any]]:
     for path in (out / NUMBERS, *_parts(out)):
         if not path.is_file():
             continue
-        for line in path.read_text(encoding="utf-8").splitlines():
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
             try:
-                yield json.loads(line)
-            except json.JSONDecodeError:
+                entry = json.loads(line)
+            except (ValueError, RecursionError):
                 continue
+            if isinstance(entry, dict) and {"image", "content", "options", "files"} <= entry.keys():
+                yield entry
