@@ -13,12 +13,13 @@ from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 from torch.nn.functional import normalize
 
 from dan_model.errors import CheckpointError
 from dan_model.explain.regions import REGIONS
+from dan_model.files import write_bytes
 from dan_model.network import CHANNELS, DAN
 
 QUANTILES = 101  # from 0 to 100 %
@@ -92,11 +93,15 @@ class Reference:
         return float(below - 1 + (value - low) / (high - low))
 
     def save(self, path: Path) -> None:
-        """Write `reference.safetensors`; an existing file is replaced."""
+        """Write `reference.safetensors`; an existing file is replaced.
+
+        Raises:
+            WriteError: It cannot be written.
+        """
         tensors = {name: getattr(self, name) for name in _tensor_names()}
         tensors |= {f"quantiles.{name}": values for name, values in self.quantiles.items()}
         known = {name: tensor.contiguous() for name, tensor in tensors.items() if tensor is not None}
-        save_file(known, path, metadata={"source": json.dumps(dict(self.source))})
+        write_bytes(path, save(known, metadata={"source": json.dumps(dict(self.source))}))
 
     @classmethod
     def load(cls, path: Path, model: DAN) -> Reference:

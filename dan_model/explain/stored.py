@@ -24,6 +24,7 @@ from dan_model.explain.attributions import METHODS, Attribution
 from dan_model.explain.explainer import Explainer
 from dan_model.explain.explanation import Explanation
 from dan_model.faces import Face
+from dan_model.files import replacing
 from dan_model.network import Stages, frozen
 from dan_model.weights import fingerprint
 
@@ -106,7 +107,8 @@ def write_explanations(path: Path, explainer: Explainer, photo: np.ndarray, attr
             }
         )
     meta = {"weights": fingerprint(explainer.model), "faces": described}
-    np.savez_compressed(path, meta=np.array(json.dumps(meta)), **arrays)  # type: ignore[arg-type]
+    with replacing(path) as part:
+        np.savez_compressed(part, meta=np.array(json.dumps(meta)), **arrays)  # type: ignore[arg-type]
     return len(faces)
 
 

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import save
 from torch import Tensor
 
 from dan_model.config import ModelConfig
 from dan_model.errors import CheckpointError, ConfigError, DanError
+from dan_model.files import write_bytes, write_text
 from dan_model.network import DAN
 from dan_model.weights.hub import HubAddress, HubFolder
 from dan_model.weights.published import (
@@ -182,6 +184,19 @@ def build(config: ModelConfig, state: Mapping[str, Tensor], where: str) -> DAN:
     complaint, remedy = f"{where} does not fit the network", "Give the weights that belong to its config."
     model.load_state_dict(_checked(state, model.state_dict(), where, complaint, remedy), strict=True)
     return model.eval()
+
+
+def write_checkpoint(model: DAN, folder: Path, card: str | None = None) -> None:
+    """Write the files of a checkpoint, each whole or not at all: configuration, weights and, where given, the card.
+
+    Raises:
+        WriteError: They cannot be written.
+    """
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    write_text(folder / CONFIG_FILE, json.dumps(model.config.to_dict(), sort_keys=True, indent=2))
+    write_bytes(folder / WEIGHTS_FILE, save(tensors, metadata={"format": "pt"}))
+    if card is not None:
+        write_text(folder / "README.md", card)
 
 
 def _load_folder(folder: Path) -> DAN:
