@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from dan_model.ui.guard import names_remote_file
+from dan_model.ui.guard import holds_half_characters, names_remote_file
 
 
 @pytest.mark.parametrize(
@@ -39,6 +39,14 @@ def test_addresses_are_remote_at_any_depth(path):
 )
 def test_files_of_this_server_and_text_are_not(content):
     assert not names_remote_file(json.dumps(content).encode())
+
+
+def test_half_characters_are_known_from_whole_ones():
+    assert holds_half_characters(rb'{"data": ["\uD83D"]}')
+    assert holds_half_characters(rb'[{"\ude00": 1}]')
+    assert not holds_half_characters(rb'["\ud83d\ude00"]')
+    assert not holds_half_characters('["😀 ud83d"]'.encode())
+    assert not holds_half_characters(rb'["\ud83d')
 
 
 def test_what_is_no_json_is_left_to_gradio():

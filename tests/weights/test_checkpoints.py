@@ -207,3 +207,12 @@ def test_a_backbone_is_taken_from_dan_as_a_folder_or_a_file_and_nothing_else_is_
     for name in ("deep.pth", "other.pth"):
         with pytest.raises(CheckpointError, match="holds no ResNet-18"):
             load_backbone(random_dan(), tmp_path / name)
+
+
+@pytest.mark.parametrize("source", [7, 0.5, b"weights", ["a"], {"a": 1}, True, "~nobody/x", "a\0b", "x" * 5000])
+def test_what_is_no_source_is_refused_in_words(source):
+    with pytest.raises(CheckpointError) as raised:
+        load_checkpoint(source)
+    assert len(str(raised.value)) < 500
+    with pytest.raises(CheckpointError):
+        load_backbone(random_dan(heads=1), source)
