@@ -14,6 +14,7 @@ import torch
 from PIL import Image, ImageCms, UnidentifiedImageError
 
 from dan_model.errors import ImageError
+from dan_model.faces.decoding import check_cost, one_large_at_a_time
 
 MIN_SIDE = 16  # pixels; a smaller image shows no recognisable face
 MAX_SIDE = 60_000  # pixels, as in long panoramas
@@ -106,7 +107,8 @@ def _from_bytes(data: bytes, name: str) -> Photo:
     _register_formats()
     notes: list[str] = []
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        check_cost(data, name)
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image, one_large_at_a_time(*image.size):
             _reduce(image, name, notes)
             try:
                 return _from_pil(image, name, notes)

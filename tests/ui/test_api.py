@@ -163,7 +163,7 @@ def test_whatever_is_sent_to_any_event_or_function_is_answered_in_a_line(client,
     texts = ["x", "Grüße 😀", "/etc/passwd"]
     values = [None, True, -1, 1e308, *texts, [], [[["x"]]], {}, {"path": "/etc/passwd"}, ["k", 7]]
     generator = random.Random(0)
-    answers = 0
+    replies = 0
     for index, function in blocks.fns.items():
         for trial in range(2):
             data = [generator.choice(values) for _ in function.inputs][: None if trial else -1]
@@ -171,7 +171,7 @@ def test_whatever_is_sent_to_any_event_or_function_is_answered_in_a_line(client,
             sent = httpx2.post(f"{client.src}gradio_api/queue/join", json=body, timeout=30)
             assert sent.status_code < 500
             assert "Traceback" not in sent.text
-            answers += 1
+            replies += 1
     for trial in range(2):
         stream = httpx2.get(f"{client.src}gradio_api/queue/data?session_hash=fuzz{trial}", timeout=120)
         assert "Traceback" not in stream.text
@@ -182,9 +182,9 @@ def test_whatever_is_sent_to_any_event_or_function_is_answered_in_a_line(client,
                 body = {"data": value, "component_id": component._id, "fn_name": name, "session_hash": "fuzz"}
                 sent = httpx2.post(f"{client.src}gradio_api/component_server", content=json.dumps(body), timeout=60)
                 assert sent.status_code == 200, (name, value, sent.text)
-                answers += 1
+                replies += 1
     for body in ({}, {"component_id": 10**9, "fn_name": "x", "session_hash": "s", "data": 1}, [], {"data": "\ud83d"}):
         sent = httpx2.post(f"{client.src}gradio_api/component_server", content=json.dumps(body), timeout=30)
         assert sent.status_code in (400, 404, 422), body
-    assert answers > 60
+    assert replies > 60
     assert "Traceback" not in caplog.text + "".join(capfd.readouterr())

@@ -47,13 +47,13 @@ def test_messages_do_not_tell_which_paths_exist(weights_cache, tmp_path, caplog)
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "config.json").write_text('{"secret": 1}')
     (tmp_path / "broken" / "model.safetensors").write_bytes(b"")
-    answers = set()
+    replies = set()
     for name in ("empty", "text", "broken", "missing"):
         for preset in (None, "rafdb"):
             path = str(tmp_path / name)
             with pytest.raises(CheckpointError) as raised:
                 private.get(path, preset)
-            answers.add(str(raised.value).replace(repr(path), "PATH"))
-    assert len(answers) == 1
-    assert "There are no weights that can be loaded at PATH" in answers.pop()
+            replies.add(str(raised.value).replace(repr(path), "PATH"))
+    assert len(replies) == 1
+    assert "There are no weights that can be loaded at PATH" in replies.pop()
     assert "has no config.json" in caplog.text  # whoever runs the server reads the reason
