@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
@@ -13,6 +14,7 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 MAX_SIDE = 1024  # pixels; limit for the network's input and for training images
 MAX_HEADS = 64
 PRIOR_ROUNDING = 1e-3  # how far the sum of a class prior may be from 1
+MAX_DEPTH = 20  # of objects and lists inside each other, in the provenance
 LARGEST = 1e6  # limit for the absolute value of any number in a configuration; NaN fails this comparison too
 
 
@@ -119,6 +121,8 @@ class ModelConfig:
         if not isinstance(self.preprocess, PreprocessConfig):
             object.__setattr__(self, "preprocess", _from_mapping(PreprocessConfig, self.preprocess, "preprocess"))
         _require(isinstance(self.provenance, Mapping), "provenance", self.provenance, "an object")
+        shallow = _is_shallow(self.provenance)
+        _require(shallow, "provenance", self.provenance, f"nested at most {MAX_DEPTH} deep")
         _require(len(self.labels) >= 2, "labels", self.labels, "at least two names")
         _require(len(set(self.labels)) == len(self.labels), "labels", self.labels, "all different")
         _require(_is_count(self.num_heads) and self.num_heads >= 1, "num_heads", self.num_heads, ">= 1")
@@ -153,7 +157,9 @@ def _from_mapping(cls: type, values: Any, where: str) -> Any:
     unknown = set(values) - {spec.name for spec in fields(cls)}
     if unknown:
         known = ", ".join(spec.name for spec in fields(cls))
-        raise ConfigError(f"{where} has unknown entries {sorted(unknown)}.", f"It may hold: {known}.")
+        raise ConfigError(
+            f"{where} has unknown entries {_SHOWN.repr(sorted(map(str, unknown)))}.", f"It may hold: {known}."
+        )
     try:
         return cls(**values)
     except TypeError as error:
@@ -171,10 +177,29 @@ def _numbers(values: Any, count: int, where: str) -> tuple[float, ...]:
     return tuple(float(v) for v in values)
 
 
+def _is_shallow(values: Any) -> bool:
+    """Whether objects and lists lie at most `MAX_DEPTH` deep in each other: whatever walks through them can."""
+    level = [values]
+    for _ in range(MAX_DEPTH):
+        level = [
+            inner
+            for one in level
+            if isinstance(one, (Mapping, list, tuple))
+            for inner in (one.values() if isinstance(one, Mapping) else one)
+        ]
+    return not any(isinstance(one, (Mapping, list, tuple)) for one in level)
+
+
 def _is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _require(valid: bool, where: str, value: Any, expected: str) -> None:
     if not valid:
-        raise ConfigError(f"{where} must be {expected}, got {value!r}.", "Correct it in config.json or in the call.")
+        got = _SHOWN.repr(value)
+        raise ConfigError(f"{where} must be {expected}, got {got}.", "Correct it in config.json or in the call.")
+
+
+_SHOWN = reprlib.Repr()  # in messages: values of any size and depth, shortened
+_SHOWN.maxlist = _SHOWN.maxtuple = _SHOWN.maxdict = 12
+_SHOWN.maxstring = _SHOWN.maxother = 120

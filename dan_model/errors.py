@@ -53,6 +53,14 @@ class TrainingError(DanError):
     """Training cannot start or continue; the last valid state remains on disk."""
 
 
+class WriteError(DanError):
+    """A file cannot be written; an earlier file of that name is as it was."""
+
+
+class DiskError(WriteError):
+    """A file cannot be written because its disk is full, broken or read-only: no other file can be written there."""
+
+
 class Stopped(DanError):
     """The caller stopped the computation. This is not a failure."""
 

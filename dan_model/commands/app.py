@@ -1,6 +1,6 @@
 """The command line application: `python -m dan_model COMMAND`.
 
-Exit codes: 0 all done, 1 some images failed, 2 nothing could start.
+Exit codes: 0 all done, 1 some images failed, 2 nothing could start, or nothing more be written.
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -16,8 +15,9 @@ from dan_model.commands.options import Dataset, Root, Split
 from dan_model.commands.terminal import errors, exit_on_error, make_folder
 from dan_model.config import PreprocessConfig
 from dan_model.devices import sharing_processes
-from dan_model.errors import ArgumentError, DanError, NoFaceError
+from dan_model.errors import ArgumentError, DanError, DiskError, NoFaceError
 from dan_model.faces import FaceDetector, average_face, image_files, median_template, only_face, read_image
+from dan_model.files import replacing, write_bytes
 from dan_model.learn.datasets import VOTES, copy_tables, load_faces
 from dan_model.weights import load_checkpoint
 
@@ -57,6 +57,8 @@ def align(
                 continue
             try:
                 aligned += _copy_aligned(path, copy, detector, preprocess)
+            except DiskError:
+                raise
             except (DanError, OSError) as error:
                 failed += 1
                 errors.print(f"{path}: {error}", style="red", markup=False)
@@ -88,7 +90,8 @@ def averages(
                 except NoFaceError:
                     typer.echo(f"{label}: no face was found in {len(paths)} images, so there is no average")
                     continue
-                Image.fromarray(average).save(out / f"mean_{label}.png")
+                with replacing(out / f"mean_{label}.png") as part:
+                    Image.fromarray(average).save(part)
                 typer.echo(f"{out / f'mean_{label}.png'}: {count} faces")
 
 
@@ -112,12 +115,10 @@ def _copy_aligned(path: Path, copy: Path, detector: FaceDetector, preprocess: Pr
     Returns:
         Whether it was aligned.
     """
-    copy.parent.mkdir(parents=True, exist_ok=True)
-    part = copy.with_name(f"{copy.stem}.part{copy.suffix}")
     crop = only_face(read_image(path), detector, preprocess)
     if crop is None:
-        shutil.copyfile(path, part)
+        write_bytes(copy, path.read_bytes())
     else:
-        Image.fromarray(crop.pixels).save(part, quality=JPEG_QUALITY)
-    part.replace(copy)
+        with replacing(copy) as part:
+            Image.fromarray(crop.pixels).save(part, quality=JPEG_QUALITY)
     return crop is not None

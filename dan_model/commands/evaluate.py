@@ -10,19 +10,20 @@ import typer
 from torch import Tensor
 
 from dan_model.commands.options import Dataset, Device, Preset, Prior, Root, Split, Weights
-from dan_model.commands.terminal import exit_on_error, make_folder
+from dan_model.commands.terminal import exit_on_error
 from dan_model.devices import choose_device, sharing_processes
 from dan_model.errors import ArgumentError
 from dan_model.explain.regions import face_cover
+from dan_model.files import check_writable, write_bytes, write_text
 from dan_model.learn.batches import Pixels
 from dan_model.learn.datasets import load_faces
 from dan_model.learn.evaluation import Evaluation, measure, predict
 from dan_model.learn.head_report import measure_heads
 from dan_model.network import TRAINING_PRIOR, UNIFORM_PRIOR, with_classes, with_uniform_prior
+from dan_model.show.axes import png
 from dan_model.show.evaluation_figures import confusion_figure, reliability_figure
 from dan_model.weights import load_checkpoint
 
-FIGURE_DPI = 130
 CLASSES = ("same", "common")
 
 
@@ -47,6 +48,8 @@ def evaluate(
     Several processes can share the work: torchrun -m dan_model evaluate …
     """
     with exit_on_error():
+        for path in (out, *_figure_files(out)):
+            check_writable(path)
         state = sharing_processes(device)
         checkpoint = load_checkpoint(weights, preset)
         model, faces = checkpoint.model, load_faces(dataset, root, split)
@@ -61,7 +64,6 @@ def evaluate(
             typer.echo(f"Common classes: {', '.join(common)}; {left_out} images of others are left out.", err=True)
         else:
             faces = faces.in_order_of(model.config.labels)
-        make_folder(out.parent)
         model = model.to(state.device if state.num_processes > 1 else choose_device(device))
         pixels = Pixels(faces, model.config.preprocess)
         logits, true = predict(model, pixels, workers=workers)
@@ -88,6 +90,12 @@ def evaluate(
 
 def write_evaluation(measured: Evaluation, out: Path, logits: Tensor, classes: Tensor, more: dict[str, Any]) -> None:
     """Write an evaluation as JSON, with further entries, and its figures beside it."""
-    out.write_text(json.dumps({**measured.to_dict(), **more}, indent=1), encoding="utf-8")
-    confusion_figure(measured).savefig(out.with_name(f"{out.stem}-confusion.png"), dpi=FIGURE_DPI)
-    reliability_figure(logits, classes, measured).savefig(out.with_name(f"{out.stem}-reliability.png"), dpi=FIGURE_DPI)
+    write_text(out, json.dumps({**measured.to_dict(), **more}, indent=1))
+    figures = confusion_figure(measured), reliability_figure(logits, classes, measured)
+    for path, figure in zip(_figure_files(out), figures, strict=True):
+        write_bytes(path, png(figure))
+
+
+def _figure_files(out: Path) -> list[Path]:
+    """The files of the two figures beside an evaluation."""
+    return [out.with_name(f"{out.stem}-{name}.png") for name in ("confusion", "reliability")]

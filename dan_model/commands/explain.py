@@ -12,11 +12,12 @@ from dan_model.commands.explain_film import FilmOptions, explain_films
 from dan_model.commands.options import Device, Preset, Prior, ScoreKind, Weights
 from dan_model.commands.sharing import last, shared_explainer
 from dan_model.commands.terminal import errors, exit_on_error, make_folder
-from dan_model.errors import ArgumentError, DanError, NoFaceError
+from dan_model.errors import ArgumentError, DanError, DiskError, NoFaceError
 from dan_model.explain import Explainer, FaceChoice
 from dan_model.explain.attributions import BASELINES, DEFAULT_METHODS, METHODS, parse_requests
 from dan_model.explain.score import Score
 from dan_model.faces import Photo, image_files, is_film_file, read_photo
+from dan_model.files import write_text
 from dan_model.network import TRAINING_PRIOR
 from dan_model.show.archive import Archive, content_of, merge_together
 from dan_model.show.html_report import html_report
@@ -78,62 +79,64 @@ def explain(
         make_folder(out)
         stems = name_results([path for path in images if not is_film_file(path) or path.is_dir()])
         films = name_results([path for path in images if is_film_file(path) and not path.is_dir()])
-    # Open the archive of earlier results; it recognises images that were explained with the same options.
-    options = {
-        "weights": weights_id, "target": target, "methods": methods, "whole_image": whole_image,
-        "native": native, "views": views, "panel": panel, "against": against, "head": head,
-        "score": score, "prior": prior, "report": report, "stretch": stretch,
-        "faithfulness": faithfulness, "randomisation": randomisation, "version": __version__,
-    }  # fmt: skip
-    merge_together(out, state)
-    archive = Archive(out, options, state.process_index)
-    # Explain this process's part of the images; those that fail are named, and the rest goes on.
-    own = list(stems)[state.process_index :: state.num_processes]
-    failed = 0
-    for path in track(own, description="Explaining", console=errors, disable=not errors.is_terminal):
-        try:
-            content = content_of(path) if path.is_file() else ""
-            if archive.done_before(path, content):
-                typer.echo(f"{path}: done before")
-                continue
-            files, faces = [], []
-            photo, chosen = _faces(explainer, path, whole_image, stretch)
-            for number, face in enumerate(chosen, start=1):
-                explanation = explainer.explain(
-                    photo, target, methods, face, views or report, against, head_index, score, prior
-                )
-                for note in crop_notes(explanation.crop):
-                    errors.print(f"{path}: face {number}: {note}", style="yellow", markup=False)
-                measured = last(explainer.faithfulness(explanation)) if faithfulness else None
-                randomised = last(explainer.randomisation(explanation)) if randomisation else None
-                stem = out / f"{stems[path]}-face{number}"
-                files += write(explanation, stem, not native, views, panel, measured, randomised)
-                if report:
-                    page = html_report(
-                        explanation, weights or "embedded", explainer.model.config.provenance, not native
+        # Open the archive of earlier results; it recognises images that were explained with the same options.
+        options = {
+            "weights": weights_id, "target": target, "methods": methods, "whole_image": whole_image,
+            "native": native, "views": views, "panel": panel, "against": against, "head": head,
+            "score": score, "prior": prior, "report": report, "stretch": stretch,
+            "faithfulness": faithfulness, "randomisation": randomisation, "version": __version__,
+        }  # fmt: skip
+        merge_together(out, state)
+        archive = Archive(out, options, state.process_index)
+        # Explain this process's part of the images; those that fail are named, and the rest goes on.
+        own = list(stems)[state.process_index :: state.num_processes]
+        failed = 0
+        for path in track(own, description="Explaining", console=errors, disable=not errors.is_terminal):
+            try:
+                content = content_of(path) if path.is_file() else ""
+                if archive.done_before(path, content):
+                    typer.echo(f"{path}: done before")
+                    continue
+                files, faces = [], []
+                photo, chosen = _faces(explainer, path, whole_image, stretch)
+                for number, face in enumerate(chosen, start=1):
+                    explanation = explainer.explain(
+                        photo, target, methods, face, views or report, against, head_index, score, prior
                     )
-                    files.append(stem.with_name(f"{stem.name}.html"))
-                    files[-1].write_text(page, encoding="utf-8")
-                faces.append(numbers(explanation, measured, randomised))
-                probability = float(explanation.prediction.probabilities.max())
-                typer.echo(f"{path}: face {number}: {explanation.prediction.label} {probability:.3f} -> {stem}")
-            archive.add(path, content, files, faces)
-        except (DanError, OSError) as error:
-            failed += 1
-            archive.add_failure(path, str(error))
-            errors.print(f"{path}: {error}", style="red", markup=False)
-    # Films, this process's part of them.
-    for_images = {
-        "--method": method and method != ["none"], "--faithfulness": faithfulness, "--randomisation": randomisation,
-        "--native": native, "--views": views, "--report": report,
-    }  # fmt: skip
-    if films and any(for_images.values()):
-        given = ", ".join(name for name, value in for_images.items() if value)
-        errors.print(f"{given}: for images only; films are explained without.", style="yellow", markup=False)
-    own_films = dict(list(films.items())[state.process_index :: state.num_processes])
-    failed_films = explain_films(explainer, own_films, out, film_options)
-    # Put the results of all processes together.
-    merge_together(out, state)
+                    for note in crop_notes(explanation.crop):
+                        errors.print(f"{path}: face {number}: {note}", style="yellow", markup=False)
+                    measured = last(explainer.faithfulness(explanation)) if faithfulness else None
+                    randomised = last(explainer.randomisation(explanation)) if randomisation else None
+                    stem = out / f"{stems[path]}-face{number}"
+                    files += write(explanation, stem, not native, views, panel, measured, randomised)
+                    if report:
+                        page = html_report(
+                            explanation, weights or "embedded", explainer.model.config.provenance, not native
+                        )
+                        files.append(stem.with_name(f"{stem.name}.html"))
+                        write_text(files[-1], page)
+                    faces.append(numbers(explanation, measured, randomised))
+                    probability = float(explanation.prediction.probabilities.max())
+                    typer.echo(f"{path}: face {number}: {explanation.prediction.label} {probability:.3f} -> {stem}")
+                archive.add(path, content, files, faces)
+            except DiskError:
+                raise
+            except (DanError, OSError) as error:
+                failed += 1
+                archive.add_failure(path, str(error))
+                errors.print(f"{path}: {error}", style="red", markup=False)
+        # Films, this process's part of them.
+        for_images = {
+            "--method": method and method != ["none"], "--faithfulness": faithfulness, "--randomisation": randomisation,
+            "--native": native, "--views": views, "--report": report,
+        }  # fmt: skip
+        if films and any(for_images.values()):
+            given = ", ".join(name for name, value in for_images.items() if value)
+            errors.print(f"{given}: for images only; films are explained without.", style="yellow", markup=False)
+        own_films = dict(list(films.items())[state.process_index :: state.num_processes])
+        failed_films = explain_films(explainer, own_films, out, film_options)
+        # Put the results of all processes together.
+        merge_together(out, state)
     if failed:
         errors.print(f"{failed} of {len(own)} images failed.", style="red")
     if failed_films:

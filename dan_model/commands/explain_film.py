@@ -15,11 +15,12 @@ import typer
 from rich.progress import Progress
 
 from dan_model.commands.terminal import errors
-from dan_model.errors import ArgumentError, DanError, NoFaceError
+from dan_model.errors import ArgumentError, DanError, DiskError, NoFaceError
 from dan_model.explain import Explainer
 from dan_model.explain.film import FilmExplainer
 from dan_model.explain.film_timeline import FilmTimeline, TimelineBuilder
 from dan_model.faces import Film
+from dan_model.files import replacing, write_text
 from dan_model.show.film_figures import clock, film_views, sample_numbers
 from dan_model.show.film_video import FilmVideo
 from dan_model.version import __version__
@@ -84,6 +85,8 @@ def explain_films(explainer: Explainer, films: Mapping[Path, str], out: Path, op
                 continue
             folder.mkdir(parents=True, exist_ok=True)
             _explain_film(explainer, path, folder, options, asked)
+        except DiskError:
+            raise
         except (DanError, OSError) as error:
             failed += 1
             errors.print(f"{path}: {error}", style="red", markup=False)
@@ -122,11 +125,12 @@ def _explain_film(explainer: Explainer, path: Path, folder: Path, options: FilmO
     views = [view for view in film_views(timeline) if view.figure is not None]
     for view in views:
         assert view.figure is not None
-        view.figure.savefig(folder / f"{view.name}.png", dpi=FIGURE_DPI)
+        with replacing(folder / f"{view.name}.png") as part:
+            view.figure.savefig(part, dpi=FIGURE_DPI)
     summary = _summary(film, timeline, options, explain.people.count) | {
         "seconds": round(time.monotonic() - began, 1), "complete": not interrupted, "asked": asked,
     }  # fmt: skip
-    (folder / SUMMARY).write_text(json.dumps(summary, indent=1), encoding="utf-8")
+    write_text(folder / SUMMARY, json.dumps(summary, indent=1))
     for note in film.notes:
         errors.print(f"{path}: {note}", style="yellow", markup=False)
     for view in views:

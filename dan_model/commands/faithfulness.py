@@ -13,12 +13,13 @@ import typer
 from dan_model.commands.options import Dataset, Device, Preset, Prior, Root, Split, Weights
 from dan_model.commands.sharing import last, shared_explainer
 from dan_model.commands.terminal import errors, exit_on_error, make_folder
-from dan_model.errors import ArgumentError, DanError
+from dan_model.errors import ArgumentError, DanError, DiskError
 from dan_model.explain import Explainer
 from dan_model.explain.attributions import BASELINES, METHODS, AttributionRequest, parse_requests
 from dan_model.explain.explanation import Explanation
 from dan_model.explain.score import CONTRAST, LOG_PROBABILITY, SCORES
 from dan_model.faces import read_image, template_face
+from dan_model.files import write_text
 from dan_model.learn.datasets import load_faces
 from dan_model.network import TRAINING_PRIOR
 from dan_model.show.archive import Archive, content_of, merge_together
@@ -99,6 +100,8 @@ def faithfulness(
                 found = _measure(explainer, e, baseline, with_sensitivity, with_randomisation, half)
                 archive.add(chosen[i], content, [], [found])
                 typer.echo(f"{i + 1} of {count}: {chosen[i].name}: {found['prediction']['label']}")
+            except DiskError:
+                raise
             except (DanError, OSError) as error:
                 failed += 1
                 archive.add_failure(chosen[i], str(error))
@@ -154,6 +157,6 @@ def _write_table(archive: Archive, chosen: list[Path], options: dict[str, Any], 
     if not faces:
         raise ArgumentError("No face could be measured.", "The reason for each one is above.")
     table = summarise(faces)
-    (out / f"{TABLE}.json").write_text(json.dumps(options | {"maps": table}, indent=1), encoding="utf-8")
-    (out / f"{TABLE}.md").write_text(markdown(table), encoding="utf-8")
+    write_text(out / f"{TABLE}.json", json.dumps(options | {"maps": table}, indent=1))
+    write_text(out / f"{TABLE}.md", markdown(table))
     typer.echo(markdown(table))

@@ -14,6 +14,7 @@ from dan_model.commands.terminal import errors, exit_on_error
 from dan_model.devices import choose_device
 from dan_model.errors import ArgumentError
 from dan_model.explain.regions import Regions, draw_regions
+from dan_model.files import check_writable
 from dan_model.learn.batches import Pixels
 from dan_model.learn.datasets import load_faces
 from dan_model.learn.reference_statistics import measure_reference
@@ -32,6 +33,7 @@ def reference(
     with exit_on_error():
         if not weights.is_dir():
             raise ArgumentError(f"{weights} is no folder.", "Give a checkpoint folder.")
+        check_writable(weights / REFERENCE_FILE)
         model = load_checkpoint(weights).model.to(choose_device(device))
         faces = load_faces(dataset, root, split).in_order_of(model.config.labels).every(every)
         template = model.config.preprocess.landmark_template

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +9,8 @@ from pathlib import Path
 import typer
 from rich.console import Console
 
-from dan_model.errors import ArgumentError, DanError
+from dan_model.errors import DanError
+from dan_model.files import check_writable
 
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -29,11 +29,6 @@ def make_folder(out: Path) -> None:
     """Make a folder, and check that files can be written in it.
 
     Raises:
-        ArgumentError: They cannot.
+        WriteError: They cannot.
     """
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=out):
-            pass
-    except OSError as error:
-        raise ArgumentError(f"--out {out} cannot be written: {error.strerror}.", "Give another folder.") from error
+    check_writable(out / "file")

@@ -19,13 +19,14 @@ from dan_model.config import ModelConfig
 from dan_model.devices import choose_device
 from dan_model.errors import ArgumentError
 from dan_model.explain.regions import face_inside
+from dan_model.files import write_bytes
 from dan_model.learn.batches import Pixels, class_prior
 from dan_model.learn.datasets import MAJORITY, SFEW_LABELS, VOTES, FaceSet, load_faces
 from dan_model.learn.evaluation import fold_temperature, measure, predict
 from dan_model.learn.recipes import RECIPES, Phase, Recipe
 from dan_model.learn.training import BEST, Training, fresh_model
 from dan_model.network import DAN
-from dan_model.weights import PRESETS, REFERENCE_FILE, load_backbone, load_checkpoint, model_card
+from dan_model.weights import PRESETS, REFERENCE_FILE, load_backbone, load_checkpoint, model_card, write_checkpoint
 
 WEIGHTS = "weights"  # folder of the final checkpoint, in the folder of the training
 PRECISIONS = ("no", "bf16", "fp16")
@@ -122,10 +123,9 @@ def _finish(out: Path, training: Training, recipe: Recipe, learning: FaceSet) ->
     prior = class_prior(learning.in_order_of(config.labels), recipe.sampling)
     final = DAN(config.labels, config.num_heads, config.preprocess, provenance, prior)
     final.load_state_dict(model.cpu().state_dict())
-    final.save_pretrained(out / WEIGHTS)
+    write_checkpoint(final, out / WEIGHTS, model_card(final.config, out.resolve().name))
     if (out / BEST / REFERENCE_FILE).is_file():
-        (out / WEIGHTS / REFERENCE_FILE).write_bytes((out / BEST / REFERENCE_FILE).read_bytes())
-    (out / WEIGHTS / "README.md").write_text(model_card(final.config, out.resolve().name), encoding="utf-8")
+        write_bytes(out / WEIGHTS / REFERENCE_FILE, (out / BEST / REFERENCE_FILE).read_bytes())
     source = {"dataset": training.valid.faces.name, "processes": training.accelerator.num_processes}
     write_evaluation(measured, out / "metrics.json", logits / before.temperature, classes, source)
     typer.echo(

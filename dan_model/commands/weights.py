@@ -18,6 +18,7 @@ from dan_model.weights import (
     load_checkpoint,
     model_card,
     push_folder,
+    write_checkpoint,
 )
 
 
@@ -41,8 +42,7 @@ def import_weights(
         changes = {key: value for key, value in given.items() if value is not None}
         model = import_published(file, preset, labels.split(",") if labels else None, changes)
         make_folder(out)
-        model.save_pretrained(out)
-        (out / "README.md").write_text(model_card(model.config, out.resolve().name, licence), encoding="utf-8")
+        write_checkpoint(model, out, model_card(model.config, out.resolve().name, licence))
     typer.echo(f"{out}: {len(model.config.labels)} classes, {model.config.num_heads} heads. Complete its README.md.")
 
 

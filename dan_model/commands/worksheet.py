@@ -13,6 +13,7 @@ from dan_model.commands.terminal import exit_on_error, make_folder
 from dan_model.devices import choose_device
 from dan_model.explain import Explainer
 from dan_model.explain.cover import cover_region, explain_covered
+from dan_model.files import write_text
 from dan_model.show.worksheet import COVERED, FACES, printable, solutions, worksheet
 from dan_model.weights import load_checkpoint
 
@@ -40,5 +41,5 @@ def write_worksheet(
             "solutions.md": solutions(explanations, covered, measured, checkpoint.name),
         }
         for name, text in texts.items():
-            (target / name).write_text(text, encoding="utf-8")
+            write_text(target / name, text)
             typer.echo(target / name)

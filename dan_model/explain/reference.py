@@ -13,19 +13,26 @@ from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 from torch.nn.functional import normalize
 
 from dan_model.errors import CheckpointError
-from dan_model.network import DAN
+from dan_model.explain.regions import REGIONS
+from dan_model.files import write_bytes
+from dan_model.network import CHANNELS, DAN
 
 QUANTILES = 101  # from 0 to 100 %
 QUANTITIES = ("overlap", "iou", "partition_loss", "saturation", "regions")
-_TENSORS = (
-    "centres", "mean", "axes", "explained", "points", "classes", "mean_face",
-    "mean_maps", "class_maps", "map_energy", "head_faces",
-)  # fmt: skip
+_SHAPES = {
+    "centres": "KC", "mean": "C", "axes": "2C", "explained": "2", "points": "n2", "classes": "n", "mean_face": "gss",
+    "mean_maps": "Hmm", "class_maps": "KHmm", "map_energy": "H", "head_faces": "Hgtt",
+    **{f"quantiles.{name}": "QHR" if name == "regions" else "Q" for name in QUANTITIES},
+}  # fmt: skip
+"""The shape of each tensor in the file, a sign for each side; sides with the same sign are equally long."""
+_PLANE = ("mean", "axes", "explained", "points", "classes")  # all, or none of them
+_FLOATS = ("F16", "BF16", "F32", "F64")
+_REMEDY = "Make it again: `reference`."
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,30 +93,104 @@ class Reference:
         return float(below - 1 + (value - low) / (high - low))
 
     def save(self, path: Path) -> None:
-        """Write `reference.safetensors`; an existing file is replaced."""
-        tensors = {name: getattr(self, name) for name in _TENSORS}
+        """Write `reference.safetensors`; an existing file is replaced.
+
+        Raises:
+            WriteError: It cannot be written.
+        """
+        tensors = {name: getattr(self, name) for name in _tensor_names()}
         tensors |= {f"quantiles.{name}": values for name, values in self.quantiles.items()}
         known = {name: tensor.contiguous() for name, tensor in tensors.items() if tensor is not None}
-        save_file(known, path, metadata={"source": json.dumps(dict(self.source))})
+        write_bytes(path, save(known, metadata={"source": json.dumps(dict(self.source))}))
 
     @classmethod
     def load(cls, path: Path, model: DAN) -> Reference:
         """Read the reference statistics of a network.
 
         Raises:
-            CheckpointError: The file cannot be read, or belongs to a network with other classes.
+            CheckpointError: The file cannot be read, or belongs to a network with other classes or heads; the message
+                names the tensors that are unknown, of another shape or type, or hold impossible numbers.
         """
         try:
             with safe_open(path, "pt") as file:
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-                source = json.loads((file.metadata() or {}).get("source", "{}"))
-        except (OSError, SafetensorError, ValueError) as error:
-            raise CheckpointError(f"{path} cannot be read: {error}.", "Make it again: `reference`.") from error
-        if "centres" not in tensors or tensors["centres"].shape[0] != len(model.config.labels):
-            raise CheckpointError(f"{path} belongs to other classes.", "Make it again: `reference`.")
+                slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
+                _check_layout(path, {name: (one.get_shape(), one.get_dtype()) for name, one in slices.items()}, model)
+                tensors = {name: _plain(file.get_tensor(name)) for name in slices}
+                source = _source((file.metadata() or {}).get("source", "{}"))
+        except (OSError, SafetensorError, ValueError, RecursionError) as error:
+            raise CheckpointError(f"{path} cannot be read: {error}.", _REMEDY) from error
+        _check_numbers(path, tensors, model)
         prefix = "quantiles."
         quantiles = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-        return cls(**{name: tensors.get(name) for name in _TENSORS}, quantiles=quantiles, source=source)  # type: ignore[arg-type]
+        return cls(**{name: tensors.get(name) for name in _tensor_names()}, quantiles=quantiles, source=source)  # type: ignore[arg-type]
+
+
+def _tensor_names() -> list[str]:
+    """The tensors of the file that are attributes of `Reference`."""
+    return [name for name in _SHAPES if not name.startswith("quantiles.")]
+
+
+def _plain(tensor: Tensor) -> Tensor:
+    """All float types as float32; the classes stay whole numbers."""
+    return tensor.float() if tensor.is_floating_point() else tensor
+
+
+def _source(text: str) -> dict[str, str]:
+    """The origin of the statistics, from JSON.
+
+    Raises:
+        ValueError: It is not an object of texts.
+    """
+    source = json.loads(text)
+    if not isinstance(source, dict) or not all(isinstance(value, str) for value in source.values()):
+        raise ValueError("its source is not an object of texts")
+    return source
+
+
+def _check_layout(path: Path, found: Mapping[str, tuple[list[int], str]], model: DAN) -> None:
+    """Check names, shapes and types before any tensor is read.
+
+    Raises:
+        CheckpointError: One does not fit the network.
+    """
+    classes, heads = len(model.config.labels), model.config.num_heads
+    if "centres" not in found or found["centres"][0][:1] != [classes]:
+        raise CheckpointError(f"{path} belongs to other classes.", _REMEDY)
+    sides = {"K": classes, "H": heads, "C": CHANNELS, "R": len(REGIONS), "Q": QUANTILES, "2": 2}
+    problems = [f"{name} is unknown" for name in sorted(set(found) - set(_SHAPES))]
+    for name, signs in _SHAPES.items():
+        if name not in found:
+            continue
+        shape, kind = found[name]
+        fits = len(shape) == len(signs) and min(shape) > 0
+        fits = fits and all(sides.setdefault(sign, n) == n for sign, n in zip(signs, shape, strict=True))
+        if not fits or sides.get("g", 1) not in (1, 3):
+            wanted = ", ".join(str(sides.get(sign, sign)) for sign in signs)
+            problems.append(f"{name} is {tuple(shape)} instead of ({wanted})")
+        if kind not in (("I64", "I32") if name == "classes" else _FLOATS):
+            problems.append(f"{name} is of type {kind}")
+    missing = [name for name in _PLANE if name not in found]
+    if 0 < len(missing) < len(_PLANE):
+        problems.append(f"{', '.join(missing)} missing beside the others of the projection")
+    if problems:
+        raise CheckpointError(f"{path} does not fit the network ({'; '.join(problems[:4])}).", _REMEDY)
+
+
+def _check_numbers(path: Path, tensors: Mapping[str, Tensor], model: DAN) -> None:
+    """Check the numbers.
+
+    Raises:
+        CheckpointError: Some are not finite, out of range, or quantiles that fall.
+    """
+    classes = len(model.config.labels)
+    problems = [f"{name} is not finite" for name, values in tensors.items() if not values.isfinite().all()]
+    if "classes" in tensors and not ((tensors["classes"] >= 0) & (tensors["classes"] < classes)).all():
+        problems.append(f"classes are not all from 0 to {classes - 1}")
+    for name, values in tensors.items():
+        if name.startswith("quantiles.") and (values.diff(dim=0) < 0).any():
+            problems.append(f"{name} fall")
+    if problems:
+        raise CheckpointError(f"{path} holds impossible numbers ({'; '.join(problems[:4])}).", _REMEDY)
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,6 +7,7 @@ follows from the stages is computed from the stored stages.
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -23,6 +24,7 @@ from dan_model.explain.attributions import METHODS, Attribution
 from dan_model.explain.explainer import Explainer
 from dan_model.explain.explanation import Explanation
 from dan_model.faces import Face
+from dan_model.files import replacing
 from dan_model.network import Stages, frozen
 from dan_model.weights import fingerprint
 
@@ -60,7 +62,7 @@ def load_index(folder: Path) -> list[Example]:
     try:
         entries = json.loads((folder / INDEX).read_text(encoding="utf-8"))
         return [Example(folder / entry["file"], entry["caption"], entry["group"]) for entry in entries]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ArgumentError(
             f"{folder / INDEX} is no index of examples: {error}.", "See examples/index.json."
         ) from error
@@ -105,7 +107,8 @@ def write_explanations(path: Path, explainer: Explainer, photo: np.ndarray, attr
             }
         )
     meta = {"weights": fingerprint(explainer.model), "faces": described}
-    np.savez_compressed(path, meta=np.array(json.dumps(meta)), **arrays)  # type: ignore[arg-type]
+    with replacing(path) as part:
+        np.savez_compressed(part, meta=np.array(json.dumps(meta)), **arrays)  # type: ignore[arg-type]
     return len(faces)
 
 
@@ -130,7 +133,7 @@ def load_explanations(path: Path, explainer: Explainer, photo: np.ndarray, weigh
                 return None
             arrays = {name: torch.from_numpy(file[name]) for name in file.files if name != "meta"}
         return [_restore(i, face, arrays, explainer, photo) for i, face in enumerate(meta["faces"])]
-    except (OSError, ValueError, KeyError, BadZipFile) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, BadZipFile, zlib.error) as error:
         raise ImageError(f"{path.name} holds no explanations: {error}.", "Make it again with `examples`.") from error
 
 

@@ -16,6 +16,7 @@ from PIL import Image, UnidentifiedImageError
 from dan_model.errors import ImageError
 from dan_model.faces.colours import in_srgb, over_white
 from dan_model.faces.cut_jpeg import rows_there, with_end
+from dan_model.faces.decoding import check_cost, one_large_at_a_time
 from dan_model.faces.levels import RANGES, dark_note, unit_grey, unit_levels
 from dan_model.faces.sources import channels_last, file_content
 
@@ -152,7 +153,8 @@ def _from_bytes(data: bytes, reading: _Reading) -> Photo:
     _register_formats()
     name = reading.name
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        check_cost(data, name)
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image, one_large_at_a_time(*image.size):
             _reduce(image, reading)
             frames = _seek(image, reading)
             try:

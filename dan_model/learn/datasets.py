@@ -8,7 +8,6 @@ were found.
 from __future__ import annotations
 
 import csv
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from torchvision.datasets import ImageFolder
 from dan_model.errors import DatasetError
 from dan_model.faces import is_image_file
 from dan_model.faces.image_files import SUFFIXES
+from dan_model.files import write_bytes
 from dan_model.learn.face_set import FaceSet
 from dan_model.weights import PRESETS
 
@@ -65,9 +65,7 @@ def copy_tables(root: Path, out: Path) -> None:
     """Copy all files of a dataset except its images: label tables and annotations."""
     for path in root.rglob("*"):
         if path.is_file() and path.suffix.lower() not in SUFFIXES and not path.name.startswith("."):
-            target = out / path.relative_to(root)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, target)
+            write_bytes(out / path.relative_to(root), path.read_bytes())
 
 
 def clean_votes(votes: Tensor) -> Tensor:

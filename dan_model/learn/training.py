@@ -18,19 +18,20 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
 from dan_model.config import ModelConfig
 from dan_model.devices import choose_device
 from dan_model.errors import ArgumentError, TrainingError
+from dan_model.files import replacing, write_bytes, write_text
 from dan_model.learn.batches import Pixels, training_order
 from dan_model.learn.evaluation import measure, predict
 from dan_model.learn.objective import Objective, scale_attention
 from dan_model.learn.recipes import Recipe
 from dan_model.network import DAN
-from dan_model.weights import REFERENCE_FILE
+from dan_model.weights import REFERENCE_FILE, write_checkpoint
 
 STATE, HISTORY, BEST = "state.pt", "history.json", "best"
 CENTRES = "centres"  # the tensor in reference.safetensors
@@ -227,13 +228,13 @@ class Training:
         if self.epoch < last_phase or not self.accelerator.is_main_process:
             return
         if not earlier or self.history[-1]["accuracy"] > max(earlier):
-            self.result.save_pretrained(self.out / BEST)
+            write_checkpoint(self.result, self.out / BEST)
             if self.recipe.affinity:
                 centres = self.accelerator.unwrap_model(self.objective).centres.detach().cpu()
-                save_file({CENTRES: centres.contiguous()}, self.out / BEST / REFERENCE_FILE)
+                write_bytes(self.out / BEST / REFERENCE_FILE, save({CENTRES: centres.contiguous()}))
 
     def _save(self) -> None:
-        """Save the state to a temporary file and rename it: a killed process leaves either the old or the new state."""
+        """Save the state: a killed process leaves either the old or the new one."""
         self._check_finite("network", torch.stack([p.detach().float().sum() for p in self.model.parameters()]).sum())
         self.accelerator.wait_for_everyone()
         if not self.accelerator.is_main_process:
@@ -251,11 +252,9 @@ class Training:
             "seconds": self.seconds,
             "scaler": self.accelerator.scaler.state_dict() if self.accelerator.scaler else None,
         }
-        self.out.mkdir(parents=True, exist_ok=True)
-        temporary = self.out / f"{STATE}.part"
-        torch.save(state, temporary)
-        temporary.replace(self.out / STATE)
-        (self.out / HISTORY).write_text(json.dumps(self.history, indent=1), encoding="utf-8")
+        with replacing(self.out / STATE) as part, part.open("wb") as file:
+            torch.save(state, file)
+        write_text(self.out / HISTORY, json.dumps(self.history, indent=1))
 
     def _load(self) -> None:
         """Resume from the saved state.

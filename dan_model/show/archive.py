@@ -14,6 +14,8 @@ from typing import Any
 
 from accelerate import PartialState
 
+from dan_model.files import append_line, write_text
+
 NUMBERS = "numbers.jsonl"
 
 
@@ -68,8 +70,7 @@ class Archive:
         self._append({"image": str(image), "content": "", "options": self._options, "files": [], "error": error})
 
     def _append(self, entry: dict[str, Any]) -> None:
-        with self._own.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(entry) + "\n")
+        append_line(self._own, json.dumps(entry))
 
     def _digest(self, names: list[str]) -> str:
         """A hash of the contents of some files, 16 hexadecimal digits; another one where a file is missing."""
@@ -99,10 +100,7 @@ def merge(out: Path) -> None:
         for _, entry in sorted(latest.items())
         if all(owner[name] == (entry["content"], entry["options"]) for name in entry["files"])
     ]
-    # Written in full before the old file is replaced.
-    aside = out / f"{NUMBERS}.part"
-    aside.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
-    aside.replace(out / NUMBERS)
+    write_text(out / NUMBERS, "".join(f"{line}\n" for line in kept))
     for part in parts:
         part.unlink()
 
@@ -129,8 +127,10 @@ def _entries(out: Path) -> Iterator[dict[str, Any]]:
     for path in (out / NUMBERS, *_parts(out)):
         if not path.is_file():
             continue
-        for line in path.read_text(encoding="utf-8").splitlines():
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
             try:
-                yield json.loads(line)
-            except json.JSONDecodeError:
+                entry = json.loads(line)
+            except (ValueError, RecursionError):
                 continue
+            if isinstance(entry, dict) and {"image", "content", "options", "files"} <= entry.keys():
+                yield entry

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from dan_model.show.style import INK, SHADE
 
+DPI = 130  # of figures and panels in files
 WIDTH = 5.6  # inches; of the figure of a view
 LEGEND_COLUMNS = 5
 
@@ -21,6 +23,13 @@ def new_figure(height: float) -> tuple[Figure, Axes]:
     """A figure of the common width with one pair of axes; the height is in inches."""
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
     return figure, figure.subplots()
+
+
+def png(figure: Figure) -> bytes:
+    """A figure as the bytes of a PNG file."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=DPI)
+    return buffer.getvalue()
 
 
 def plain(axes: Axes) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from dan_model.errors import ArgumentError
 from dan_model.explain.explanation import Explanation
 from dan_model.explain.faithfulness import Faithfulness, ParameterRandomisation
+from dan_model.files import replacing, write_text
 from dan_model.show.faithfulness_views import faithfulness_views, randomisation_view
 from dan_model.show.figure_views import FigureView
 from dan_model.show.flow import flow_picture
@@ -43,13 +44,15 @@ def save(explanation: Explanation, path: Path) -> None:
 
     Raises:
         ArgumentError: There is no such kind of file.
+        WriteError: It cannot be written.
     """
     if path.suffix == ".html":
         source = explanation.provenance
         name = str(source.get("name") or source.get("dataset") or "of unknown origin")
-        path.write_text(html_report(explanation, name, source), encoding="utf-8")
+        write_text(path, html_report(explanation, name, source))
     elif path.suffix in FIGURE_FILES:
-        panel(explanation).savefig(path)
+        with replacing(path) as part:
+            panel(explanation).savefig(part)
     else:
         raise ArgumentError(
             f"{path.name} names no kind of file that can be written.", f"Choose: .html, {', '.join(FIGURE_FILES)}."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import math
 from collections.abc import Sequence
@@ -26,12 +25,12 @@ from dan_model.explain.fusion import (
 from dan_model.explain.heads import compute_overlap
 from dan_model.explain.reference import compare_maps
 from dan_model.explain.regions import REGIONS
+from dan_model.files import replacing, write_bytes, write_text
+from dan_model.show.axes import png
 from dan_model.show.faithfulness_views import faithfulness_views, randomisation_view
 from dan_model.show.figure_views import all_views
 from dan_model.show.panel import panel
 from dan_model.show.sentences import crop_notes
-
-PANEL_DPI = 130
 
 
 def numbers(
@@ -214,9 +213,7 @@ def arrays(explanation: Explanation) -> dict[str, np.ndarray]:
 
 def panel_png(explanation: Explanation, smooth: bool = True) -> bytes:
     """The panel as the bytes of a PNG file."""
-    buffer = io.BytesIO()
-    panel(explanation, smooth).savefig(buffer, format="png", dpi=PANEL_DPI)
-    return buffer.getvalue()
+    return png(panel(explanation, smooth))
 
 
 def write(
@@ -243,12 +240,12 @@ def write(
         The paths.
     """
     # Arrays, numbers, panel.
-    stem.parent.mkdir(parents=True, exist_ok=True)
     paths = [stem.with_name(f"{stem.name}.{suffix}") for suffix in ("npz", "json", "png")[: 3 if panel else 2]]
-    np.savez_compressed(paths[0], allow_pickle=False, **arrays(explanation))
-    paths[1].write_text(json.dumps(numbers(explanation, faithfulness, randomisation), indent=1), encoding="utf-8")
+    with replacing(paths[0]) as part:
+        np.savez_compressed(part, allow_pickle=False, **arrays(explanation))
+    write_text(paths[1], json.dumps(numbers(explanation, faithfulness, randomisation), indent=1))
     if panel:
-        paths[2].write_bytes(panel_png(explanation, smooth))
+        write_bytes(paths[2], panel_png(explanation, smooth))
     # The figures of the views.
     drawn = all_views(explanation) if views else []
     drawn += [] if faithfulness is None else faithfulness_views(faithfulness)
@@ -256,5 +253,5 @@ def write(
     for view in drawn:
         if view.figure is not None:
             paths.append(stem.with_name(f"{stem.name}-{view.name}.png"))
-            view.figure.savefig(paths[-1], dpi=PANEL_DPI)
+            write_bytes(paths[-1], png(view.figure))
     return paths

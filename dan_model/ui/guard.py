@@ -1,5 +1,8 @@
 """What stands before Gradio: requests that name a remote file, or are too large, are refused before anything acts.
 
+Requests that have another form than the page sends get one line for an answer, and leave one line in the log, without
+what they held.
+
 Gradio fetches an address that stands where a file should, for whoever asks, without a limit on its size. The page
 asks no other host, so it takes uploaded files only.
 """
@@ -7,22 +10,64 @@ asks no other host, so it takes uploaded files only.
 from __future__ import annotations
 
 import json
+import logging
 import re
+import traceback
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import gradio as gr
+from gradio.exceptions import Error as GradioError
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MAX_BODY = 4_000_000  # bytes of a JSON body; photos come as uploads
+UNANSWERED = "This request has another form than the page sends, or an unforeseen error: it was not answered."
 REMOTE = re.compile(r"\s*(?:[a-z][a-z0-9+.-]*:)?//|\s*(?:https?|ftp|data|file):", re.IGNORECASE)
 
 
 OWN = re.compile(r"\s*data:image/[a-z0-9.+-]+;base64,", re.IGNORECASE)  # an image that is sent along, in the request
+log = logging.getLogger(__name__)
+
+
+class AnsweringBlocks(gr.Blocks):
+    """Blocks whose events answer in words whatever they are sent: too few arguments, values of other kinds."""
+
+    def validate_inputs(self, block_fn: Any, inputs: list[Any]) -> None:
+        """Refuse too few arguments.
+
+        Raises:
+            gr.Error: In one line, which says how many are needed.
+        """
+        needed = len(block_fn.inputs)
+        if not isinstance(inputs, list) or len(inputs) < needed:
+            given = len(inputs) if isinstance(inputs, list) else "none"
+            raise gr.Error(f"This call needs {needed} arguments and got {given}.", print_exception=False)
+
+    async def process_api(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Run an event; whatever goes wrong unforeseen becomes one line.
+
+        Raises:
+            gr.Error: The handler refused the request, or it could not be answered.
+        """
+        try:
+            return await super().process_api(*args, **kwargs)
+        except (StopIteration, StopAsyncIteration):
+            raise
+        except GradioError as error:
+            error.print_exception = False  # a refusal in words, ours or a component's, needs no trace
+            raise
+        except Exception as error:
+            log.error("An event was not answered: %s", _place_of(error))
+            raise gr.Error(UNANSWERED, print_exception=False) from None
 
 
 class FileGuard:
-    """ASGI middleware: refuses JSON bodies with a remote file (400), or above `MAX_BODY` (413)."""
+    """ASGI middleware: refuses JSON bodies with a remote file (400), or above `MAX_BODY` (413).
+
+    What Gradio does not foresee in a body becomes one line too (400).
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -43,6 +88,9 @@ class FileGuard:
                 return
             if not message.get("more_body"):
                 break
+        if holds_half_characters(bytes(body)):
+            await _refuse(400, "The request holds half characters (surrogates).", scope, receive, send)
+            return
         if names_remote_file(bytes(body)):
             text = "The image did not arrive as an upload. Send the file itself, not its address."
             await _refuse(400, text, scope, receive, send)
@@ -57,7 +105,20 @@ class FileGuard:
             sent = True
             return {"type": "http.request", "body": bytes(body), "more_body": False}
 
-        await self.app(scope, replay, send)
+        begun = False
+
+        async def answer(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self.app(scope, replay, answer)
+        except Exception as error:
+            if begun:
+                raise
+            log.error("A request was not answered: %s", _place_of(error))
+            await _refuse(400, UNANSWERED, scope, receive, send)
 
 
 def names_remote_file(body: bytes) -> bool:
@@ -71,6 +132,19 @@ def names_remote_file(body: bytes) -> bool:
     except (ValueError, RecursionError):
         return False  # Gradio refuses it
     return any(isinstance(path, str) and REMOTE.match(path) is not None for path in _paths(content))
+
+
+def holds_half_characters(body: bytes) -> bool:
+    """Whether a JSON body escapes a surrogate without its other half: no answer could repeat it."""
+    if b"\\ud" not in body.lower():
+        return False
+    try:
+        json.dumps(json.loads(body), ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return True
+    except (ValueError, RecursionError):
+        return False  # Gradio refuses it
+    return False
 
 
 def _paths(content: Any) -> Iterator[Any]:
@@ -91,6 +165,12 @@ def _paths(content: Any) -> Iterator[Any]:
 def _is_upload(scope: Scope) -> bool:
     headers = dict(scope["headers"])
     return headers.get(b"content-type", b"").startswith(b"multipart/form-data")
+
+
+def _place_of(error: Exception) -> str:
+    """The kind of an error and where it arose, without its text, which may hold names of people's files."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} in {Path(last.filename).name}, line {last.lineno}"
 
 
 async def _refuse(status: int, text: str, scope: Scope, receive: Receive, send: Send) -> None:

@@ -12,6 +12,7 @@ from dan_model.ui import api
 from dan_model.ui.context import QUEUED, PageContext
 from dan_model.ui.examples import ExamplePhoto, load_examples
 from dan_model.ui.explain_request import choices
+from dan_model.ui.guard import AnsweringBlocks
 from dan_model.ui.panels import (
     attributions,
     bench,
@@ -56,7 +57,9 @@ def build(weights: WeightsCache, folder: Path | None = None, gpu: Callable[[Any]
     first = weights.first
     examples = load_examples(folder, first.explainer)
     context = PageContext(weights, gpu, SessionStore(_start(examples)))
-    with gr.Blocks(title="DAN Explorer", analytics_enabled=False, delete_cache=KEEP_FILES, fill_width=True) as page:
+    with AnsweringBlocks(
+        title="DAN Explorer", analytics_enabled=False, delete_cache=KEEP_FILES, fill_width=True
+    ) as page:
         # What is shown, from top to bottom.
         gr.HTML('<a class="dan-skip" href="#dan-heads-row">To the maps</a>', elem_id="dan-skip")
         top = model.header(first.checkpoint, tour.buttons)

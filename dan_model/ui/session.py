@@ -181,7 +181,10 @@ class SessionStore:
 
     def find(self, key: str) -> Session | None:
         """The session with this key; None where it has ended."""
-        return next((one for one in list(self._sessions.values()) if secrets.compare_digest(one.key, key)), None)
+        sent = key.encode("utf-8", "backslashreplace")
+        return next(
+            (one for one in list(self._sessions.values()) if secrets.compare_digest(one.key.encode(), sent)), None
+        )
 
     def end(self, session_hash: str | None) -> None:
         """Delete a session and stop its requests."""

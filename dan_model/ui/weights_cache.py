@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import copy
+import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import torch
 
-from dan_model.errors import ArgumentError
+from dan_model.errors import ArgumentError, CheckpointError, DanError
 from dan_model.explain import Explainer
 from dan_model.faces import FaceDetector
 from dan_model.weights import Checkpoint, HubAddress, load_checkpoint
+
+log = logging.getLogger(__name__)
 
 MAX_SETS = 3  # besides the first; about 80 MB each
 
@@ -75,7 +79,8 @@ class WeightsCache:
 
         Raises:
             ArgumentError: The source is a path, and paths are not allowed.
-            CheckpointError: The weights cannot be loaded; see `load_checkpoint`.
+            CheckpointError: The weights cannot be loaded; see `load_checkpoint`. Of a path, the message says no more:
+                neither whether it exists nor what is there.
         """
         source = source.strip()
         if not source:
@@ -86,13 +91,31 @@ class WeightsCache:
         with self._lock:
             loaded = self._sets.get(key)
         if loaded is None:  # outside the lock, so that others are served meanwhile
-            checkpoint = self._load(source, preset)
-            first = self.first
-            device, detector = first.explainer.device, first.explainer.detector
-            loaded = LoadedWeights.place(checkpoint, device, detector, lent=first.on_cpu is not None)
+            loaded = self._load_set(source, preset)
         with self._lock:
             loaded = self._sets.setdefault(key, loaded)
             self._sets.move_to_end(key)
             while len(self._sets) > MAX_SETS:
                 self._sets.popitem(last=False)
         return loaded
+
+    def _load_set(self, source: str, preset: str | None) -> LoadedWeights:
+        first = self.first
+        device, detector = first.explainer.device, first.explainer.detector
+        try:
+            checkpoint = self._load(source, preset)
+            return LoadedWeights.place(checkpoint, device, detector, lent=first.on_cpu is not None)
+        except DanError as error:
+            if not _may_be_path(source):
+                raise
+            log.warning("Weights of a path were not loaded: %s", error)  # for whoever runs the server
+            raise CheckpointError(
+                f"There are no weights that can be loaded at {source[:200]!r}, or their preset is missing.",
+                "Give a folder with config.json and model.safetensors, or a published file with its preset; the "
+                "server's log has the reason.",
+            ) from None
+
+
+def _may_be_path(source: str) -> bool:
+    """Whether a source names a place of this machine: it is no address on the Hub, or exists here."""
+    return HubAddress.parse(source) is None or Path(source).exists()

@@ -16,6 +16,7 @@ from dan_model.weights.checkpoints import (
     load_backbone,
     load_checkpoint,
     load_or_embedded,
+    write_checkpoint,
 )
 from dan_model.weights.fingerprint import fingerprint
 from dan_model.weights.hub import HubAddress, UnreachableError, hub_endpoint, push_folder
@@ -42,4 +43,5 @@ __all__ = [
     "load_or_embedded",
     "model_card",
     "push_folder",
+    "write_checkpoint",
 ]

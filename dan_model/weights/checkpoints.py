@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import save
 from torch import Tensor
 
 from dan_model.config import ModelConfig
 from dan_model.errors import CheckpointError, ConfigError, DanError
+from dan_model.files import write_bytes, write_text
 from dan_model.network import DAN
 from dan_model.weights.hub import HubAddress, HubFolder
 from dan_model.weights.published import (
@@ -81,12 +83,7 @@ def load_checkpoint(source: str | Path | None = None, preset: str | None = None)
         _check_sha256(EMBEDDED / WEIGHTS_FILE, EMBEDDED_SHA256)
         return Checkpoint(_load_folder(EMBEDDED), "FER+ (embedded)", EMBEDDED, reference=_reference(EMBEDDED))
     # A folder or a file on disk.
-    path = Path(source)
-    try:
-        path = path.expanduser()
-        is_folder, is_file = path.is_dir(), path.is_file()
-    except (OSError, RuntimeError) as error:
-        raise CheckpointError(f"{str(source)[:200]!r} is no path: {error}.", "Give a folder or a file.") from error
+    path, is_folder, is_file = _on_disk(source)
     if preset is not None and (is_folder or preset not in PRESETS):
         raise CheckpointError(
             f"Preset {preset!r} does not apply to {source}.",
@@ -101,7 +98,7 @@ def load_checkpoint(source: str | Path | None = None, preset: str | None = None)
     if address is not None:
         return _load_hub(address, preset)
     raise CheckpointError(
-        f"There are no weights at {str(source)!r}.",
+        f"There are no weights at {str(source)[:200]!r}.",
         f"Give a folder with {CONFIG_FILE} and {WEIGHTS_FILE}, a published file, user/name, or nothing (embedded).",
     )
 
@@ -117,8 +114,8 @@ def load_backbone(model: DAN, source: str | Path) -> None:
     Raises:
         CheckpointError: There are no weights, or they are unreadable, unsafe, or not those of a ResNet-18.
     """
-    path = Path(source).expanduser()
-    given = read_backbone(path) if path.is_file() else load_checkpoint(source).model.features.state_dict()
+    path, _, is_file = _on_disk(source)
+    given = read_backbone(path) if is_file else load_checkpoint(source).model.features.state_dict()
     own = model.features.state_dict()
     counters = {key: value for key, value in own.items() if key.endswith("num_batches_tracked")}  # old files have none
     state = {**counters, **given}
@@ -182,6 +179,35 @@ def build(config: ModelConfig, state: Mapping[str, Tensor], where: str) -> DAN:
     complaint, remedy = f"{where} does not fit the network", "Give the weights that belong to its config."
     model.load_state_dict(_checked(state, model.state_dict(), where, complaint, remedy), strict=True)
     return model.eval()
+
+
+def write_checkpoint(model: DAN, folder: Path, card: str | None = None) -> None:
+    """Write the files of a checkpoint, each whole or not at all: configuration, weights and, where given, the card.
+
+    Raises:
+        WriteError: They cannot be written.
+    """
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    write_text(folder / CONFIG_FILE, json.dumps(model.config.to_dict(), sort_keys=True, indent=2))
+    write_bytes(folder / WEIGHTS_FILE, save(tensors, metadata={"format": "pt"}))
+    if card is not None:
+        write_text(folder / "README.md", card)
+
+
+def _on_disk(source: object) -> tuple[Path, bool, bool]:
+    """The path of a source, and whether it is a folder, and a file.
+
+    Raises:
+        CheckpointError: It can be no path.
+    """
+    if not isinstance(source, (str, Path)):
+        raise CheckpointError(f"Weights cannot be a {type(source).__name__}.", "Give a folder, a file or user/name.")
+    try:
+        path = Path(source).expanduser()
+        return path, path.is_dir(), path.is_file()
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error  # without the path, which may be long
+        raise CheckpointError(f"{str(source)[:200]!r} is no path: {reason}.", "Give a folder or a file.") from error
 
 
 def _load_folder(folder: Path) -> DAN:

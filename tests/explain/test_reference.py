@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from dan_model.errors import CheckpointError
 from dan_model.explain import Explainer
@@ -50,6 +52,62 @@ def test_a_saved_reference_loads_unchanged_and_is_refused_for_other_classes(refe
     path.write_bytes(b"nothing")
     with pytest.raises(CheckpointError, match="cannot be read"):
         Reference.load(path, three_class_model)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t: t.update(extra=torch.zeros(1)), "extra is unknown"),
+        (lambda t: t.update({"quantiles.hair": torch.zeros(101)}), "quantiles.hair is unknown"),
+        (lambda t: t.update(centres=torch.zeros(3, 5)), r"centres is \(3, 5\) instead of \(3, 512\)"),
+        (lambda t: t.update(mean=torch.zeros(1, 512)), r"mean is \(1, 512\) instead of \(512\)"),
+        (lambda t: t.update(axes=torch.zeros(3, 512)), r"axes is \(3, 512\) instead of \(2, 512\)"),
+        (lambda t: t.update(classes=t["classes"].float()), "classes is of type F32"),
+        (lambda t: t.update(classes=t["classes"] + 3), "classes are not all from 0 to 2"),
+        (lambda t: t.update(classes=t["classes"][:-1].clone()), r"classes is \(11,\) instead of \(12\)"),
+        (lambda t: t.update(mean=torch.zeros(512, dtype=torch.int32)), "mean is of type I32"),
+        (lambda t: t.pop("axes"), "axes missing beside the others"),
+        (lambda t: t.update({"quantiles.overlap": torch.zeros(100)}), r"overlap is \(100,\) instead of \(101\)"),
+        (lambda t: t.update({"quantiles.overlap": torch.linspace(1, 0, 101)}), "quantiles.overlap fall"),
+        (lambda t: t.update({"quantiles.regions": torch.zeros(101, 3, 8)}), r"regions is \(101, 3, 8\) instead of"),
+        (lambda t: t.update(mean_face=torch.zeros(2, 9, 9)), r"mean_face is \(2, 9, 9\) instead of"),
+        (lambda t: t.update(mean_face=torch.zeros(1, 9, 8)), r"mean_face is \(1, 9, 8\) instead of"),
+        (lambda t: t.update(mean_maps=torch.zeros(2, 7, 7)), r"mean_maps is \(2, 7, 7\) instead of \(4, m, m\)"),
+        (lambda t: t.update(map_energy=torch.full((4,), torch.nan)), "map_energy is not finite"),
+        (lambda t: t.update(head_faces=torch.zeros(4, 0, 48, 48)), r"head_faces is \(4, 0, 48, 48\)"),
+    ],
+)
+def test_tensors_that_do_not_fit_are_refused_by_name_shape_and_type(
+    reference, three_class_model, tmp_path, change, message
+):
+    path = tmp_path / "reference.safetensors"
+    reference.save(path)
+    tensors = load_file(path)
+    change(tensors)
+    save_file(tensors, path)
+    with pytest.raises(CheckpointError, match=message):
+        Reference.load(path, three_class_model)
+
+
+def test_other_float_types_are_read_as_float32(reference, three_class_model, tmp_path):
+    path = tmp_path / "reference.safetensors"
+    reference.save(path)
+    tensors = load_file(path)
+    save_file({name: t.double() if t.is_floating_point() else t.int() for name, t in tensors.items()}, path)
+    again = Reference.load(path, three_class_model)
+    assert torch.equal(again.centres, reference.centres)
+    assert again.mean_face.dtype == torch.float32
+    assert torch.equal(again.classes.long(), reference.classes)
+
+
+@pytest.mark.parametrize("source", ["[1]", '{"count": 3}', "{", "[" * 100_000, "null"])
+def test_a_source_that_is_no_object_of_texts_is_refused(reference, three_class_model, tmp_path, source):
+    path = tmp_path / "reference.safetensors"
+    save_file({"centres": reference.centres}, path, metadata={"source": source})
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        Reference.load(path, three_class_model)
+    save_file({"centres": reference.centres}, path, metadata={"source": json.dumps({"count": "3"})})
+    assert Reference.load(path, three_class_model).source == {"count": "3"}
 
 
 def test_centres_alone_give_distances_and_no_plane(reference, three_class_model, detector, astronaut):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import random
 import re
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -144,3 +145,58 @@ def test_the_work_ends_when_the_caller_leaves(client, small_explainer, wait_unti
     wait_until_idle()
     hook.remove()
     assert sum(images) < AttributionRequest.parse(many).passes / 2
+
+
+def answer_of(client, route: str, data: object) -> str:
+    sent = httpx2.post(f"{client.src}gradio_api/call/{route}", json={"data": data}, timeout=30)
+    return httpx2.get(f"{client.src}gradio_api/call/{route}/{sent.json()['event_id']}", timeout=60).text
+
+
+@pytest.mark.parametrize(
+    ("route", "data", "message"),
+    [
+        ("predict", [], "This call needs 1 arguments and got 0."),
+        ("explain", [None], "This call needs 7 arguments and got 1."),
+        ("predict", ["face.jpg"], "another form"),
+        ("predict", [7], "another form"),
+        ("predict", [[{}]], "another form"),
+        ("predict", [{"path": 7}], "another form"),
+        ("explain", [None, {}, [], [], None, 7, []], "No image was given"),
+    ],
+)
+def test_calls_of_another_form_are_answered_in_words(client, caplog, route, data, message):
+    answer = answer_of(client, route, data)
+    assert message in answer
+    assert "Traceback" not in caplog.text + answer
+
+
+def test_whatever_is_sent_to_any_event_or_function_is_answered_in_a_line(client, blocks, caplog, capfd):
+    """Handlers marked private are for the page, but anyone can call them."""
+    texts = ["x", "Grüße 😀", "/etc/passwd"]
+    values = [None, True, -1, 1e308, *texts, [], [[["x"]]], {}, {"path": "/etc/passwd"}, ["k", 7]]
+    generator = random.Random(0)
+    replies = 0
+    for index, function in blocks.fns.items():
+        for trial in range(2):
+            data = [generator.choice(values) for _ in function.inputs][: None if trial else -1]
+            body = {"data": data, "fn_index": index, "session_hash": f"fuzz{trial}", "trigger_id": None}
+            sent = httpx2.post(f"{client.src}gradio_api/queue/join", json=body, timeout=30)
+            assert sent.status_code < 500
+            assert "Traceback" not in sent.text
+            replies += 1
+    for trial in range(2):
+        stream = httpx2.get(f"{client.src}gradio_api/queue/data?session_hash=fuzz{trial}", timeout=120)
+        assert "Traceback" not in stream.text
+        assert "root:" not in stream.text
+    for component in blocks.blocks.values():
+        for name in [name for name in dir(component) if getattr(getattr(component, name), "_is_server_fn", False)]:
+            for value in values:
+                body = {"data": value, "component_id": component._id, "fn_name": name, "session_hash": "fuzz"}
+                sent = httpx2.post(f"{client.src}gradio_api/component_server", content=json.dumps(body), timeout=60)
+                assert sent.status_code == 200, (name, value, sent.text)
+                replies += 1
+    for body in ({}, {"component_id": 10**9, "fn_name": "x", "session_hash": "s", "data": 1}, [], {"data": "\ud83d"}):
+        sent = httpx2.post(f"{client.src}gradio_api/component_server", content=json.dumps(body), timeout=30)
+        assert sent.status_code in (400, 404, 422), body
+    assert replies > 60
+    assert "Traceback" not in caplog.text + "".join(capfd.readouterr())

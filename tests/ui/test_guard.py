@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from dan_model.ui.guard import names_remote_file
+from dan_model.ui.guard import holds_half_characters, names_remote_file
 
 
 @pytest.mark.parametrize(
@@ -47,6 +47,14 @@ def test_an_image_in_a_data_address_is_sent_along_but_is_no_path():
     assert not names_remote_file(json.dumps({"data": [{"path": None, "url": address}, {"url": address}]}).encode())
     assert names_remote_file(json.dumps({"path": address}).encode())
     assert names_remote_file(json.dumps({"path": "http://a", "url": address}).encode())
+
+
+def test_half_characters_are_known_from_whole_ones():
+    assert holds_half_characters(rb'{"data": ["\uD83D"]}')
+    assert holds_half_characters(rb'[{"\ude00": 1}]')
+    assert not holds_half_characters(rb'["\ud83d\ude00"]')
+    assert not holds_half_characters('["😀 ud83d"]'.encode())
+    assert not holds_half_characters(rb'["\ud83d')
 
 
 def test_what_is_no_json_is_left_to_gradio():

@@ -37,6 +37,23 @@ def test_a_failed_load_changes_nothing_and_paths_are_for_private_servers(weights
     assert weights_cache.get("user/good", None).checkpoint.name == "user/good"
     with pytest.raises(ArgumentError, match="no repository"):
         weights_cache.get("/etc", None)
+
+
+def test_messages_do_not_tell_which_paths_exist(weights_cache, tmp_path, caplog):
+    """A folder without weights, a file that is none, a broken configuration, a foreign preset, and nothing at all."""
     private = WeightsCache(weights_cache.first, paths_allowed=True)
-    with pytest.raises(CheckpointError, match=r"no config\.json"):
-        private.get("/etc", None)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "text").write_text("secret")
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "config.json").write_text('{"secret": 1}')
+    (tmp_path / "broken" / "model.safetensors").write_bytes(b"")
+    replies = set()
+    for name in ("empty", "text", "broken", "missing"):
+        for preset in (None, "rafdb"):
+            path = str(tmp_path / name)
+            with pytest.raises(CheckpointError) as raised:
+                private.get(path, preset)
+            replies.add(str(raised.value).replace(repr(path), "PATH"))
+    assert len(replies) == 1
+    assert "There are no weights that can be loaded at PATH" in replies.pop()
+    assert "has no config.json" in caplog.text  # whoever runs the server reads the reason

@@ -66,6 +66,33 @@ def test_weights_that_do_not_fit_are_refused_by_name(folder, change, message):
         load_checkpoint(folder)
 
 
+def nested(depth: int, inner="x"):
+    for _ in range(depth):
+        inner = {"deeper": [inner]}
+    return inner
+
+
+@pytest.mark.parametrize("depth", [15, 400, 20_000])
+@pytest.mark.parametrize("entry", ["provenance", "labels", "preprocess", "num_heads", "class_prior"])
+def test_deep_nesting_in_a_config_is_refused_in_words(folder, entry, depth):
+    text = '{"deeper": [' * depth + "1" + "]}" * depth
+    config = json.loads((folder / "config.json").read_text())
+    config.pop(entry)
+    (folder / "config.json").write_text(json.dumps(config)[:-1] + f', "{entry}": {text}}}')
+    with pytest.raises(ConfigError) as raised:
+        load_checkpoint(folder)
+    assert len(str(raised.value)) < 1000
+
+
+def test_a_provenance_as_deep_as_allowed_is_loaded_and_saved_again(folder, tmp_path):
+    config = json.loads((folder / "config.json").read_text())
+    config["provenance"] = {"deepest": nested(9)}
+    (folder / "config.json").write_text(json.dumps(config))
+    model = load_checkpoint(folder).model
+    model.save_pretrained(tmp_path / "again")
+    assert load_checkpoint(tmp_path / "again").model.config.provenance == {"deepest": nested(9)}
+
+
 def test_a_folder_without_its_files_or_with_broken_ones_is_refused(folder):
     (folder / "model.safetensors").write_bytes(b"\xff" * 100)
     with pytest.raises(CheckpointError, match="cannot be read"):
@@ -180,3 +207,12 @@ def test_a_backbone_is_taken_from_dan_as_a_folder_or_a_file_and_nothing_else_is_
     for name in ("deep.pth", "other.pth"):
         with pytest.raises(CheckpointError, match="holds no ResNet-18"):
             load_backbone(random_dan(), tmp_path / name)
+
+
+@pytest.mark.parametrize("source", [7, 0.5, b"weights", ["a"], {"a": 1}, True, "~nobody/x", "a\0b", "x" * 5000])
+def test_what_is_no_source_is_refused_in_words(source):
+    with pytest.raises(CheckpointError) as raised:
+        load_checkpoint(source)
+    assert len(str(raised.value)) < 500
+    with pytest.raises(CheckpointError):
+        load_backbone(random_dan(heads=1), source)

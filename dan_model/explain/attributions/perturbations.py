@@ -22,8 +22,13 @@ def occlusion(task: AttributionTask, baseline: Tensor, window: int, stride: int)
     """The fall of the score when a square shows the baseline; per pixel the mean over the squares that cover it.
 
     A coarse result comes first where it costs far less: from `COARSE_SQUARES` squares along each side.
+
+    Raises:
+        ArgumentError: The square is larger than the face.
     """
     channels, side = task.x.shape[1], task.x.shape[-1]
+    if window > side:
+        raise ArgumentError(f"A window of {window} pixels is larger than the face.", f"Give at most {side}.")
     method = Occlusion(ScoreFunction(task))
 
     def fall(window: int, stride: int) -> Tensor:

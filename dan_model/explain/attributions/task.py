@@ -115,7 +115,8 @@ class AttributionTask:
         if name == "black":
             return black(config).to(self.x)
         if name == "blur":
-            return gaussian_blur(self.x, BLUR_KERNEL, BLUR).to(self.x)  # autocast may have halved it
+            kernel = min(BLUR_KERNEL, 2 * self.x.shape[-1] - 1)  # a small face cannot be mirrored further than its side
+            return gaussian_blur(self.x, kernel, BLUR).to(self.x)  # autocast may have halved it
         if name != MEAN:
             raise ArgumentError(f"There is no baseline {name!r}.", f"Choose from: {', '.join(BASELINES)}.")
         if self.mean_face is None:
