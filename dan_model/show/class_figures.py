@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from dan_model.explain.reference import ClassDistances, Reference
 from dan_model.show.axes import WIDTH, legend_above, literal, plain
 from dan_model.show.style import CLASS_COLOURS, FAINT, INK
+from dan_model.show.tiles import whole_percent
 
 
 def distances_figure(class_distances: ClassDistances, labels: Sequence[str], target: int) -> Figure:
@@ -51,8 +52,8 @@ def projection_figure(class_distances: ClassDistances, reference: Reference, lab
     legend_above(axes, 4)
     axes.plot(*class_distances.point.tolist(), "*", color=INK, markersize=15, markeredgecolor=FAINT)
     parts = [0.0, 0.0] if reference.explained is None else reference.explained.tolist()
-    axes.set_xlabel(f"first axis ({parts[0]:.0%} of the variance)")
-    axes.set_ylabel(f"second axis ({parts[1]:.0%})")
+    axes.set_xlabel(f"first axis ({whole_percent(parts[0])} of the variance)")
+    axes.set_ylabel(f"second axis ({whole_percent(parts[1])})")
     plain(axes)
     return figure
 

@@ -15,7 +15,7 @@ from dan_model.show.faithfulness_figures import (
 )
 from dan_model.show.figure_views import FigureView
 from dan_model.show.sentences import signed
-from dan_model.show.tiles import number
+from dan_model.show.tiles import number, whole_percent
 
 
 def faithfulness_views(found: Faithfulness) -> list[FigureView]:
@@ -83,7 +83,7 @@ def attribution_sentence(attribution: Attribution) -> str:
     if attribution.complete:
         return f"{sums}: completeness holds (residual {number(attribution.residual)})."
     part = abs(attribution.residual) / max(abs(attribution.explained), 1e-12)
-    off = f"{signed(attribution.residual)} {attribution.score.unit} ({part:.0%})"
+    off = f"{signed(attribution.residual)} {attribution.score.unit} ({whole_percent(part)})"
     return f"{sums}: it is off by {off}. Do not read its values as shares."
 
 

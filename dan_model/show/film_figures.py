@@ -15,7 +15,7 @@ from dan_model.show.axes import WIDTH, legend_above, legend_rows, literal, plain
 from dan_model.show.class_figures import class_colour
 from dan_model.show.figure_views import FigureView
 from dan_model.show.style import FAINT, INK, head_colour
-from dan_model.show.tiles import percent
+from dan_model.show.tiles import percent, whole_percent
 
 NAMED = 0.2  # probability that a class must reach to be drawn in its colour and named
 ROOM = (0.16, 0.11)  # of a class name, in parts of the axes
@@ -86,13 +86,13 @@ def person_sentence(timeline: FilmTimeline, person: PersonTimeline) -> str:
         for label, a, b in spans:
             steps[label] = steps.get(label, 0) + b - a
         first = sorted(steps, key=lambda label: -steps[label])[:3]
-        parts = [f"{label} {steps[label] / sum(steps.values()):.0%} of the time" for label in first]
+        parts = [f"{label} {whole_percent(steps[label] / sum(steps.values()))} of the time" for label in first]
         said = f"Predicted: {', '.join(parts)}; {len(spans)} spans."
     if timeline.heads < 2:
         return said
     won = np.nanmean(person.won, axis=0)
     head = int(won.argmax())
-    return f"{said} Head {head + 1} wins the most channels ({won[head]:.0%} on average)."
+    return f"{said} Head {head + 1} wins the most channels ({whole_percent(won[head])} on average)."
 
 
 def sample_numbers(sample: FilmSample, labels: tuple[str, ...]) -> list[dict[str, Any]]:

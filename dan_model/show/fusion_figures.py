@@ -22,7 +22,7 @@ from dan_model.network import SATURATED
 from dan_model.show.axes import WIDTH, legend_above, legend_rows, literal, new_figure, plain, shaded_table
 from dan_model.show.sentences import ABSENCE_NAMES
 from dan_model.show.style import FAINT, INK, head_colour
-from dan_model.show.tiles import number
+from dan_model.show.tiles import number, whole_percent
 
 # The size of a class name on the consensus path, in α and probability; a name without room is left out.
 ROOM = (0.4, 0.07)
@@ -69,7 +69,10 @@ def tug_figure(tug: TugOfWar, label: str, unit: str) -> Figure:
         bottom.annotate(text, (1.005, level), xycoords=("axes fraction", "data"), fontsize=7, va="center", color=INK)
     bottom.set(ylim=(0, 1.05), xlim=(0, len(pull) + 1))
     bottom.set(ylabel="winner's share", xlabel="channels, sorted by contribution")
-    keys = [Patch(color=head_colour(h), label=f"Head {h + 1} wins {won:.0%}") for h, won in enumerate(tug.won.tolist())]
+    keys = [
+        Patch(color=head_colour(h), label=f"Head {h + 1} wins {whole_percent(won)}")
+        for h, won in enumerate(tug.won.tolist())
+    ]
     legend_above(top, columns=4, handles=keys)
     for axes in (top, bottom):
         plain(axes)

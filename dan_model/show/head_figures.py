@@ -18,7 +18,7 @@ from dan_model.explain.reference import MapComparison, Reference
 from dan_model.explain.regions import REGIONS, SIDE, Regions
 from dan_model.show.axes import WIDTH, bare_table, legend_above, literal, new_figure, plain, shaded_table
 from dan_model.show.style import DIVERGING, FAINT, INK, REGION_COLOURS, SEQUENTIAL, head_colour
-from dan_model.show.tiles import head_tiles
+from dan_model.show.tiles import head_tiles, whole_percent
 
 MOST_NUMBERS = 6  # heads up to which the overlap is written into the cells; with more they are only shaded
 WIDEST = 4  # channels with the widest gates that are named for each head
@@ -42,7 +42,7 @@ def regions_figure(explanation: Explanation, regions: Regions) -> Figure:
             axes.add_patch(Rectangle((j + 0.04, i + 0.12), 0.92, 0.76, color=FAINT, alpha=0.15, linewidth=0))
             axes.add_patch(Rectangle((j + 0.04, i + 0.12), 0.92 * share, 0.76, color=colour, alpha=0.6, linewidth=0))
             axes.vlines(j + 0.04 + 0.92 * area, i + 0.12, i + 0.88, color=INK, linewidth=0.8, linestyle=":")
-            axes.text(j + 0.93, i + 0.5, f"{share:.0%}", ha="right", va="center", fontsize=8, color=INK)
+            axes.text(j + 0.93, i + 0.5, whole_percent(share), ha="right", va="center", fontsize=8, color=INK)
     axes.set(xlim=(0, len(REGIONS)), ylim=(len(rows), 0))
     bare_table(axes, [name for name, _, _ in rows], REGIONS)
     return figure

@@ -23,7 +23,7 @@ from dan_model.explain.regions import REGIONS, Regions
 from dan_model.explain.score import LOGIT
 from dan_model.faces import FaceCrop
 from dan_model.network import TRAINING_PRIOR
-from dan_model.show.tiles import number, outside_part, percent
+from dan_model.show.tiles import number, outside_part, percent, whole_percent
 
 ONE_HEAD = "With a single head there is nothing to fuse: the head's embedding is classified as it is."
 ALIKE = 0.95  # cosine from which two heads are called alike
@@ -52,7 +52,9 @@ def summary(explanation: Explanation) -> str:
     name, share = _main_region(explanation.regions, explanation.heads.spatial[head])
     if not share:
         return f"{predicted} Without Head {head + 1} {change}"
-    return f"{predicted} Head {head + 1} puts {share:.0%} of its attention on the {name}; without it {change}"
+    return (
+        f"{predicted} Head {head + 1} puts {whole_percent(share)} of its attention on the {name}; without it {change}"
+    )
 
 
 def crop_notes(crop: FaceCrop) -> list[str]:
@@ -134,9 +136,9 @@ def tug_sentence(tug: TugOfWar, label: str, unit: str) -> str:
     towards = float(tug.pull.clamp(min=0).sum())
     against = float(tug.pull.clamp(max=0).sum())
     return (
-        f"In {tug.saturation:.0%} of the channels one head has nearly the whole share, and Head {head + 1} wins the "
-        f"most ({tug.won[head]:.0%} of all). The channels contribute {signed(towards)} {unit} for {label} and "
-        f"{signed(against)} against it."
+        f"In {whole_percent(tug.saturation)} of the channels one head has nearly the whole share, and Head {head + 1} "
+        f"wins the most ({whole_percent(float(tug.won[head]))} of all). The channels contribute {signed(towards)} "
+        f"{unit} for {label} and {signed(against)} against it."
     )
 
 
@@ -212,7 +214,7 @@ def regions_sentence(explanation: Explanation) -> str:
     background, per_head, outside = REGIONS.index("background"), [], []
     for h, cells in enumerate(explanation.heads.spatial):
         name, share = _main_region(explanation.regions, cells)
-        per_head.append(f"Head {h + 1}: {share:.0%} {name}" if share else f"Head {h + 1}: nowhere")
+        per_head.append(f"Head {h + 1}: {whole_percent(share)} {name}" if share else f"Head {h + 1}: nowhere")
         if explanation.regions.shares(cells)[background] > 0.5:
             outside.append(f"Head {h + 1}")
     beside = f" {_list(outside)} {'looks' if len(outside) == 1 else 'look'} mostly beside the face." if outside else ""
@@ -222,7 +224,7 @@ def regions_sentence(explanation: Explanation) -> str:
 def usual_maps_sentence(found: MapComparison, reference: Reference) -> str:
     """How much of each head's map is the same for every face, and which head differs most from its average here."""
     assert reference.map_energy is not None
-    always = ", ".join(f"Head {h + 1} {part:.0%}" for h, part in enumerate(reference.map_energy.tolist()))
+    always = ", ".join(f"Head {h + 1} {whole_percent(part)}" for h, part in enumerate(reference.map_energy.tolist()))
     head = int(found.cosine.argmin())
     return (
         f"The same for every face, by energy: {always} of the maps. On this face, Head {head + 1} differs most from "

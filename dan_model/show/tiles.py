@@ -327,12 +327,12 @@ def _attention_note(explanation: Explanation, cells: Tensor) -> str:
     total = float(cells.sum())
     if not total:
         return "attends nowhere"
-    highest = f"highest cell {float(cells.max()) / total:.0%}"
+    highest = f"highest cell {whole_percent(float(cells.max()) / total)}"
     if explanation.regions is None:
         return highest
     shares = explanation.regions.shares(cells)
     region = int(shares.argmax())
-    return f"{float(shares[region]):.0%} on {REGIONS[region]}; {highest}"
+    return f"{whole_percent(float(shares[region]))} on {REGIONS[region]}; {highest}"
 
 
 def _sign_note(values: Tensor, note: str) -> str:

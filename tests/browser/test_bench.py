@@ -155,7 +155,7 @@ def test_heads_and_fusion_show_the_librarys_sentences_and_figures(page, small_ex
     expect(page.locator("#dan-heads .dan-view")).to_have_count(5)
     expect(page.locator("#dan-view-regions")).to_contain_text(regions_sentence(e))
     texts = page.locator("#dan-view-regions svg text").all_text_contents()
-    shares = [f"{float(share):.0%}" for share in e.regions.shares(e.heads.spatial[1])]
+    shares = [f"{100 * float(share):.0f}\u00a0%" for share in e.regions.shares(e.heads.spatial[1])]
     assert any(texts[i : i + 8] == shares for i in range(len(texts)))
     page.get_by_role("tab", name="Fusion").click()
     expect(page.locator("#dan-fusion .dan-view")).to_have_count(4)

@@ -40,13 +40,13 @@ def timeline(*best: int | None, rate: float = 1) -> FilmTimeline:
         ((None, 0, None, 0), "Predicted: calm 0:01–0:02, calm 0:03–0:04."),
         (
             (0, 1, 0, 1, 0, 2, 0, 0),
-            "Predicted: calm 62% of the time, glad 25% of the time, cross 12% of the time; 7 spans.",
+            "Predicted: calm 62\u00a0% of the time, glad 25\u00a0% of the time, cross 12\u00a0% of the time; 7 spans.",
         ),
     ],
 )  # fmt: skip
 def test_the_sentence_says_what_was_predicted_when_and_who_wins_most(best, sentence):
     view = film_views(timeline(*best))[0]
-    assert view.sentence == f"{sentence} Head 1 wins the most channels (50% on average)."
+    assert view.sentence == f"{sentence} Head 1 wins the most channels (50\u00a0% on average)."
     assert view.title == "Over time"
 
 

@@ -18,7 +18,7 @@ def test_tables_hold_the_shares_and_the_overlap(explanation):
     texts = [text.get_text() for text in regions_figure(explanation, explanation.regions).axes[0].texts]
     maps = [*explanation.heads.spatial, explanation.fusion.map]
     shares = [*(explanation.regions.shares(cells) for cells in maps), explanation.regions.area]
-    assert texts == [f"{float(share):.0%}" for row in shares for share in row]
+    assert texts == [f"{100 * float(share):.0f}\u00a0%" for row in shares for share in row]
     overlap = compute_overlap(explanation.heads)
     matrices = (overlap.cosine, overlap.iou, overlap.gates)
     for axes, matrix in zip(overlap_figure(overlap).axes, matrices, strict=True):

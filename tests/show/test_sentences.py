@@ -49,9 +49,8 @@ def test_the_summary_names_the_head_that_the_class_depends_on_and_where_it_atten
             assert sentences.summary(e) == f"{predicted} {nothing}"
             continue
         shares = e.regions.shares(e.heads.spatial[needed])
-        looks = (
-            f"Head {needed + 1} puts {float(shares.max()):.0%} of its attention on the {REGIONS[int(shares.argmax())]}"
-        )
+        share, region = f"{100 * float(shares.max()):.0f}\u00a0%", REGIONS[int(shares.argmax())]
+        looks = f"Head {needed + 1} puts {share} of its attention on the {region}"
         moves = f"{e.labels[k]} {'falls' if after[needed] < own else 'rises'} from {before} to {without}."
         assert sentences.summary(e) == f"{predicted} {looks}; without it {moves}"
         assert sentences.summary(replace(e, regions=None)) == f"{predicted} Without Head {needed + 1} {moves}"
@@ -78,8 +77,8 @@ def test_the_tug_sentence():
     none = torch.zeros(4)
     tug = TugOfWar(doubles(2.0, -0.5, 1.0, -1.0), none, none, none, doubles(0.25, 0.5), 0.75)
     assert sentences.tug_sentence(tug, "happiness", "nats") == (
-        "In 75% of the channels one head has nearly the whole share, and Head 2 wins the most (50% of all). The "
-        "channels contribute +3.00 nats for happiness and −1.50 against it."
+        "In 75\u00a0% of the channels one head has nearly the whole share, and Head 2 wins the most (50\u00a0% of all)."
+        " The channels contribute +3.00 nats for happiness and −1.50 against it."
     )
 
 
@@ -133,7 +132,7 @@ def test_the_regions_sentence_names_heads_that_look_beside_the_face(explanation,
     spatial[:3, 5, 3] = 1.0
     spatial[3, 0, 0] = 1.0
     sentence = sentences.regions_sentence(replace(explanation, heads=replace(explanation.heads, spatial=spatial)))
-    assert "mouth; Head 4: 100% background. Head 4 looks mostly beside the face." in sentence
+    assert "mouth; Head 4: 100\u00a0% background. Head 4 looks mostly beside the face." in sentence
     whole = explainer.explain(EXAMPLES / "no_face.jpg", face="whole")
     assert "is not known" in sentences.regions_sentence(whole)
     assert head_views(whole)[0].figure is None

@@ -12,7 +12,7 @@ from dan_model.explain.regions import REGIONS
 from dan_model.show.faithfulness_views import attribution_sentence
 from dan_model.show.glossary import marked
 from dan_model.show.style import head_colour
-from dan_model.show.tiles import Scale, number
+from dan_model.show.tiles import Scale, number, whole_percent
 from dan_model.ui.html import notice, small_map
 from dan_model.ui.results import Tab
 
@@ -73,7 +73,8 @@ def _on_the_face(explanation: Explanation, attribution: Attribution) -> str:
     if explanation.regions is None:
         return "not known: no landmarks"
     shares = explanation.regions.shares(attribution.native)
-    return ", ".join(f"{REGIONS[r]} {float(shares[r]):.0%}" for r in shares.argsort(descending=True)[:3].tolist())
+    largest = shares.argsort(descending=True)[:3].tolist()
+    return ", ".join(f"{REGIONS[r]} {whole_percent(float(shares[r]))}" for r in largest)
 
 
 def _per_head(explanation: Explanation, attribution: Attribution) -> str:
