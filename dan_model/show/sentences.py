@@ -227,7 +227,7 @@ def usual_maps_sentence(found: MapComparison, reference: Reference) -> str:
     always = ", ".join(f"Head {h + 1} {whole_percent(part)}" for h, part in enumerate(reference.map_energy.tolist()))
     head = int(found.cosine.argmin())
     return (
-        f"The same for every face, by energy: {always} of the maps. On this face, Head {head + 1} differs most from "
+        f"Part of a map that is the same for every face: {always}. On this face, Head {head + 1} differs most from "
         f"its average (cosine {float(found.cosine[head]):.2f})."
     )
 

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
+
 from dan_model.explain.explanation import Explanation
 from dan_model.explain.fusion import ablate
-from dan_model.explain.score import LOG_PROBABILITY
 from dan_model.show.sentences import signed
 from dan_model.show.tiles import percent, whole_percent
 
 SYMBOLS = {
-    "x": "pixels",
+    "▦": "pixels",
+    "x": "features",
     "a": "spatial attention",
     "g": "channel attention",
     "v": "embeddings",
@@ -55,26 +57,27 @@ class TourCard:
 def tour_cards(explanation: Explanation) -> tuple[TourCard, ...]:
     """The cards for one face, in order; those about the fusion are left out where there is a single head."""
     single = len(explanation.heads.embeddings) == 1
-    of_fusion = () if single else (_swap(), _equal(explanation), _off(explanation), _second(explanation))
+    of_fusion = () if single else (_swap(), _equal(explanation), _off(explanation))
+    second = () if single else (_second(explanation),)
     return (
         _guess(explanation), _cells(explanation), _gates(explanation), *of_fusion, _cover(explanation),
-        _limits(explanation), _another(single),
+        _limits(explanation), *second, _another(single),
     )  # fmt: skip
 
 
 def _guess(e: Explanation) -> TourCard:
     side = e.input_pixels.shape[0]
-    prediction = e.prediction
     return TourCard(
         "guess",
         "First, your own guess",
-        "x",
-        f"The network gets this face as {side} × {side} pixels (x), and nothing else. Its prediction is hidden for "
-        "now.",
+        "▦",
+        f"The network gets this face as {side} × {side} pixels, and nothing else. Its prediction is hidden for now; "
+        "if you have "
+        "seen it already, take another example first.",
         "Which expression do you see? Choose one.",
-        f"You chose {{guess}}. The network predicts {prediction.label} "
-        f"({percent(float(prediction.probabilities[prediction.index]))}). A predicted expression is not a felt "
-        "emotion.",
+        "You chose {guess}. The network's prediction stays hidden until you have also chosen where to look. A "
+        "predicted "
+        "expression is not a felt emotion.",
     )
 
 
@@ -83,29 +86,34 @@ def _cells(e: Explanation) -> TourCard:
     return TourCard(
         "cells",
         "Where would you look?",
-        "a",
-        f"The backbone turns the pixels into {rows} × {columns} cells. Each of the {heads} heads gives every cell a "
-        "weight: "
-        "its spatial attention a. Nothing tells a head which cells to prefer; that was learned.",
+        "xa",
+        f"An image network, the backbone, turns the pixels into features x: {rows} × {columns} cells with many "
+        "numbers each. "
+        f"Each of the {heads} heads gives every cell a weight, its spatial attention a. Nobody says which cells a "
+        "head should "
+        "prefer; that was learned.",
         "Click on up to three cells that you would look at. Then reveal.",
-        "{agreement} Bright cells weigh more. A cell's value depends on more of the face than the cell covers.",
+        "{agreement} Bright cells weigh more. Each cell also sees its surroundings: more of the face than it covers.",
     )
 
 
 def _gates(e: Explanation) -> TourCard:
     gates, head = e.heads.gates, e.most_needed_head
-    strong, weak = float(gates[head].max()), float(gates[head].min())
+    low, high = (float(gates[head].quantile(q)) for q in (0.05, 0.95))
     channels = gates.shape[1]
     return TourCard(
         "gates",
         "What a head passes on",
         "gv",
-        f"A head averages {channels} channels over the cells that it attends to. Then channel attention g, between 0 "
-        f"and 1, decides how much of each channel passes: in Head {head + 1}, from {weak:.2f} to {strong:.2f}. The "
-        f"result is its embedding v: {channels} numbers, never negative.",
+        f"Each cell has {channels} features, called channels. A head averages each channel over the cells that it "
+        "attends to. "
+        "Channel attention g then works like a volume knob for each channel, between 0 and 1: in "
+        f"Head {head + 1}, nine of ten lie from {low:.2f} to {high:.2f}. The result is the head's embedding v, "
+        f"{channels} numbers.",
         f"Click on Head {head + 1} in the picture.",
-        "The tab Heads opens. Its figure “Channel attention” shows all gates. From here on, a head is its embedding v: "
-        "the fusion does not see the map itself.",
+        f"The figure shows all gates. From here on, only these {channels} numbers of a head count: the fusion does "
+        "not see "
+        "its map.",
         head,
     )
 
@@ -115,8 +123,10 @@ def _swap() -> TourCard:
         "swap",
         "Cross attention?",
         "v",
-        "The paper calls this cross attention. But a head has no queries, keys or values, and no head reads another: "
-        "all work side by side. Only the fusion compares them.",
+        "The paper calls spatial and channel attention together cross attention. But nothing here works as in a "
+        "transformer: a head has no queries, "
+        "keys or "
+        "values, and no head reads another. All work side by side, and only the fusion compares them.",
         "Two heads exchange their embeddings. Will the prediction change? Decide, then choose two heads at “Swap”.",
         "{now} Nothing changes: the fusion treats all heads alike. What counts is how the embeddings differ, not which "
         "head each of them comes from.",
@@ -127,12 +137,15 @@ def _equal(e: Explanation) -> TourCard:
     heads = len(e.heads.embeddings)
     consensus = e.fusion.consensus.softmax(dim=0)
     label = e.labels[int(consensus.argmax())]
+    shares = torch.tensor([2.0, *(0.0 for _ in range(heads - 1))]).softmax(dim=0).tolist()
+    example = f"v = {', '.join(['2', *('0' for _ in range(heads - 1))])} gives {', '.join(map(whole_percent, shares))}"
     return TourCard(
         "equal",
         "What if all heads agreed?",
         "pS",
-        "In each channel the heads share a whole: p is the softmax of v over the heads, so an equal share is "
-        f"{percent(1 / heads)}. The fusion adds up the logarithms: S = Σ ln p. It only sees how much the heads differ.",
+        "In each channel the heads split 100 %: the larger a head's v, the larger its share p (a softmax: "
+        f"{example}). The "
+        "fusion adds up the logarithms, S = Σ ln p. So it only sees how much the heads differ.",
         "Which class wins if all heads are equal? Guess, then slide α to 0.",
         f"All heads equal: {label} ({percent(float(consensus.max()))}), for this face and for every other one. "
         "All that is specific to a face lies in the differences between its heads.",
@@ -143,17 +156,19 @@ def _off(e: Explanation) -> TourCard:
     head, k = e.most_needed_head, e.target
     contributions = ", ".join(f"Head {h + 1} {signed(one)}" for h, one in enumerate(e.fusion.contributions))
     before, after = float(e.prediction.probabilities[k]), float(e.probabilities_with(ablate)[head])
+    nat = " (one more multiplies the probability by 2.7)" if e.score.unit == "nats" else ""
     change = "stays at" if percent(before) == percent(after) else "goes from"
     numbers = percent(before) if percent(before) == percent(after) else f"{percent(before)} to {percent(after)}"
     return TourCard(
         "off",
         f"Does Head {head + 1} matter here?",
         "z",
-        f"From S come the logits z, and the probabilities. The width of a band is a head's contribution to "
-        f"{e.labels[k]}, in {e.score.unit}: {contributions}.",
+        "A linear layer turns S into one score per class, the logits z, and the softmax makes them probabilities. A "
+        "band shows "
+        f"what a head contributes to {e.labels[k]}, in {e.score.unit}{nat}: {contributions}.",
         f"Will the prediction change without Head {head + 1}? Decide, then click on “off” under its map.",
         f"Without Head {head + 1}, {e.labels[k]} {change} {numbers}. {{now}} This is how to know that a head matters: "
-        "take it away.",
+        "take it away. (Even off, it takes part in the comparison, with zeros.) Try the others, too.",
         head,
     )
 
@@ -161,27 +176,23 @@ def _off(e: Explanation) -> TourCard:
 def _second(e: Explanation) -> TourCard:
     order = e.prediction.probabilities.argsort(descending=True).tolist()
     other, k = next(one for one in order if one != e.target), e.target
-    head = int(e.fusion.contributions.abs().argmax())
-    after, before = float(e.score.pick(e.prediction.logits.log_softmax(dim=0))), float(e.score.pick(e.fusion.consensus))
-    # The sum is that of ln p; other scores have their own numbers.
-    summed = (
-        f" They add up: ℓ goes from {signed(before)} with equal heads to {signed(after)} here."
-        if e.score.kind == LOG_PROBABILITY and e.score.head is None
-        else ""
-    )
+    own, equal = e.prediction.logits.double().log_softmax(dim=0), e.fusion.consensus.double().log_softmax(dim=0)
+    added = own - equal
     return TourCard(
         "second",
         f"And why not {e.labels[other]}?",
         "ℓ",
-        f"A contribution always belongs to a class. So far they explained {e.labels[k]}: its log-probability ℓ, "
-        f"the logarithm of its probability."
-        f"{summed}",
+        f"Contributions belong to one class, so far to {e.labels[k]}. They add up to its log-probability ℓ, the "
+        "logarithm of "
+        f"its probability: {signed(equal[k])} with equal heads, {signed(added[k])} from the heads, {signed(own[k])} "
+        "in the end.",
         f"At “Explain the class”, choose {e.labels[other]}.",
-        f"Head {head + 1} contributes {signed(e.fusion.ledger[head, other])} to {e.labels[other]} and "
-        f"{signed(e.fusion.ledger[head, k])} to {e.labels[k]}, each counted from where equal heads leave that class. "
-        "Ask about another class, and the same head has another contribution.",
-        head,
-        other,
+        f"For {e.labels[other]}, equal heads give {signed(equal[other])}; the heads add {signed(added[other])}, which "
+        "makes "
+        f"{signed(own[other])}, {'below' if own[other] < own[k] else 'above'} the {signed(own[k])} of {e.labels[k]}. "
+        "Where a "
+        "class starts counts as much as what the heads add.",
+        label=other,
     )
 
 
@@ -190,13 +201,13 @@ def _cover(e: Explanation) -> TourCard:
     return TourCard(
         "cover",
         "Cover and compare",
-        "xaℓ",
+        "▦xaℓ",
         "A map says where a head attends. What happens to the prediction when something is missing is another "
         "question, "
         "and you can try it.",
         f"What will the network predict without the mouth? Guess, then cover {part}.",
         "{now} Pixels, maps, embeddings and probabilities were computed again. If little changed, the covered part was "
-        "not needed, however bright its cells are.",
+        "hardly needed, with this fill, however bright its cells are.",
     )
 
 
@@ -216,10 +227,11 @@ def _limits(e: Explanation) -> TourCard:
         "a",
         f"A bright cell does not prove that the prediction depends on it.{same}",
         task,
-        "So test a map: is it better than a random map at finding what the prediction depends on? The tab Faithfulness "
-        "measures it for this face. On a hundred validation faces, the fusion map of the raw logit was worse than "
-        "random "
-        "maps, and looked just as convincing.",
+        "So test a map: does it find what the prediction depends on better than random maps do? The tab Faithfulness "
+        "measures "
+        "it for this face. One kind of fusion map did worse than random maps on a hundred new faces, and looked just "
+        "as "
+        "convincing.",
     )
 
 
@@ -228,8 +240,11 @@ def _another(single: bool) -> TourCard:
     return TourCard(
         "another",
         "The whole way",
-        "xagvzℓ" if single else "xagvpSzℓ",
-        f"Pixels x → spatial attention a → channel attention g → embeddings v {fused} → log-probabilities ℓ.",
+        "▦xagvzℓ" if single else "▦xagvpSzℓ",
+        "Pixels → features x → spatial attention a → channel attention g → embeddings v "
+        f"{fused} → log-probabilities ℓ.",
         "Choose another face. Which of these change, and which head decides now?",
-        "Now you can find out by yourself: everything that you used stays where it is.",
+        "{now} Maps, gates, embeddings and shares are those of the new face; weights and baseline stay. The widest "
+        "band "
+        "belongs to the head that contributes most. Everything that you used stays where it is: go on by yourself.",
     )

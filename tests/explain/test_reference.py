@@ -155,7 +155,7 @@ def test_a_map_is_compared_with_the_usual_one_at_unit_length():
     torch.testing.assert_close(found.difference, torch.tensor([[[0.0, 0.0]], [[-1.0, 1.0]]]).double())
     assert found.cosine.tolist() == pytest.approx([1, 0])
     assert usual_maps_sentence(found, reference) == (
-        "The same for every face, by energy: Head 1 90\u00a0%, Head 2 50\u00a0% of the maps. On this face, "
+        "Part of a map that is the same for every face: Head 1 90\u00a0%, Head 2 50\u00a0%. On this face, "
         "Head 2 differs most from its average (cosine 0.00)."
     )
     assert compare_maps(torch.ones(3, 1, 2), reference) is None

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 import pytest
 
 from dan_model.explain import Explainer
 from dan_model.faces import whole_image
-from dan_model.show.sentences import signed
 from dan_model.show.tiles import percent
 from dan_model.show.tour import SYMBOLS, tour_cards
 from tests.fixtures.examples import EXAMPLES
@@ -56,18 +56,30 @@ def test_the_card_about_a_head_says_what_happens_without_it(cards, explanation):
     head = max(range(len(v)), key=lambda h: abs(without[h] - own))
     assert card.head == head
     assert f"{percent(own)} to {percent(without[head])}" in card.result
-    # The contributions in its text sum to ln p(face) − ln p(equal heads), of which the next card has both ends.
+    # The contributions in its text sum to what the card about the second class says that the heads add.
     parts = [float(x.replace("−", "-")) for x in re.findall(r"Head \d ([+−]\d+\.\d+)", card.text)]
-    ends = [float(x.replace("−", "-")) for x in re.findall(r"[+−]\d+\.\d+", cards["second"].text)]
-    assert sum(parts) == pytest.approx(ends[1] - ends[0], abs=0.03)
+    start, added, end = numbers_in(cards["second"].text)
+    assert sum(parts) == pytest.approx(added, abs=0.03)
+    assert end - start == pytest.approx(added, abs=0.02)
 
 
-def test_the_second_class_is_the_most_probable_other_one(cards, explanation, explainer):
+def numbers_in(text):
+    return [float(x.replace("−", "-")) for x in re.findall(r"[+−]\d+\.\d+", text)]
+
+
+def test_the_second_class_is_the_most_probable_other_one_and_its_sum_is_that_of_its_own_ledger(
+    cards, explanation, explainer
+):
     card, e = cards["second"], explanation
     order = e.prediction.logits.argsort(descending=True).tolist()
     assert (order[0], card.label) == (e.target, order[1])
     other = explainer.explain(EXAMPLES / "hopper.jpg", target=e.labels[card.label], attributions=())
-    assert f"contributes {signed(other.fusion.contributions[card.head])} to {e.labels[card.label]}" in card.result
+    start, added, end, own = numbers_in(card.result)
+    assert added == pytest.approx(float(other.fusion.contributions.sum()), abs=0.006)
+    assert end == pytest.approx(math.log(float(e.prediction.probabilities[card.label])), abs=0.006)
+    assert start + added == pytest.approx(end, abs=0.02)
+    assert own == pytest.approx(math.log(float(e.prediction.probabilities[e.target])), abs=0.006)
+    assert "below" in card.result
 
 
 @pytest.mark.parametrize(("heads", "count"), [(1, 6), (2, 10), (9, 10)])
@@ -75,5 +87,6 @@ def test_cards_fit_any_number_of_heads(heads, count, detector, astronaut):
     cards = tour_cards(with_heads(heads, detector, astronaut))
     assert len(cards) == count
     shown = " ".join(card.text for card in cards)
-    assert (percent(1 / heads) in shown) == (heads > 1)
-    assert "paint over the mouth" in cards[-3].task  # no landmarks, no regions
+    if heads > 1:  # e² against H − 1 ones
+        assert f"{100 * math.exp(2) / (math.exp(2) + heads - 1):.0f}\u00a0%" in shown
+    assert "paint over the mouth" in next(card for card in cards if card.name == "cover").task  # no landmarks

@@ -40,6 +40,7 @@ const drawCaption = ({ changes, face, now }, winner) => {
   const line = element.querySelector(".dan-flow-caption");
   line.dataset.caption ??= line.innerHTML;
   line.classList.toggle("dan-changed", Boolean(changes));
+  document.getElementById("dan-sentence")?.classList.toggle("dan-stale", Boolean(changes)); // it is about the unchanged heads
   if (!changes) {
     line.innerHTML = line.dataset.caption;
     return;

@@ -66,7 +66,7 @@ const reveal = () => {
   hide();
   panel.querySelector(".dan-guess-answer").textContent = `${classText} ${cellText}`;
   drawHeads(found);
-  say("revealed", { guess: chosen, agreement: cellText });
+  say("revealed", { guess: chosen, agreement: cellText && `${classText} ${cellText}` });
 };
 
 element.addEventListener("click", (event) => {

@@ -138,6 +138,7 @@ const enter = (index) => {
   document.querySelector(".gradio-container").classList.add("dan-touring");
   document.dispatchEvent(new CustomEvent("dan-switch", { detail: { what: "reset" } }));
   setGuessing(Boolean(step.guessing));
+  if (average()?.getAttribute("aria-pressed") === "true") visible("#dan-heads-row .dan-compared[data-index='0']").click();
   if (step.tab && !isOpen(step.tab)) tabs().find((tab) => tab.textContent.trim() === step.tab)?.click();
   setAddress();
   draw();
@@ -162,6 +163,7 @@ const check = () => {
   if (at < 0 || done || !card || !STEPS[card.name].done(seen, card, start)) return;
   done = true;
   finished.add(card.name);
+  for (const one of document.querySelectorAll(".dan-faded")) one.classList.remove("dan-faded");
   draw();
   part("next").focus({ preventScroll: true });
 };
