@@ -19,8 +19,8 @@ from dan_model.show.html_report import ASSETS
 from dan_model.show.sentences import signed
 from dan_model.show.tiles import percent, whole_percent
 
-FACES = {"hopper.jpg": "Grace Hopper", "astronaut.jpg": "Eileen Collins", "mean_sadness.png": "average face of
-sadness"} """The examples that the exercises are about: file and name."""
+FACES = {"hopper.jpg": "Grace Hopper", "astronaut.jpg": "Eileen Collins", "mean_sadness.png": "average face of sadness"}
+"""The examples that the exercises are about: file and name."""
 
 COVERED = ("brows", "eyes", "nose", "mouth", "cheeks")  # in exercise 4, of the first face
 
