@@ -132,30 +132,38 @@ def test_the_tour_asks_for_a_face_first_and_fits_two_heads(visit_page, two_heads
     take_tour(page, explainer.explain(EXAMPLES / "hopper.jpg", attributions=()))
 
 
-def test_the_tour_by_keyboard(visit_page, shipped):
+def by_tab(page, selector):
+    """Press Tab until an element that matches is focused."""
+    for _ in range(12):
+        if page.evaluate("selector => document.activeElement.matches(selector)", selector):
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError(f"Tab does not reach {selector}")
+
+
+def test_the_whole_tour_by_keyboard(visit_page, shipped):
     page = visit_page(shipped)
-    page.locator(".dan-tour-start").focus()
     press = page.keyboard.press
+    page.locator(".dan-tour-start").focus()
     press("Enter")
-    expect(page.locator(".dan-tour-card h2")).to_be_focused()
 
-    def focus_by_tab(name):
-        for _ in range(8):
-            if page.evaluate("document.activeElement.className").startswith(name):
-                return
-            press("Tab")
-        raise AssertionError(f"Tab does not reach {name}")
+    def go():
+        expect(page.locator(".dan-tour-card h2")).to_be_focused()
+        expect(page.locator(".dan-tour-light")).to_be_visible()
+        by_tab(page, ".dan-tour-go")
+        press("Enter")
 
-    # Go there, do it with the keys of the control, and the card takes the focus back.
-    focus_by_tab("dan-tour-go")
-    press("Enter")
-    focus_by_tab("dan-guess-class")
+    def done():
+        expect(page.locator(".dan-tour-next")).to_be_focused()  # the card takes the focus back
+        expect(page.locator(".dan-tour-result")).not_to_have_text("")
+        press("Enter")
+
+    go()  # a class
+    by_tab(page, ".dan-guess-class")
     press("Space")
-    expect(page.locator(".dan-tour-next")).to_be_focused()
-    press("Enter")
-    expect(page.locator(".dan-tour-card h2")).to_be_focused()
-    focus_by_tab("dan-tour-go")
-    press("Enter")
+    done()
+    go()  # cells by arrows
+    expect(page.locator(".dan-guess-cell").first).to_be_focused()
     press("ArrowRight")
     press("ArrowDown")
     expect(page.locator(".dan-guess-cell").nth(8)).to_be_focused()
@@ -163,20 +171,45 @@ def test_the_tour_by_keyboard(visit_page, shipped):
     expect(page.locator(".dan-guess-cell[aria-pressed=true]")).to_have_count(1)
     page.locator(".dan-guess-reveal").focus()
     press("Enter")
-    expect(page.locator(".dan-tour-next")).to_be_focused()
-    # A slider: Home is α = 0.
-    page.locator(".dan-tour-dots button").nth(4).focus()
+    done()
+    go()  # a head in the picture
+    expect(page.locator("#dan-flow .dan-part-head:focus")).to_have_count(1)
     press("Enter")
-    expect(page.locator(".dan-alpha")).to_be_visible()
-    focus_by_tab("dan-tour-go")
-    press("Enter")
+    done()
+    expect(page.locator(".dan-swap")).to_be_visible()
+    go()  # swap, from a menu
+    expect(page.locator(".dan-swap")).to_be_focused()
+    press("ArrowDown")
+    done()
+    go()  # α = 0
     expect(page.locator(".dan-alpha")).to_be_focused()
     press("Home")
+    done()
+    go()  # off
+    by_tab(page, '.dan-switch[data-switch="off"]')
+    press("Space")
+    done()
+    expect(page.locator(".dan-cover-chips")).to_be_visible()
+    go()  # a region
+    expect(page.locator(".dan-cover-region").first).to_be_focused()
+    press("Space")
+    done()
+    go()  # average
+    by_tab(page, '.dan-compared[data-index="1"]')
+    press("Space")
+    done()
+    go()  # the second class, by its name
+    expect(page.locator("#dan-target input")).to_be_focused()
+    press("Control+A")
+    page.keyboard.type("sadness")
+    press("Enter")
+    done()
+    go()  # another face
+    by_tab(page, '.dan-example[data-name="astronaut"]')
+    press("Space")
     expect(page.locator(".dan-tour-next")).to_be_focused()
-    expect(page.locator(".dan-tour-result")).to_contain_text("All heads equal")
     press("Escape")
     expect(page.locator(".dan-tour-card")).to_be_hidden()
-    expect(page.locator(".dan-tour-start")).to_have_text("Tour: go on at 5")
     expect(page.locator(".dan-tour-start")).to_be_focused()
 
 
@@ -186,6 +219,7 @@ def test_a_link_opens_a_card_and_the_tour_goes_on_where_it_was_left(visit_page, 
     expect(page.locator(".dan-tour-text")).to_contain_text("happiness")  # of the face that the link names
     page.locator(".dan-tour-leave").click()
     expect(page.locator(".dan-tour-light")).to_be_hidden()
+    expect(page.locator(".dan-tour-start")).to_have_text("Tour: go on at 6")
     page.locator(".dan-tour-start").click()
     expect(page.locator(".dan-tour-place")).to_have_text("Tour, card 6 of 10")
 

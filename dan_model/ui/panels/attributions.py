@@ -60,7 +60,7 @@ def _card(explanation: Explanation, attribution: Attribution) -> str:
     rows = "".join(f"<dt>{name}</dt><dd>{escape(value)}</dd>" for name, value in facts)
     return (
         f'<section class="dan-card" data-request="{escape(attribution.request, quote=True)}">'
-        f"<h3>{escape(request.title)}</h3><p>{escape(method.asks)}</p><p>{escape(method.promise)}</p>{verdict}"
+        f"<h3>{escape(request.title)}</h3><p>{marked(method.asks)}</p><p>{marked(method.promise)}</p>{verdict}"
         f"<dl>{rows}</dl>{_per_head(explanation, attribution)}</section>"
     )
 

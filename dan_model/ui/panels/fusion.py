@@ -10,6 +10,7 @@ import gradio as gr
 
 from dan_model.explain.explanation import Explanation
 from dan_model.show.figure_views import fusion_views
+from dan_model.show.glossary import marked
 from dan_model.show.sentences import consensus_text, score_note
 from dan_model.show.style import head_colour
 from dan_model.show.tiles import number
@@ -52,10 +53,10 @@ def contributions_table(explanation: Explanation) -> str:
     return (
         f'<div class="dan-scroll" tabindex="0" role="region" aria-label="Contributions of the heads">'
         f'<table class="dan-ledger">'
-        f"<caption>{escape(consensus_text(explanation))} Contributions of the heads to the {score.quantity}, in "
-        f"{score.unit}: the baseline (all heads equal), and how far each head moves every class away from it. The rows "
-        f"add up; largest residual {residual}. The explained class is highlighted.{escape(score_note(explanation))}"
-        f"</caption>"
+        f"<caption>{marked(consensus_text(explanation))} {marked('Contributions')} of the heads to the "
+        f"{score.quantity}, in {score.unit}: the baseline (all heads equal), and how far each head moves every class "
+        f"away from it. The rows add up; largest residual {residual}. The explained class is highlighted."
+        f"{escape(score_note(explanation))}</caption>"
         f"<thead><tr><td></td>{cells}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
     )
 
