@@ -296,7 +296,7 @@ def test_weights_are_switched_without_a_restart_and_a_wrong_name_changes_nothing
     page.locator("#dan-model button").first.click()
     page.locator("#dan-model textarea, #dan-model input[type=text]").first.fill("./no/such")
     page.locator("#dan-load").click()
-    expect(page.locator(".toast-body")).to_contain_text("There are no weights at './no/such'")
+    expect(page.locator(".toast-body")).to_contain_text("There are no weights that can be loaded at './no/such'")
     expect(page.locator("#dan-head")).to_contain_text("FER+ (embedded)")
     page.locator("#dan-model textarea, #dan-model input[type=text]").first.fill(str(tmp_path / "three"))
     page.locator("#dan-load").click()

@@ -87,9 +87,7 @@ const light = (part) => {
     one.classList.toggle("dan-faded", head !== undefined && one.dataset.head !== head && !(tile && one.closest("#dan-tiles")));
   }
 };
-let moved = 0; // when the pointer last moved: what scrolls under it is not pointed at
-document.addEventListener("pointermove", (event) => (event.movementX || event.movementY) && (moved = event.timeStamp));
-document.addEventListener("pointerover", (event) => (event.timeStamp - moved < 200 || !event.target.closest?.(LINKED)) && light(event.target.closest?.(LINKED)));
+document.addEventListener("pointerover", (event) => light(event.target.closest?.(LINKED)));
 element.addEventListener("focusin", (event) => event.target.matches(":focus-visible") && light(event.target.closest(LINKED)));
 element.addEventListener("focusout", () => light(null));
 

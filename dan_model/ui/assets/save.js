@@ -3,7 +3,7 @@ const INK = "#333333", PNG_SCALE = 2;
 const escaped = (text) => {
   const span = document.createElement("span");
   span.textContent = text;
-  return span.innerHTML.replaceAll('"', "&quot;");
+  return span.innerHTML.replaceAll('"', "&quot;").replaceAll("&nbsp;", "\u00a0"); // XML has no &nbsp;
 };
 
 // A figure with ink instead of the page's text colour, and with the sizes of its view box.
