@@ -106,8 +106,10 @@ def test_the_whole_tour_on_a_wide_screen(visit_page, shipped, explainer):
 def test_the_whole_tour_on_a_phone_and_another_face(visit_page, shipped, explainer):
     page = visit_page(f"{shipped}/?example=mean_sadness", 375, 812)
     expect(page.locator(".dan-example[aria-pressed=true]")).to_contain_text("sadness")
-    expect(page.locator(".dan-best")).to_contain_text("neutral")
-    take_tour(page, explainer.explain(EXAMPLES / "mean_sadness.png", attributions=()))
+    e = explainer.explain(EXAMPLES / "mean_sadness.png", attributions=())
+    probability = percent(float(e.prediction.probabilities.max()))  # both faces are neutral
+    expect(page.locator("#dan-probabilities .dan-best")).to_contain_text(f"neutral{probability}")
+    take_tour(page, e)
 
 
 @pytest.fixture(scope="module")

@@ -40,4 +40,4 @@ document.addEventListener("focusin", (event) => word(event)?.matches(":focus-vis
 document.addEventListener("focusout", hide);
 document.addEventListener("click", (event) => (word(event) ? show(word(event)) : hide()));
 document.addEventListener("keydown", (event) => event.key === "Escape" && hide());
-document.addEventListener("scroll", hide, { passive: true });
+document.addEventListener("scroll", () => shown && hide(), { passive: true }); // one that is about to appear takes its place then
