@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -102,7 +103,7 @@ class Explanation:
         """The explained score, in words."""
         return self.score.describe(self.labels)
 
-    @property
+    @cached_property
     def most_needed_head(self) -> int:
         """The head without which the probability of the explained class changes most."""
         if len(self.heads.embeddings) == 1:

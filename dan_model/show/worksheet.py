@@ -87,8 +87,8 @@ weighs."""
 
 def _ablation(e: Explanation, other: Explanation) -> str:
     label, heads = e.labels[e.target], _names(e)
-    off, only = (e.probabilities_with(change).tolist() for change in (ablate, ablate_all_but))
-    after = for_each_head(e.fusion.classifier, e.heads.embeddings, ablate).softmax(dim=1)
+    after = for_each_head(e.fusion.classifier, e.heads.embeddings, ablate).softmax(dim=1)  # (H, K)
+    off, only = after[:, e.target].tolist(), e.probabilities_with(ablate_all_but).tolist()
     rows = [
         [f"probability of {label} with this head off", *map(percent, off)],
         ["predicted then", *(_predicted(p, e) for p in after)],

@@ -124,10 +124,11 @@ const refresh = () => {
 
 const enter = (index) => {
   refresh();
-  const step = STEPS[cards[index].name], began = at < 0;
-  at = index;
+  const began = at < 0;
+  at = Math.min(Math.max(0, index), cards.length - 1);
   asking = null;
-  card = cards[index];
+  card = cards[at];
+  const step = STEPS[card.name];
   done = false;
   scrolled = null;
   start = { face: seen.face };
@@ -179,7 +180,7 @@ const read = () => {
     return check();
   }
   refresh();
-  if (at >= 0) enter(Math.max(0, cards.findIndex((one) => one.name === card.name)));
+  if (at >= 0) enter(cards.findIndex((one) => one.name === card.name));
 };
 
 new MutationObserver(read).observe(element, { childList: true, subtree: true, attributeFilter: ["data-face", "data-cards"] });
@@ -215,8 +216,7 @@ const askForFace = (index) => {
 
 const begin = (index) => {
   if (!data()) return askForFace(index);
-  refresh();
-  enter(Math.min(Math.max(0, index), cards.length - 1));
+  enter(index);
 };
 document.addEventListener("click", (event) => {
   if (event.target.closest?.(".dan-tour-start")) begin(left ?? 0);
