@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import gradio as gr
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from dan_model.ui.page import build
 from dan_model.ui.theme import launch_settings, queue_settings
@@ -71,18 +71,26 @@ def shipped(explainer) -> Iterator[str]:
     page.close()
 
 
-@pytest.fixture
-def page(browser, server) -> Iterator[Page]:
-    """The page at 1440 px, with every request and every script error on record."""
+@pytest.fixture(scope="session")
+def visitor(browser) -> Iterator[BrowserContext]:
+    """A browser window whose cache holds Gradio's files for all tests."""
     context = browser.new_context(viewport={"width": 1440, "height": 900}, permissions=["camera"])
-    page = context.new_page()
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(visitor, server) -> Iterator[Page]:
+    """The page at 1440 px as at a first visit, with every request and every script error on record."""
+    page = visitor.new_page()
     page.requested, page.failures = [], []
     page.on("request", lambda request: page.requested.append(request.url))
     page.on("pageerror", lambda error: page.failures.append(str(error)))
     open_page(page, server)
     yield page
     assert page.failures == []
-    context.close()
+    page.evaluate("localStorage.clear()")
+    page.close()
 
 
 def open_page(page: Page, address: str) -> None:

@@ -55,10 +55,14 @@ def test_a_report_and_a_panel_are_saved_by_the_name_of_the_file(explanation, tmp
         explanation.save(tmp_path / "face.txt")
 
 
-def test_the_notebook_of_the_examples_runs(pytestconfig, monkeypatch):
+def test_the_notebook_of_the_examples_runs(pytestconfig, monkeypatch, small_weights):
+    """With the embedded weights on faces of 112 pixels: the same code in a quarter of the time."""
     monkeypatch.setenv("PYTHONPATH", str(pytestconfig.rootpath))
     notebook = nbformat.read(EXAMPLES / "tour.ipynb", as_version=4)
     assert all(not cell.get("outputs") for cell in notebook.cells)  # committed without
+    first = next(cell for cell in notebook.cells if cell.cell_type == "code")
+    assert first.source.count("from_pretrained()") == 1
+    first.source = first.source.replace("from_pretrained()", f"from_pretrained({str(small_weights)!r})")
     client = nbclient.NotebookClient(notebook, timeout=300, resources={"metadata": {"path": EXAMPLES}})
     client.execute()
     shown = [output for cell in notebook.cells for output in cell.get("outputs", [])]
@@ -66,4 +70,3 @@ def test_the_notebook_of_the_examples_runs(pytestconfig, monkeypatch):
     assert any("image/png" in output.get("data", {}) for output in shown)  # the panel
     printed = "".join(output["text"] for output in shown if output["output_type"] == "stream")
     assert "all heads equal ('surprise'" in printed
-    nbformat.write(notebook, pytestconfig.cache.mkdir("notebook") / "tour.ipynb")

@@ -12,6 +12,7 @@ const parse = (data) => {
   const v = unpack(data.embeddings);
   return {
     key: data.face, labels, colours, v, weight: unpack(data.weight), bias: unpack(data.bias),
+    contributions: unpack(data.contributions),
     target: Number(data.target), kind: data.kind, against: data.against === "" ? null : Number(data.against), H: colours.length, K: labels.length, C: v.length / colours.length,
   };
 };
@@ -85,10 +86,10 @@ const described = () => {
 };
 
 const announce = () => {
-  const heads = arrange(state, face.H);
-  const own = decide(arrange(unchanged(face.H), face.H), 1), now = decide(heads, state.alpha);
-  const contributions = contributionsOf(face, embeddings(heads, state.alpha));
-  const detail = { face, state, heads, own, now, contributions, changes: described(), off: [...state.off] };
+  const heads = arrange(state, face.H), changes = described();
+  const own = decide(arrange(unchanged(face.H), face.H), 1), now = changes ? decide(heads, state.alpha) : own;
+  const contributions = changes ? contributionsOf(face, embeddings(heads, state.alpha)) : face.contributions;
+  const detail = { face, state, heads, own, now, contributions, changes, off: [...state.off] };
   document.dispatchEvent(new CustomEvent("dan-heads", { detail }));
 };
 

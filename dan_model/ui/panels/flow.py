@@ -41,6 +41,7 @@ def _data(explanation: Explanation) -> str:
         "embeddings": packed(embeddings),
         "weight": packed(classifier.weight),
         "bias": packed(classifier.bias),
+        "contributions": packed(explanation.fusion.contributions.double()),
         "labels": json.dumps(explanation.labels),
         "target": str(explanation.target),
         "kind": explanation.score.kind,
