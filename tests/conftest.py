@@ -141,6 +141,15 @@ def few_controls(monkeypatch):
     monkeypatch.setattr(metrics, "REMOVALS", 8)
 
 
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Computes in this process as the processes of `ONE_THREAD` do."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="session")
 def blocks(small_explainer) -> Iterator[gr.Blocks]:
     """The page as app.py launches it, on a free port of this machine."""

@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import json
 import math
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -95,11 +93,6 @@ def test_template_prints_the_median_of_a_folder(tmp_path):
     found = json.loads(result.stdout)
     assert (found["faces"], found["files"]) == (2, 2)
     assert 0.3 < found["landmark_template"]["nose"][0] < 0.7
-
-
-def test_it_runs_as_a_module():
-    done = subprocess.run([sys.executable, "-m", "dan_model", "--help"], capture_output=True, text=True, check=True)
-    assert "explain" in done.stdout
 
 
 def test_views_are_written_as_figures_and_measured(tmp_path):

@@ -1,10 +1,8 @@
-"""Many images: each explained once, over processes and over runs that were killed; a bad one does not stop the rest."""
+"""Many images: each explained once, over runs that were killed; a bad one does not stop the rest."""
 
 from __future__ import annotations
 
 import json
-import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -16,24 +14,15 @@ from typer.testing import CliRunner
 from dan_model.commands.app import app
 from dan_model.commands.explain import name_results
 from dan_model.errors import ArgumentError
-from dan_model.show.archive import NUMBERS, content_of
-from tests.fixtures.examples import EXAMPLES
-from tests.fixtures.processes import ONE_THREAD, TWO_PROCESSES
+from dan_model.show.archive import NUMBERS
+from tests.fixtures.examples import write_tree
 
 EXPLAIN = ["explain", "--method", "none", "--no-panel", "--device", "cpu"]
 
 
 @pytest.fixture
 def tree(tmp_path) -> Path:
-    """Four images and something that is none, in folders."""
-    root = tmp_path / "photos"
-    for name, place in (("astronaut", "a"), ("hopper", "a"), ("two_faces", "b/c")):
-        (root / place).mkdir(parents=True, exist_ok=True)
-        shutil.copy(EXAMPLES / f"{name}.jpg", root / place)
-    shutil.copy(EXAMPLES / "hopper.jpg", root / "b")
-    (root / "b" / "broken.jpg").write_text("no image")
-    (root / "notes.txt").write_text("no image either")
-    return root
+    return write_tree(tmp_path / "photos")
 
 
 def run(*arguments):
@@ -100,27 +89,6 @@ def test_a_killed_run_goes_on(tree, tmp_path):
     assert rest.stdout.count("done before") >= 1
     found = entries(out)
     assert set(found) == {"astronaut.jpg", "hopper.jpg", "two_faces.jpg", "broken.jpg"}
-    assert not list(out.glob("numbers-*.jsonl"))
-
-
-def test_two_processes_share_the_images(tree, tmp_path):
-    out = tmp_path / "out"
-    done = subprocess.run(
-        [*TWO_PROCESSES, *EXPLAIN, str(tree), "--out", str(out)], env=ONE_THREAD, capture_output=True, text=True
-    )
-    assert done.returncode == 1, done.stderr[-2000:]
-    assert re.search(r"1 of [23] images failed", done.stderr)
-    found = [json.loads(line) for line in (out / NUMBERS).read_text().splitlines()]
-    images = [entry["image"] for entry in found]
-    assert len(images) == len(set(images))
-    assert "is not an image" in entries(out)["broken.jpg"]["error"]
-    faces = {
-        entry["content"]: [face["prediction"]["label"] for face in entry["faces"]]
-        for entry in found
-        if entry["content"]
-    }
-    assert faces[content_of(EXAMPLES / "astronaut.jpg")] == ["happiness"]
-    assert len(faces) == 3
     assert not list(out.glob("numbers-*.jsonl"))
 
 

@@ -1,15 +1,12 @@
-"""Training and evaluating from the command line: killed, in two processes, and with invalid arguments."""
+"""Training and evaluating from the command line: killed, and with invalid arguments."""
 
 from __future__ import annotations
 
 import json
-import shlex
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -21,97 +18,9 @@ from dan_model.learn.training import STATE
 from dan_model.network import DAN
 from dan_model.weights import load_checkpoint
 from tests.fixtures.command_line import run_command
-from tests.fixtures.drawn_faces import write_faces
-from tests.fixtures.processes import ONE_THREAD, TWO_PROCESSES_SEVERAL_COMMANDS
+from tests.fixtures.processes import ONE_THREAD
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def one_thread() -> Iterator[None]:
-    """Computes in this process as the processes of `ONE_THREAD` do."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@dataclass(frozen=True)
-class TwoProcesses:
-    """What two processes wrote: evaluating random weights, then training.
-
-    Attributes:
-        evaluate: The arguments of `evaluate`, without `--out`.
-        evaluation: The JSON file of the evaluation.
-        trained: The folder of the training.
-    """
-
-    evaluate: list[object]
-    evaluation: Path
-    trained: Path
-
-
-@pytest.fixture(scope="module")
-def two_processes(drawn, tmp_path_factory) -> TwoProcesses:
-    folder = tmp_path_factory.mktemp("two")
-    random = DAN(load_faces("folder", drawn, "valid").labels, 2, PreprocessConfig(image_size=64, detail_size=48))
-    random.save_pretrained(folder / "random")
-    evaluate = ["evaluate", "--dataset", "folder", "--root", drawn, "--weights", folder / "random", "--device", "cpu"]
-    found = TwoProcesses(evaluate, folder / "two.json", folder / "trained")
-    train = [
-        "train", "--dataset", "folder", "--root", drawn, "--also", drawn, "--cpu", "--heads", 2, "--every", 12,
-        "--set", "phases=48:1", "--set", "batch_size=8", "--out", found.trained,
-    ]  # fmt: skip
-    lines = [shlex.join(map(str, command)) for command in ([*evaluate, "--out", found.evaluation], train)]
-    done = subprocess.run(
-        [*TWO_PROCESSES_SEVERAL_COMMANDS, *lines], env=ONE_THREAD, capture_output=True, text=True, cwd=ROOT
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    return found
-
-
-def test_two_processes_train_together(drawn, two_processes):
-    """Each waits for every parameter's gradient of the other; a parameter without one would end the second step."""
-    metrics = json.loads((two_processes.trained / "metrics.json").read_text())
-    assert (metrics["processes"], metrics["count"]) == (2, 6)
-    config = load_checkpoint(two_processes.trained / "weights").model.config
-    assert config.num_heads == 2
-    card = (two_processes.trained / "weights" / "README.md").read_text()
-    assert "**Hardware and time.** 2 processes on cpu, 1 threads; precision no; 0.0 hours" in card
-    assert "| class | precision | recall | f1 | count |" in card
-    assert config.provenance["dataset"] == f"{drawn.name} train, 32 images"  # 192 of them twice, every twelfth
-
-
-@pytest.mark.usefixtures("one_thread")
-def test_trained_weights_know_their_class_prior_and_are_measured_under_both(drawn, two_processes, tmp_path):
-    weights = two_processes.trained / "weights"
-    config = load_checkpoint(weights).model.config
-    counts = torch.bincount(load_faces("folder", drawn, "train").every(12).classes, minlength=len(config.labels))
-    drawn_parts = counts**0.65  # the recipe draws an image in proportion to count^-0.35 of its class
-    assert config.class_prior == pytest.approx((drawn_parts / drawn_parts.sum()).tolist())
-    few = write_faces(tmp_path / "few", train=1, valid=4)
-    evaluate = ["evaluate", "--dataset", "folder", "--root", few, "--device", "cpu", "--prior", "uniform"]
-    done = run_command(*evaluate, "--weights", weights, "--out", tmp_path / "uniform.json")
-    assert done.exit_code == 0, done.stderr
-    measured = json.loads((tmp_path / "uniform.json").read_text())
-    assert measured["prior"] == "uniform"
-    assert measured["training"].keys() == {"accuracy", "balanced_accuracy", "ece"}
-    refused = run_command(*evaluate, "--weights", two_processes.evaluate[6], "--out", tmp_path / "none.json")
-    assert refused.exit_code == 2
-    assert "do not say how often" in refused.stderr
-
-
-@pytest.mark.usefixtures("one_thread")
-def test_two_processes_measure_what_one_does(two_processes, tmp_path):
-    done = run_command(*two_processes.evaluate, "--out", tmp_path / "one.json")
-    assert done.exit_code == 0, done.stderr
-    one, two = (json.loads(path.read_text()) for path in (tmp_path / "one.json", two_processes.evaluation))
-    assert (one["processes"], two["processes"]) == (1, 2)
-    assert one["count"] == two["count"] == 72
-    assert one["confusion"] == two["confusion"]
-    assert two["ece"] == pytest.approx(one["ece"], abs=1e-5)
-    assert (tmp_path / "one-confusion.png").is_file()
-    assert (tmp_path / "one-reliability.png").is_file()
 
 
 @pytest.mark.usefixtures("one_thread")

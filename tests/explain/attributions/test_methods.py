@@ -74,7 +74,7 @@ def test_stop_ends_every_method_within_one_pass(task, name):
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("fails", [False, True])
 def test_explaining_leaves_model_and_image_as_they_were(detector, astronaut, training, fails):
-    model = random_dan().train(training)
+    model = random_dan(image_size=112).train(training)
     model.fc.weight.requires_grad_(False)
     explainer = Explainer(model, detector)
     state = copy.deepcopy(model.state_dict())
@@ -107,7 +107,7 @@ def test_explaining_leaves_model_and_image_as_they_were(detector, astronaut, tra
 
 
 def _halves() -> Regions:
-    return Regions((torch.arange(224 * 224).reshape(224, 224) % 224 > 111).long())
+    return Regions((torch.arange(112 * 112).reshape(112, 112) % 112 > 55).long())
 
 
 def test_many_explanations_with_changing_methods_leave_no_hooks_and_no_memory(explainer, smiling):

@@ -17,15 +17,15 @@ METHODS = ("guided_grad_cam", "saliency", "input_x_gradient")
 
 
 @pytest.fixture(scope="module")
-def explanation(explainer):
-    return explainer.explain(EXAMPLES / "hopper.jpg", attributions=METHODS)
+def explanation(small_explainer):
+    return small_explainer.explain(EXAMPLES / "hopper.jpg", attributions=METHODS)
 
 
 @pytest.fixture(scope="module")
-def randomised(explainer, explanation):
-    before = copy.deepcopy(explainer.model.state_dict())
-    parts = list(explainer.randomisation(explanation))
-    assert all(torch.equal(before[key], value) for key, value in explainer.model.state_dict().items())
+def randomised(small_explainer, explanation):
+    before = copy.deepcopy(small_explainer.model.state_dict())
+    parts = list(small_explainer.randomisation(explanation))
+    assert all(torch.equal(before[key], value) for key, value in small_explainer.model.state_dict().items())
     return parts
 
 
@@ -71,29 +71,29 @@ def test_the_fine_detail_of_guided_grad_cam_stays_in_a_random_network_and_that_o
     assert all(math.isnan(value) for value in last.detail["head 1"])
 
 
-def test_a_map_that_depends_on_the_image_alone_is_reported_as_insensitive(explainer, explanation, monkeypatch):
+def test_a_map_that_depends_on_the_image_alone_is_reported_as_insensitive(small_explainer, explanation, monkeypatch):
     image = torch.rand(7, 7, generator=torch.Generator().manual_seed(0))
     monkeypatch.setattr(randomisation, "new_map", lambda task, name: image)
     monkeypatch.setattr(randomisation, "shown_map", lambda e, name: image)
-    parts = list(explainer.randomisation(explanation))
+    parts = list(small_explainer.randomisation(explanation))
     assert all(parts[-1].insensitive(name.key) for name in parts[-1].names)
     assert not any(parts[-2].insensitive(name.key) for name in parts[-2].names)  # not before all is random
     assert "hardly changed though the whole network is random" in randomisation_sentence(parts[-1])
 
 
-def test_the_network_is_not_copied_while_another_task_has_hooks_on_it(explainer, explanation):
+def test_the_network_is_not_copied_while_another_task_has_hooks_on_it(small_explainer, explanation):
     done = threading.Event()
-    waiting = threading.Thread(target=lambda: (next(explainer.randomisation(explanation)), done.set()))
-    with explainer.task(explanation).lock:
+    waiting = threading.Thread(target=lambda: (next(small_explainer.randomisation(explanation)), done.set()))
+    with small_explainer.task(explanation).lock:
         waiting.start()
         assert not done.wait(0.5)
     assert done.wait(30)
     waiting.join()
 
 
-def test_maps_of_regions_have_no_fine_detail(explainer, astronaut):
-    e = explainer.explain(astronaut, attributions=("region_ablation",))
-    parts = explainer.randomisation(e)
+def test_maps_of_regions_have_no_fine_detail(small_explainer, astronaut):
+    e = small_explainer.explain(astronaut, attributions=("region_ablation",))
+    parts = small_explainer.randomisation(e)
     next(parts)
     assert math.isnan(next(parts).detail["region_ablation"][0])
 
@@ -107,9 +107,9 @@ def test_detail_is_compared_independently_of_the_coarse_shape():
     assert math.isnan(detail_similarity(torch.ones(7, 7), torch.ones(7, 7)))
 
 
-def test_stop_ends_the_measurement_and_keeps_what_is_ready(explainer, explanation):
+def test_stop_ends_the_measurement_and_keeps_what_is_ready(small_explainer, explanation):
     predictions = iter([True] * 12 + [False] * 1000)
-    parts = list(explainer.randomisation(explanation, lambda: next(predictions)))
+    parts = list(small_explainer.randomisation(explanation, lambda: next(predictions)))
     assert 1 <= len(parts) < 9
     assert parts[-1].pending
 
