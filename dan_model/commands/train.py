@@ -14,7 +14,7 @@ from rich.progress import Progress
 
 from dan_model.commands.evaluate import write_evaluation
 from dan_model.commands.options import Dataset, Preset, Root
-from dan_model.commands.terminal import errors, exit_on_error, make_folder
+from dan_model.commands.terminal import errors, exit_on_error, make_folder, print_notes
 from dan_model.config import ModelConfig
 from dan_model.devices import choose_device
 from dan_model.errors import ArgumentError
@@ -88,7 +88,10 @@ def train(
             cpu=cpu,
             workers=workers,
         )
-        shown = errors.is_terminal and training.accelerator.is_main_process
+        is_main = training.accelerator.is_main_process
+        if is_main:
+            print_notes(dict.fromkeys(training.train.notes + training.valid.notes))
+        shown = errors.is_terminal and is_main
         with Progress(console=errors, disable=not shown) as progress:
             bar = progress.add_task("Starting", total=None)
             training.run(
@@ -97,11 +100,11 @@ def train(
                     bar, description=f"Epoch {epoch} of {plan.epochs}", completed=step, total=steps
                 ),
             )
-        _finish(out, training, plan, learning)
+        _finish(out, training, plan)
         training.accelerator.end_training()
 
 
-def _finish(out: Path, training: Training, recipe: Recipe, learning: FaceSet) -> None:
+def _finish(out: Path, training: Training, recipe: Recipe) -> None:
     """Write the best weights with their temperature folded in, their evaluation and their model card."""
     # Measure the best weights; all processes share this, and the main process writes the rest.
     model = load_checkpoint(out / BEST).model.to(training.accelerator.device)
@@ -112,21 +115,27 @@ def _finish(out: Path, training: Training, recipe: Recipe, learning: FaceSet) ->
     fold_temperature(model, before.temperature)
     measured = measure(logits / before.temperature, classes, model.config.labels)
     # Write them with their provenance.
+    learning, lost = training.train.faces, len(training.train.unreadable)
     described = {
-        "dataset": f"{learning.name}, {len(learning):,} images",
+        "dataset": f"{learning.name}, {len(learning):,} images" + (f" ({lost:,} more are unreadable)" if lost else ""),
         "recipe": {spec.name: getattr(recipe, spec.name) for spec in fields(recipe) if spec.name != "augmentation"},
         "hardware": _hardware(training),
         "validation": measured.to_dict(),
     }
     provenance = json.loads(json.dumps(described, default=vars))
     config = model.config
-    prior = class_prior(learning.in_order_of(config.labels), recipe.sampling)
+    prior = class_prior(learning, recipe.sampling)
     final = DAN(config.labels, config.num_heads, config.preprocess, provenance, prior)
     final.load_state_dict(model.cpu().state_dict())
     write_checkpoint(final, out / WEIGHTS, model_card(final.config, out.resolve().name))
     if (out / BEST / REFERENCE_FILE).is_file():
         write_bytes(out / WEIGHTS / REFERENCE_FILE, (out / BEST / REFERENCE_FILE).read_bytes())
-    source = {"dataset": training.valid.faces.name, "processes": training.accelerator.num_processes}
+    source = {
+        "dataset": training.valid.faces.name, "processes": training.accelerator.num_processes,
+        "images_unreadable": len(training.valid.unreadable), "unreadable": list(training.valid.unreadable),
+        "training_images": len(learning), "training_images_unreadable": lost,
+        "training_unreadable": list(training.train.unreadable),
+    }  # fmt: skip
     write_evaluation(measured, out / "metrics.json", logits / before.temperature, classes, source)
     typer.echo(
         f"{out / WEIGHTS}: accuracy {measured.accuracy:.4f}, balanced {measured.balanced_accuracy:.4f}, "

@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
-from torchvision.datasets import ImageFolder
 
 from dan_model.errors import DatasetError
-from dan_model.faces import is_image_file
-from dan_model.faces.image_files import SUFFIXES
+from dan_model.faces import image_files, is_image_file, others_note, visible_files
 from dan_model.files import write_bytes
 from dan_model.learn.face_set import FaceSet
 from dan_model.weights import PRESETS
@@ -63,8 +62,8 @@ def load_faces(dataset: str, root: Path, split: str, protocol: str = MAJORITY) -
 
 def copy_tables(root: Path, out: Path) -> None:
     """Copy all files of a dataset except its images: label tables and annotations."""
-    for path in root.rglob("*"):
-        if path.is_file() and path.suffix.lower() not in SUFFIXES and not path.name.startswith("."):
+    for path in visible_files(root):
+        if not is_image_file(path):
             write_bytes(out / path.relative_to(root), path.read_bytes())
 
 
@@ -132,14 +131,8 @@ def _is_rafdb(root: Path) -> bool:
 def _rafdb_folders(root: Path, split: str) -> FaceSet:
     """RAF-DB in folders 1 to 7, numbered as its labels are."""
     folder = root / ("train" if split == "train" else "test")
-    paths, classes = [], []
-    for k in range(len(RAFDB_LABELS)):
-        images = _images(folder / str(k + 1))
-        if not images:
-            raise DatasetError(f"{folder / str(k + 1)} holds no images.", "RAF-DB's class folders are named 1 to 7.")
-        paths += images
-        classes += [k] * len(images)
-    return _hard(f"RAF-DB {split}", RAFDB_LABELS, paths, classes, "")
+    names = [str(k + 1) for k in range(len(RAFDB_LABELS))]
+    return _by_class(f"RAF-DB {split}", folder, names, RAFDB_LABELS, "RAF-DB's class folders are named 1 to 7.")
 
 
 def _affectnet(classes: int) -> Callable[[Path, str], FaceSet]:
@@ -156,18 +149,8 @@ def _affectnet(classes: int) -> Callable[[Path, str], FaceSet]:
             return _affectnet_raw(name, labels, raw)
         # The layout with class folders.
         folder = _first_folder(root, ("train",) if split == "train" else ("val", "valid"), name)
-        paths, found = [], []
-        for k in range(classes):
-            images = _images(folder / str(k))
-            if not images:
-                filled = sum(bool(_images(folder / str(j))) for j in range(classes))
-                raise DatasetError(
-                    f"{folder / str(k)} holds no images; {filled} of {classes} class folders do.",
-                    f"AffectNet's folders are named by number: {', '.join(f'{j} {x}' for j, x in enumerate(labels))}.",
-                )
-            paths += images
-            found += [k] * len(images)
-        return _hard(name, labels, paths, found, "")
+        remedy = f"AffectNet's folders are named by number: {', '.join(f'{k} {x}' for k, x in enumerate(labels))}."
+        return _by_class(name, folder, [str(k) for k in range(classes)], labels, remedy)
 
     return load
 
@@ -222,34 +205,42 @@ LOADERS: Mapping[str, Callable[[Path, str], FaceSet]] = {
 """The loader of each dataset, by name; `folder` is any root/split/class/image."""
 
 
-class _VisibleFolders(ImageFolder):
-    """Class folders without hidden ones, such as `.ipynb_checkpoints`."""
-
-    def find_classes(self, directory: str | Path) -> tuple[list[str], dict[str, int]]:
-        names = [name for name in super().find_classes(directory)[0] if not name.startswith(".")]
-        if not names:
-            raise FileNotFoundError(directory)
-        return names, {name: k for k, name in enumerate(names)}
-
-
 def _class_folders(name: str, folder: Path, labels: tuple[str, ...] | None) -> FaceSet:
     """Folders by class name; the usual spellings of an expression ("Happy", "happiness") are one class."""
-    try:
-        found = _VisibleFolders(folder, is_valid_file=lambda path: is_image_file(Path(path)), allow_empty=True)
-    except FileNotFoundError as error:
-        raise DatasetError(f"{folder} has no class folders.", "Put the images of each class into its own.") from error
-    names = tuple(SYNONYMS.get(folder_name.lower(), folder_name.lower()) for folder_name in found.classes)
+    folders = sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    if not folders:
+        raise DatasetError(f"{folder} has no class folders.", "Put the images of each class into its own.")
+    names = tuple(SYNONYMS.get(folder_name.lower(), folder_name.lower()) for folder_name in folders)
     if len(set(names)) < len(names):
-        raise DatasetError(f"{folder} has two folders of one class: {', '.join(found.classes)}.", "Merge them.")
-    empty = [found.classes[k] for k in range(len(names)) if k not in found.targets]
-    if empty:
-        filled = len(names) - len(empty)
-        raise DatasetError(
-            f"{folder / empty[0]} holds no images; {filled} of {len(names)} class folders do.",
-            "Fill it, or remove the folder.",
-        )
-    face_set = _hard(name, names, [Path(path) for path, _ in found.samples], found.targets, "")
+        raise DatasetError(f"{folder} has two folders of one class: {', '.join(folders)}.", "Merge them.")
+    face_set = _by_class(name, folder, folders, names, "Fill it, or remove the folder.")
     return face_set if labels is None else face_set.in_order_of(labels)
+
+
+def _by_class(name: str, folder: Path, folders: Sequence[str], labels: tuple[str, ...], remedy: str) -> FaceSet:
+    """The images in the folder of each class, at any depth.
+
+    Args:
+        name: Of the set.
+        folder: Holds the class folders.
+        folders: Their names, in the order of the labels.
+        labels: The K class names.
+        remedy: What to do where one has no images.
+    """
+    paths: list[Path] = []
+    classes: list[int] = []
+    others, empty = 0, []
+    for k, class_folder in enumerate(folders):
+        images, more = image_files(folder / class_folder)
+        if not images:
+            empty.append(class_folder)
+        paths += images
+        classes += [k] * len(images)
+        others += more
+    if empty:
+        filled = len(folders) - len(empty)
+        raise DatasetError(f"{folder / empty[0]} holds no images; {filled} of {len(folders)} class folders do.", remedy)
+    return replace(_hard(name, labels, paths, classes, ""), notes=others_note(folder, others))
 
 
 def _hard(name: str, labels: tuple[str, ...], paths: list[Path], classes: Sequence[int], reason: str) -> FaceSet:
@@ -277,10 +268,6 @@ def _require_files(paths: Sequence[Path], reason: str) -> None:
 
 def _names(folder: Path) -> list[str]:
     return [path.name for path in folder.iterdir()] if folder.is_dir() else []
-
-
-def _images(folder: Path) -> list[Path]:
-    return [folder / name for name in sorted(_names(folder)) if is_image_file(Path(name))]
 
 
 def _first_folder(root: Path, names: Sequence[str], content: str) -> Path:

@@ -21,12 +21,14 @@ class FaceSet:
         labels: The K class names in the order of `targets`.
         paths: The paths of the N images.
         targets: The part of each class in each image, (N, K), rows sum to 1; one-hot for hard labels.
+        notes: What was odd about the folder and how it was read nevertheless, in sentences.
     """
 
     name: str
     labels: tuple[str, ...]
     paths: tuple[Path, ...]
     targets: Tensor
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -67,8 +69,7 @@ class FaceSet:
         if not keep:
             raise DatasetError(f"{self.name} has no image of {', '.join(labels) or 'these classes'}.", "Take another.")
         targets = self.targets[keep][:, columns]
-        paths = tuple(self.paths[i] for i in keep)
-        return FaceSet(self.name, tuple(labels), paths, targets / targets.sum(dim=1, keepdim=True))
+        return replace(self.chosen(keep), labels=tuple(labels), targets=targets / targets.sum(dim=1, keepdim=True))
 
     def joined(self, other: FaceSet) -> FaceSet:
         """These images and those of another set, with the labels in this set's order.
@@ -80,8 +81,13 @@ class FaceSet:
             raise DatasetError(f"{self.name} and {other.name} have different classes.", "Join parts of one dataset.")
         other = other.in_order_of(self.labels)
         name = self.name if other.name == self.name else f"{self.name} and {other.name}"
-        return FaceSet(name, self.labels, self.paths + other.paths, torch.cat([self.targets, other.targets]))
+        notes = tuple(dict.fromkeys(self.notes + other.notes))
+        return FaceSet(name, self.labels, self.paths + other.paths, torch.cat([self.targets, other.targets]), notes)
 
     def every(self, step: int) -> FaceSet:
         """Every step-th image."""
-        return replace(self, paths=self.paths[::step], targets=self.targets[::step])
+        return self.chosen(range(0, len(self), step))
+
+    def chosen(self, indices: Sequence[int]) -> FaceSet:
+        """Some of the images, in this order."""
+        return replace(self, paths=tuple(self.paths[i] for i in indices), targets=self.targets[list(indices)])
