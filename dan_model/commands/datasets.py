@@ -18,7 +18,8 @@ from dan_model.devices import sharing_processes
 from dan_model.errors import ArgumentError, DanError, DiskError, ImageError, NoFaceError
 from dan_model.faces import FaceDetector, average_face, image_files, median_template, only_face, others_note, read_image
 from dan_model.files import replacing, write_bytes
-from dan_model.learn.datasets import VOTES, copy_tables, load_faces
+from dan_model.learn.datasets import copy_tables, load_faces
+from dan_model.learn.layouts.ferplus import VOTES
 from dan_model.learn.unreadable import MOST_UNREADABLE, Unreadable
 from dan_model.weights import load_checkpoint
 
@@ -52,7 +53,7 @@ def align(
             print_notes(faces.notes)
             copy_tables(root, out)
         # Align this process's part of the images.
-        own, detector, aligned = faces.paths[state.process_index :: state.num_processes], FaceDetector(), 0
+        own, detector, aligned = faces.files[state.process_index :: state.num_processes], FaceDetector(), 0
         failed, unreadable = 0, 0
         for path in track(own, description="Aligning", console=errors, disable=not errors.is_terminal):
             copy = out / path.relative_to(root)

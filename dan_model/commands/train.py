@@ -21,8 +21,11 @@ from dan_model.errors import ArgumentError
 from dan_model.explain.regions import face_inside
 from dan_model.files import write_bytes
 from dan_model.learn.batches import Pixels, class_prior
-from dan_model.learn.datasets import MAJORITY, SFEW_LABELS, VOTES, FaceSet, load_faces
+from dan_model.learn.datasets import load_faces
 from dan_model.learn.evaluation import fold_temperature, measure, predict
+from dan_model.learn.face_set import FaceSet
+from dan_model.learn.layouts.ferplus import MAJORITY, VOTES
+from dan_model.learn.layouts.named import SFEW_LABELS
 from dan_model.learn.recipes import RECIPES, Phase, Recipe
 from dan_model.learn.training import BEST, Training, fresh_model
 from dan_model.network import DAN
@@ -61,7 +64,7 @@ def train(
         protocol = VOTES if dataset == "ferplus" else MAJORITY
         learning = load_faces(dataset, root, "train", protocol)
         if also:
-            learning = learning.joined(load_faces(dataset, also, "train", protocol))
+            learning = learning.joined(load_faces(dataset, also, "train", protocol, whole=not learning.held_out))
         learning = learning.every(every)
         validation = load_faces(dataset, root, "valid").every(every)
         # Refuse what cannot be done, before images are decoded.
@@ -182,8 +185,9 @@ def _phases(text: str) -> tuple[Phase, ...]:
 
 def _config(dataset: str, faces: FaceSet) -> ModelConfig:
     """Labels and preprocessing of a new network for a dataset."""
-    if dataset == "ferplus":
-        return replace(load_checkpoint().model.config, provenance={}, class_prior=None)
+    if dataset in ("ferplus", "fer2013"):  # the same images, with other labels
+        config = replace(load_checkpoint().model.config, provenance={}, class_prior=None)
+        return config if dataset == "ferplus" else replace(config, labels=faces.labels)
     if dataset in PRESETS:
         return replace(PRESETS[dataset], provenance={})
     return ModelConfig(SFEW_LABELS if dataset == "sfew" else faces.labels)

@@ -13,8 +13,9 @@ from torch.utils.data import DataLoader, Dataset
 
 from dan_model.config import PreprocessConfig
 from dan_model.errors import DatasetError, ImageError
-from dan_model.faces import read_image, to_detail
+from dan_model.faces import to_detail
 from dan_model.learn.face_set import FaceSet
+from dan_model.learn.sources import pixels_of
 from dan_model.learn.unreadable import Unreadable
 
 MEMORY = 4e9  # bytes; larger datasets are decoded again in each epoch
@@ -90,7 +91,7 @@ class Pixels(Dataset[tuple[Tensor, Tensor]]):
     def _try(self, index: int, held: bool) -> Tensor | ImageError | None:
         """An image where it is held in memory, else nothing; or why it cannot be read."""
         try:
-            pixels = read_image(self.faces.paths[index])
+            pixels = pixels_of(self.faces.paths[index])
         except ImageError as error:
             return error
         return to_detail(Image.fromarray(pixels), self.config) if held else None
@@ -98,7 +99,7 @@ class Pixels(Dataset[tuple[Tensor, Tensor]]):
     def _decode(self, index: int) -> Tensor:
         path = self.faces.paths[index]
         try:
-            return to_detail(Image.fromarray(read_image(path)), self.config)
+            return to_detail(Image.fromarray(pixels_of(path)), self.config)
         except ImageError as error:
             raise DatasetError(f"{path} cannot be read any more: {error}", "Check the disk, then resume.") from error
 

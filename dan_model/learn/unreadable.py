@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 import numpy as np
 
 from dan_model.errors import DatasetError, ImageError
-from dan_model.faces import read_image
+from dan_model.learn.sources import ImageSource, pixels_of
 
 MOST_UNREADABLE = 0.05  # part of the images; with more, the dataset is damaged, and what is measured means little
 NAMED = 10  # images that a note names
@@ -29,7 +28,7 @@ class Unreadable:
         self._name, self._total = name, total
         self.files: dict[str, str] = {}
 
-    def add(self, path: Path, error: ImageError) -> None:
+    def add(self, path: ImageSource, error: ImageError) -> None:
         """Count an image.
 
         Raises:
@@ -44,11 +43,11 @@ class Unreadable:
                 "Copy the dataset again.",
             ) from error
 
-    def images(self, paths: Iterable[Path]) -> Iterator[np.ndarray]:
+    def images(self, paths: Iterable[ImageSource]) -> Iterator[np.ndarray]:
         """The pixels (H, W, 3) of those images that can be read; the others are added."""
         for path in paths:
             try:
-                yield read_image(path)
+                yield pixels_of(path)
             except ImageError as error:
                 self.add(path, error)
 

@@ -13,7 +13,8 @@ from dan_model.config import PreprocessConfig
 from dan_model.errors import DatasetError
 from dan_model.faces import to_input, to_tensor
 from dan_model.learn.batches import Pixels, class_prior, evaluation_order, training_order
-from dan_model.learn.datasets import FaceSet, load_faces
+from dan_model.learn.datasets import load_faces
+from dan_model.learn.face_set import FaceSet
 
 
 def test_images_are_decoded_like_an_upload(tmp_path):
