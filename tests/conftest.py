@@ -37,7 +37,7 @@ from dan_model.explain.reference import Reference
 from dan_model.explain.regions import Regions, draw_regions
 from dan_model.faces import FaceDetector, to_input, to_tensor
 from dan_model.learn.batches import Pixels
-from dan_model.learn.datasets import FaceSet
+from dan_model.learn.face_set import FaceSet
 from dan_model.learn.reference_statistics import measure_reference
 from dan_model.network import DAN, Stages
 from dan_model.weights import load_checkpoint

@@ -10,7 +10,7 @@ import typer
 from torch import Tensor
 
 from dan_model.commands.options import Dataset, Device, Preset, Prior, Root, Split, Weights
-from dan_model.commands.terminal import exit_on_error
+from dan_model.commands.terminal import exit_on_error, print_notes
 from dan_model.devices import choose_device, sharing_processes
 from dan_model.errors import ArgumentError
 from dan_model.explain.regions import face_cover
@@ -69,9 +69,11 @@ def evaluate(
         logits, true = predict(model, pixels, workers=workers)
         if not state.is_main_process:
             return
+        print_notes(pixels.notes)
         more: dict[str, Any] = {
             "weights": checkpoint.name, "dataset": faces.name, "processes": state.num_processes, "prior": prior,
-            "classes": classes, "images_left_out": left_out,
+            "classes": classes, "images_left_out": left_out, "images_unreadable": len(pixels.unreadable),
+            "unreadable": list(pixels.unreadable),
         }  # fmt: skip
         if prior == UNIFORM_PRIOR:
             trained = measure(logits, true, model.config.labels)

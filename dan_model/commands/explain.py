@@ -11,7 +11,7 @@ from rich.progress import track
 from dan_model.commands.explain_film import FilmOptions, explain_films
 from dan_model.commands.options import Device, Preset, Prior, ScoreKind, Weights
 from dan_model.commands.sharing import last, shared_explainer
-from dan_model.commands.terminal import errors, exit_on_error, make_folder
+from dan_model.commands.terminal import errors, exit_on_error, make_folder, print_notes
 from dan_model.errors import ArgumentError, DanError, DiskError, NoFaceError
 from dan_model.explain import Explainer, FaceChoice
 from dan_model.explain.attributions import BASELINES, DEFAULT_METHODS, METHODS, parse_requests
@@ -103,8 +103,7 @@ def explain(
                     explanation = explainer.explain(
                         photo, target, methods, face, views or report, against, head_index, score, prior
                     )
-                    for note in crop_notes(explanation.crop):
-                        errors.print(f"{path}: face {number}: {note}", style="yellow", markup=False)
+                    print_notes(f"{path}: face {number}: {note}" for note in crop_notes(explanation.crop))
                     measured = last(explainer.faithfulness(explanation)) if faithfulness else None
                     randomised = last(explainer.randomisation(explanation)) if randomisation else None
                     stem = out / f"{stems[path]}-face{number}"
@@ -184,8 +183,7 @@ def name_results(given: list[Path]) -> dict[Path, str]:
 def _faces(explainer: Explainer, path: Path, whole_image: bool, stretch: bool) -> tuple[Photo, tuple[FaceChoice, ...]]:
     """The photo of a file and which faces of it are explained; prints what was odd about the file."""
     photo, faces = (read_photo(path, stretch), ()) if whole_image else explainer.find_faces(path, stretch)
-    for note in photo.notes:
-        errors.print(note, style="yellow", markup=False)
+    print_notes(photo.notes)
     if not whole_image and not faces:
         raise NoFaceError("No face was found.", "Take another image, or add --whole-image.")
     return photo, ("whole",) if whole_image else faces

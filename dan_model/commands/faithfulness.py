@@ -71,7 +71,7 @@ def faithfulness(
         explainer.network(prior)
         requests = parse_requests(method or list(METHODS))
         _refuse_regions_without_template(explainer, requests)
-        paths = load_faces(dataset, root, split).paths
+        paths = load_faces(dataset, root, split).files
         if count > len(paths):
             raise ArgumentError(f"--count {count}: {split} has {len(paths)} faces.", "Give a smaller number.")
         make_folder(out)

@@ -10,7 +10,7 @@ import typer
 from rich.progress import Progress
 
 from dan_model.commands.options import Dataset, Device, Root, Split
-from dan_model.commands.terminal import errors, exit_on_error
+from dan_model.commands.terminal import errors, exit_on_error, print_notes
 from dan_model.devices import choose_device
 from dan_model.errors import ArgumentError
 from dan_model.explain.regions import Regions, draw_regions
@@ -38,13 +38,10 @@ def reference(
         faces = load_faces(dataset, root, split).in_order_of(model.config.labels).every(every)
         template = model.config.preprocess.landmark_template
         regions = None if template is None else Regions(draw_regions(np.array(template.points)))
+        pixels = Pixels(faces, model.config.preprocess)
+        print_notes(pixels.notes)
         with Progress(console=errors, disable=not errors.is_terminal) as progress:
-            bar = progress.add_task("Measuring", total=len(faces))
-            found = measure_reference(
-                model,
-                Pixels(faces, model.config.preprocess),
-                regions,
-                lambda done: progress.update(bar, completed=done),
-            )
+            bar = progress.add_task("Measuring", total=len(pixels))
+            found = measure_reference(model, pixels, regions, lambda done: progress.update(bar, completed=done))
         found.save(weights / REFERENCE_FILE)
-    typer.echo(f"{weights / REFERENCE_FILE}: {len(faces)} faces of {faces.name}")
+    typer.echo(f"{weights / REFERENCE_FILE}: {len(pixels)} faces of {faces.name}")

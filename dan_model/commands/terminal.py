@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -32,3 +32,9 @@ def make_folder(out: Path) -> None:
         WriteError: They cannot.
     """
     check_writable(out / "file")
+
+
+def print_notes(notes: Iterable[str]) -> None:
+    """Print what was odd, a line for each sentence."""
+    for note in notes:
+        errors.print(note, style="yellow", markup=False)

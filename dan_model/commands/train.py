@@ -14,15 +14,18 @@ from rich.progress import Progress
 
 from dan_model.commands.evaluate import write_evaluation
 from dan_model.commands.options import Dataset, Preset, Root
-from dan_model.commands.terminal import errors, exit_on_error, make_folder
+from dan_model.commands.terminal import errors, exit_on_error, make_folder, print_notes
 from dan_model.config import ModelConfig
 from dan_model.devices import choose_device
 from dan_model.errors import ArgumentError
 from dan_model.explain.regions import face_inside
 from dan_model.files import write_bytes
 from dan_model.learn.batches import Pixels, class_prior
-from dan_model.learn.datasets import MAJORITY, SFEW_LABELS, VOTES, FaceSet, load_faces
+from dan_model.learn.datasets import load_faces
 from dan_model.learn.evaluation import fold_temperature, measure, predict
+from dan_model.learn.face_set import FaceSet
+from dan_model.learn.layouts.ferplus import MAJORITY, VOTES
+from dan_model.learn.layouts.named import SFEW_LABELS
 from dan_model.learn.recipes import RECIPES, Phase, Recipe
 from dan_model.learn.training import BEST, Training, fresh_model
 from dan_model.network import DAN
@@ -61,7 +64,7 @@ def train(
         protocol = VOTES if dataset == "ferplus" else MAJORITY
         learning = load_faces(dataset, root, "train", protocol)
         if also:
-            learning = learning.joined(load_faces(dataset, also, "train", protocol))
+            learning = learning.joined(load_faces(dataset, also, "train", protocol, whole=not learning.held_out))
         learning = learning.every(every)
         validation = load_faces(dataset, root, "valid").every(every)
         # Refuse what cannot be done, before images are decoded.
@@ -88,7 +91,10 @@ def train(
             cpu=cpu,
             workers=workers,
         )
-        shown = errors.is_terminal and training.accelerator.is_main_process
+        is_main = training.accelerator.is_main_process
+        if is_main:
+            print_notes(dict.fromkeys(training.train.notes + training.valid.notes))
+        shown = errors.is_terminal and is_main
         with Progress(console=errors, disable=not shown) as progress:
             bar = progress.add_task("Starting", total=None)
             training.run(
@@ -97,11 +103,11 @@ def train(
                     bar, description=f"Epoch {epoch} of {plan.epochs}", completed=step, total=steps
                 ),
             )
-        _finish(out, training, plan, learning)
+        _finish(out, training, plan)
         training.accelerator.end_training()
 
 
-def _finish(out: Path, training: Training, recipe: Recipe, learning: FaceSet) -> None:
+def _finish(out: Path, training: Training, recipe: Recipe) -> None:
     """Write the best weights with their temperature folded in, their evaluation and their model card."""
     # Measure the best weights; all processes share this, and the main process writes the rest.
     model = load_checkpoint(out / BEST).model.to(training.accelerator.device)
@@ -112,21 +118,27 @@ def _finish(out: Path, training: Training, recipe: Recipe, learning: FaceSet) ->
     fold_temperature(model, before.temperature)
     measured = measure(logits / before.temperature, classes, model.config.labels)
     # Write them with their provenance.
+    learning, lost = training.train.faces, len(training.train.unreadable)
     described = {
-        "dataset": f"{learning.name}, {len(learning):,} images",
+        "dataset": f"{learning.name}, {len(learning):,} images" + (f" ({lost:,} more are unreadable)" if lost else ""),
         "recipe": {spec.name: getattr(recipe, spec.name) for spec in fields(recipe) if spec.name != "augmentation"},
         "hardware": _hardware(training),
         "validation": measured.to_dict(),
     }
     provenance = json.loads(json.dumps(described, default=vars))
     config = model.config
-    prior = class_prior(learning.in_order_of(config.labels), recipe.sampling)
+    prior = class_prior(learning, recipe.sampling)
     final = DAN(config.labels, config.num_heads, config.preprocess, provenance, prior)
     final.load_state_dict(model.cpu().state_dict())
     write_checkpoint(final, out / WEIGHTS, model_card(final.config, out.resolve().name))
     if (out / BEST / REFERENCE_FILE).is_file():
         write_bytes(out / WEIGHTS / REFERENCE_FILE, (out / BEST / REFERENCE_FILE).read_bytes())
-    source = {"dataset": training.valid.faces.name, "processes": training.accelerator.num_processes}
+    source = {
+        "dataset": training.valid.faces.name, "processes": training.accelerator.num_processes,
+        "images_unreadable": len(training.valid.unreadable), "unreadable": list(training.valid.unreadable),
+        "training_images": len(learning), "training_images_unreadable": lost,
+        "training_unreadable": list(training.train.unreadable),
+    }  # fmt: skip
     write_evaluation(measured, out / "metrics.json", logits / before.temperature, classes, source)
     typer.echo(
         f"{out / WEIGHTS}: accuracy {measured.accuracy:.4f}, balanced {measured.balanced_accuracy:.4f}, "
@@ -173,8 +185,9 @@ def _phases(text: str) -> tuple[Phase, ...]:
 
 def _config(dataset: str, faces: FaceSet) -> ModelConfig:
     """Labels and preprocessing of a new network for a dataset."""
-    if dataset == "ferplus":
-        return replace(load_checkpoint().model.config, provenance={}, class_prior=None)
+    if dataset in ("ferplus", "fer2013"):  # the same images, with other labels
+        config = replace(load_checkpoint().model.config, provenance={}, class_prior=None)
+        return config if dataset == "ferplus" else replace(config, labels=faces.labels)
     if dataset in PRESETS:
         return replace(PRESETS[dataset], provenance={})
     return ModelConfig(SFEW_LABELS if dataset == "sfew" else faces.labels)

@@ -16,7 +16,7 @@ from dan_model.faces.alignment import (
 )
 from dan_model.faces.detection import Face, FaceDetector, whole_image
 from dan_model.faces.film_frames import Film, FilmFrame, is_film_file
-from dan_model.faces.image_files import image_files, is_image_file
+from dan_model.faces.image_files import image_files, is_image_file, others_note, visible_files
 from dan_model.faces.images import ImageLike, Photo, read_image, read_photo
 from dan_model.faces.preprocessing import black, normalised, to_detail, to_input, to_pixels, to_tensor
 from dan_model.faces.search import find_faces
@@ -42,6 +42,7 @@ __all__ = [
     "median_template",
     "normalised",
     "only_face",
+    "others_note",
     "read_image",
     "read_photo",
     "template_face",
@@ -49,5 +50,6 @@ __all__ = [
     "to_input",
     "to_pixels",
     "to_tensor",
+    "visible_files",
     "whole_image",
 ]

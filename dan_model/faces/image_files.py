@@ -20,10 +20,24 @@ def is_image_file(path: Path) -> bool:
 
 def image_files(folder: Path) -> tuple[list[Path], int]:
     """All images at any depth of a folder, sorted, and how many other files are there. Hidden ones do not count."""
-    visible = [
+    visible = visible_files(folder)
+    images = [path for path in visible if is_image_file(path)]
+    return images, len(visible) - len(images)
+
+
+def visible_files(folder: Path) -> list[Path]:
+    """All files at any depth of a folder, sorted, without hidden ones and what lies in hidden folders."""
+    return [
         path
         for path in sorted(folder.rglob("*"))
         if not any(part.startswith(".") for part in path.relative_to(folder).parts) and path.is_file()
     ]
-    images = [path for path in visible if is_image_file(path)]
-    return images, len(visible) - len(images)
+
+
+def others_note(folder: Path, count: int) -> tuple[str, ...]:
+    """A sentence on the files of a folder that are no images, such as `notes.pdf`; none where there are none."""
+    if not count:
+        return ()
+    return (
+        f"{folder}: {'1 file is no image and is' if count == 1 else f'{count} files are no images and are'} left out.",
+    )

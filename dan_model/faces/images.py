@@ -17,7 +17,7 @@ from dan_model.errors import ImageError
 from dan_model.faces.colours import in_srgb, over_white
 from dan_model.faces.cut_jpeg import rows_there, with_end
 from dan_model.faces.decoding import check_cost, one_large_at_a_time
-from dan_model.faces.levels import RANGES, dark_note, unit_grey, unit_levels
+from dan_model.faces.levels import RANGES, LevelNote, dark_note, unit_grey, unit_levels
 from dan_model.faces.sources import channels_last, file_content
 
 MIN_SIDE = 16  # pixels; a smaller image shows no recognisable face
@@ -59,6 +59,11 @@ class Photo:
     notes: tuple[str, ...] = ()
     frames: int = 1
     missing: np.ndarray | None = None
+
+    @property
+    def few_bits(self) -> bool:
+        """Whether its levels use 8 to 14 of 16 bits: they can be stretched, or were."""
+        return any(isinstance(note, LevelNote) for note in self.notes)
 
     @property
     def part_missing(self) -> float:

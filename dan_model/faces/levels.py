@@ -8,6 +8,13 @@ from dan_model.errors import ImageError
 
 RANGES = (255, 1023, 4095, 16383)
 """Highest level of 8, 10, 12 and 14 bits, as cameras and microscopes put them into files of 16 bits."""
+STRETCHING = " To stretch its levels: explain --stretch, or read_photo(…, stretch=True)."
+
+
+class LevelNote(str):
+    """A note on an image whose levels use few bits, and can be stretched or were."""
+
+    __slots__ = ()
 
 
 def unit_grey(values: np.ndarray, mode: str, name: str, stretch: bool) -> tuple[np.ndarray, list[str]]:
@@ -40,14 +47,14 @@ def unit_levels(levels: np.ndarray, name: str, stretch: bool) -> tuple[np.ndarra
     if brightest == 0 or top == 65535:
         return levels / 65535, []
     if stretch:
-        return levels / top, [f"The levels of {name} were stretched: {top} of 65535 is white."]
+        return levels / top, [LevelNote(f"The levels of {name} were stretched: {top} of 65535 is white.")]
     return levels / 65535, [dark_note(name, str(brightest), top)]
 
 
-def dark_note(name: str, brightest: str, top: int) -> str:
+def dark_note(name: str, brightest: str, top: int) -> LevelNote:
     """What is said of an image of 16 bits that is not stretched; `top` is the highest level that it could have."""
     bits = (top + 1).bit_length() - 1
-    return (
+    return LevelNote(
         f"The brightest level of {name} is {brightest} of 65535: it may hold {bits} bits. It is read as it is, nearly "
-        "black. To stretch its levels: explain --stretch, or read_photo(…, stretch=True)."
+        f"black.{STRETCHING}"
     )

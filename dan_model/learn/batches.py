@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import torch
 from PIL import Image
@@ -12,8 +13,10 @@ from torch.utils.data import DataLoader, Dataset
 
 from dan_model.config import PreprocessConfig
 from dan_model.errors import DatasetError, ImageError
-from dan_model.faces import read_image, to_detail
-from dan_model.learn.datasets import FaceSet
+from dan_model.faces import to_detail
+from dan_model.learn.face_set import FaceSet
+from dan_model.learn.sources import pixels_of
+from dan_model.learn.unreadable import Unreadable
 
 MEMORY = 4e9  # bytes; larger datasets are decoded again in each epoch
 
@@ -21,21 +24,40 @@ MEMORY = 4e9  # bytes; larger datasets are decoded again in each epoch
 class Pixels(Dataset[tuple[Tensor, Tensor]]):
     """The pixels of a `FaceSet`, reduced to the colours and the resolution that a network is trained on.
 
+    Every image is decoded once at the start. Those that cannot be read are left out from then on, so that all processes
+    and a training that is resumed have the same images in the same order.
+
     Args:
         faces: The images.
         config: The network's preprocessing.
-        memory: A dataset of at most this many bytes is decoded once and held in memory, in the attribute `decoded`.
+        memory: A dataset of at most this many bytes is held in memory, in the attribute `decoded`.
+
+    Attributes:
+        faces: The images that can be read.
+        unreadable: Those that cannot, by path, and why.
+        notes: What was odd about the dataset, in sentences.
+
+    Raises:
+        DatasetError: More than `MOST_UNREADABLE` of the images cannot be read.
     """
 
     def __init__(self, faces: FaceSet, config: PreprocessConfig, memory: float = MEMORY) -> None:
-        self.faces = faces
-        self.config = config
+        self.faces, self.config = faces, config
         side = config.detail_size or config.image_size
         size = side * side * (1 if config.grayscale else 3)
-        self.decoded: Tensor | None = None  # (N, n, s, s) uint8
-        if size * len(faces) <= memory:
-            with ThreadPoolExecutor() as pool:
-                self.decoded = torch.stack(list(pool.map(self._decode, range(len(faces)))))
+        held = size * len(faces) <= memory
+        left_out, readable, images = Unreadable(faces.name, len(faces)), [], []
+        with ThreadPoolExecutor() as pool:
+            for index, image in enumerate(pool.map(partial(self._try, held=held), range(len(faces)))):
+                if isinstance(image, ImageError):
+                    left_out.add(faces.paths[index], image)
+                    continue
+                readable.append(index)
+                images.append(image)
+        self.faces = faces if len(readable) == len(faces) else faces.chosen(readable)
+        self.decoded = torch.stack([image for image in images if image is not None]) if held else None  # (N, n, s, s)
+        self.unreadable = left_out.files
+        self.notes = (*faces.notes, *left_out.notes)
 
     def __len__(self) -> int:
         return len(self.faces)
@@ -53,7 +75,7 @@ class Pixels(Dataset[tuple[Tensor, Tensor]]):
             workers: The number of processes that decode images; used only if these are not in memory.
 
         Raises:
-            DatasetError: An image cannot be read.
+            DatasetError: An image cannot be read any more.
         """
         if self.decoded is not None:
             for group in indices:
@@ -66,12 +88,20 @@ class Pixels(Dataset[tuple[Tensor, Tensor]]):
         except DatasetError as error:  # from a worker process, the message includes the traceback as text
             raise DatasetError(str(error).rpartition(f"{DatasetError.__name__}: ")[2].strip()) from None
 
+    def _try(self, index: int, held: bool) -> Tensor | ImageError | None:
+        """An image where it is held in memory, else nothing; or why it cannot be read."""
+        try:
+            pixels = pixels_of(self.faces.paths[index])
+        except ImageError as error:
+            return error
+        return to_detail(Image.fromarray(pixels), self.config) if held else None
+
     def _decode(self, index: int) -> Tensor:
         path = self.faces.paths[index]
         try:
-            return to_detail(Image.fromarray(read_image(path)), self.config)
+            return to_detail(Image.fromarray(pixels_of(path)), self.config)
         except ImageError as error:
-            raise DatasetError(f"{path} cannot be read as an image: {error}", "Copy it again.") from error
+            raise DatasetError(f"{path} cannot be read any more: {error}", "Check the disk, then resume.") from error
 
 
 def training_order(

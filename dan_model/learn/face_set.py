@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from dan_model.errors import DatasetError
+from dan_model.learn.sources import ImageSource
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,17 +20,33 @@ class FaceSet:
     Attributes:
         name: The name of the dataset and the split, for messages.
         labels: The K class names in the order of `targets`.
-        paths: The paths of the N images.
+        paths: Where the N images are: files, or what else `sources` knows.
         targets: The part of each class in each image, (N, K), rows sum to 1; one-hot for hard labels.
+        notes: What was odd about the folder and how it was read nevertheless, in sentences.
+        held_out: Whether the dataset has no validation part, so that some of its training images serve as one.
     """
 
     name: str
     labels: tuple[str, ...]
-    paths: tuple[Path, ...]
+    paths: tuple[ImageSource, ...]
     targets: Tensor
+    notes: tuple[str, ...] = ()
+    held_out: bool = False
 
     def __len__(self) -> int:
         return len(self.paths)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The image files.
+
+        Raises:
+            DatasetError: An image is not a file of its own.
+        """
+        found = tuple(path for path in self.paths if isinstance(path, Path))
+        if len(found) < len(self):
+            raise DatasetError(f"The images of {self.name} are no files of their own.", "Take a dataset of files.")
+        return found
 
     @property
     def classes(self) -> Tensor:
@@ -67,8 +84,7 @@ class FaceSet:
         if not keep:
             raise DatasetError(f"{self.name} has no image of {', '.join(labels) or 'these classes'}.", "Take another.")
         targets = self.targets[keep][:, columns]
-        paths = tuple(self.paths[i] for i in keep)
-        return FaceSet(self.name, tuple(labels), paths, targets / targets.sum(dim=1, keepdim=True))
+        return replace(self.chosen(keep), labels=tuple(labels), targets=targets / targets.sum(dim=1, keepdim=True))
 
     def joined(self, other: FaceSet) -> FaceSet:
         """These images and those of another set, with the labels in this set's order.
@@ -80,8 +96,14 @@ class FaceSet:
             raise DatasetError(f"{self.name} and {other.name} have different classes.", "Join parts of one dataset.")
         other = other.in_order_of(self.labels)
         name = self.name if other.name == self.name else f"{self.name} and {other.name}"
-        return FaceSet(name, self.labels, self.paths + other.paths, torch.cat([self.targets, other.targets]))
+        notes = tuple(dict.fromkeys(self.notes + other.notes))
+        targets = torch.cat([self.targets, other.targets])
+        return replace(self, name=name, paths=self.paths + other.paths, targets=targets, notes=notes)
 
     def every(self, step: int) -> FaceSet:
         """Every step-th image."""
-        return replace(self, paths=self.paths[::step], targets=self.targets[::step])
+        return self.chosen(range(0, len(self), step))
+
+    def chosen(self, indices: Sequence[int]) -> FaceSet:
+        """Some of the images, in this order."""
+        return replace(self, paths=tuple(self.paths[i] for i in indices), targets=self.targets[list(indices)])

@@ -136,7 +136,7 @@ def build(weights: WeightsCache, folder: Path | None = None, gpu: Callable[[Any]
         photo.wire(photo_panel, strip, load, explain, context)
         request.wire(request_panel, explain, context)
         depends_on_model = request.depends_on_model(request_panel)
-        model.wire(model_panel, top, depends_on_model, choices, load.upload, explain, context)
+        model.wire(model_panel, top, depends_on_model, choices, load.again, explain, context)
         tiles.wire(request_panel.smooth, request_panel.shared, [heads_row, attributions_row], context)
         compare.wire(compare_panel, context)
         film.wire(film_panel, context)

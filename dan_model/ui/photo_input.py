@@ -1,10 +1,11 @@
-"""Uploads in, errors out: components that hand over files untouched, and DanErrors as Gradio's errors."""
+"""Uploads in, errors out: components that hand over files untouched, files to photos, DanErrors to Gradio's errors."""
 
 from __future__ import annotations
 
 import functools
 import inspect
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,15 @@ from gradio.components.base import Component
 from gradio.data_classes import FileData, ImageData, ListFiles
 from gradio.utils import get_upload_folder
 
-from dan_model.errors import DanError
+from dan_model.errors import DanError, ImageError
+from dan_model.explain import Explainer
+from dan_model.faces import whole_image
 from dan_model.faces.film_frames import SUFFIXES as FILM_SUFFIXES
+from dan_model.faces.levels import STRETCHING
 from dan_model.faces.sources import START
+from dan_model.ui.state import FIRST_WEIGHTS, MAX_FACES, UploadedPhoto, Weights
+
+STRETCH = "Stretch the brightness"  # the label of the box beside a photo of few bits
 
 
 def photo_input(examples: Path | None, **settings: Any) -> gr.Image:
@@ -53,6 +60,28 @@ def film_input(**settings: Any) -> gr.File:
 
     chosen.preprocess = uploaded_file  # type: ignore[method-assign]
     return chosen
+
+
+def load_photo(
+    explainer: Explainer, path: str, weights: Weights = FIRST_WEIGHTS, stretch: bool = False
+) -> UploadedPhoto:
+    """Find the faces of an uploaded image, at most the `MAX_FACES` largest, and crop them for an explainer.
+
+    With `stretch`, levels of few bits are stretched.
+
+    Raises:
+        ImageError: The image cannot be used.
+    """
+    if not path.startswith(START) and not Path(path).is_file():
+        raise ImageError("This photo has been deleted.", "Choose it again.")
+    read, faces = explainer.find_faces(path, stretch)
+    photo = read.pixels
+    crops = [explainer.crop(photo, face) for face in faces[:MAX_FACES]]
+    whole = explainer.crop(photo, whole_image(photo))
+    offered = f" To stretch it, tick “{STRETCH}”."
+    notes = [note.replace(STRETCHING, offered) for note in read.notes]
+    loaded = UploadedPhoto.from_crops(photo, crops, whole, weights, notes=notes)
+    return replace(loaded, stretched=stretch if read.few_bits else None)
 
 
 def shown_as_error(handler: Callable[..., Any]) -> Callable[..., Any]:

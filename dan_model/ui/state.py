@@ -36,6 +36,7 @@ class UploadedPhoto:
         weights: The weights that the crops were made for.
         explained: Explanations of all faces that were made in advance; empty for a visitor's photo.
         notes: What was odd about the file, in sentences.
+        stretched: Whether its levels were stretched; None where they cannot be, or need not.
         example: The file of an example; None for a visitor's photo, whose file is not kept.
     """
 
@@ -46,6 +47,7 @@ class UploadedPhoto:
     weights: Weights
     explained: tuple[Explanation, ...] = ()
     notes: tuple[str, ...] = ()
+    stretched: bool | None = None
     example: Path | None = None
 
     @classmethod

@@ -26,5 +26,6 @@ def photo_status(photo: UploadedPhoto, explanation: Explanation | None = None) -
         ]
     texts += [*crop_notes(explanation.crop), *photo.notes]
     texts += [note] if (note := prior_note(explanation)) else []
-    serious = explanation.crop.small or explanation.crop.part_outside >= MUCH_OUTSIDE
+    dark = photo.stretched is False
+    serious = dark or explanation.crop.small or explanation.crop.part_outside >= MUCH_OUTSIDE
     return notice(" ".join(texts), "warning" if serious else "info")

@@ -175,9 +175,11 @@ def test_few_bits_in_a_16_bit_image_are_said_and_stretched_to_the_plain_photo(po
     np.testing.assert_array_equal(dark.pixels[..., 0], np.rint(deep / 65535 * 255))
     assert f"{top} of 65535" in dark.notes[0]
     assert "--stretch" in dark.notes[0]
+    assert dark.few_bits
     stretched = read_photo(source, stretch=True)
     np.testing.assert_array_equal(stretched.pixels, np.repeat(grey[..., None], 3, axis=2))
     assert stretched.notes[0].endswith(f"{top} of 65535 is white.")
+    assert stretched.few_bits
 
 
 @pytest.mark.parametrize("kind", ["png", "tif"])
@@ -198,6 +200,7 @@ def test_an_image_that_uses_its_16_bits_is_read_as_it_is(tmp_path):
             for stretch in (False, True):
                 found = read_photo(source, stretch)
                 assert found.notes == ()
+                assert not found.few_bits
                 assert (found.pixels == round(int(bright[0, 0]) / 65535 * 255)).all()
 
 

@@ -58,7 +58,9 @@ def test_an_image_that_cannot_be_read_does_not_stop_align(ferplus, align):
     result, copy = align()
     assert result.exit_code == 1
     assert "a.png is not an image" in result.stderr
-    assert sorted(path.name for path in copy.glob("*.png")) == ["b.png", "c.png", "e.png"]
+    assert "1 of 4 images cannot be read." in result.stderr
+    assert sorted(path.name for path in copy.glob("*.png")) == ["a.png", "b.png", "c.png", "e.png"]
+    assert (copy / "a.png").read_text() == "no image"
 
 
 def test_a_copy_inside_the_copied_folder_is_refused(ferplus, align):

@@ -13,7 +13,8 @@ from dan_model.config import PreprocessConfig
 from dan_model.errors import DatasetError
 from dan_model.faces import to_input, to_tensor
 from dan_model.learn.batches import Pixels, class_prior, evaluation_order, training_order
-from dan_model.learn.datasets import FaceSet, load_faces
+from dan_model.learn.datasets import load_faces
+from dan_model.learn.face_set import FaceSet
 
 
 def test_images_are_decoded_like_an_upload(tmp_path):
@@ -74,14 +75,14 @@ def test_evaluation_has_every_image_once_over_any_number_of_processes():
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_an_image_that_cannot_be_decoded_is_refused_by_name(ferplus, workers):
+def test_an_image_that_cannot_be_decoded_any_more_is_refused_by_name(ferplus, workers):
     faces = load_faces("ferplus", ferplus, "train")
-    faces.paths[1].write_text("no image")
     pixels = Pixels(faces, PreprocessConfig(detail_size=48), memory=0)
+    faces.paths[1].write_text("no image")
     with pytest.raises(DatasetError) as refused:
         list(pixels.batches([[0, 1]], workers))
-    assert str(refused.value).startswith(f"{faces.paths[1]} cannot be read as an image")
-    assert str(refused.value).endswith("Copy it again.")
+    assert str(refused.value).startswith(f"{faces.paths[1]} cannot be read any more: {faces.paths[1].name} is not an")
+    assert str(refused.value).endswith("Check the disk, then resume.")
 
 
 def test_fewer_than_two_images_per_process_are_refused(ferplus):

@@ -10,7 +10,11 @@ import pytest
 import torch
 
 from dan_model.errors import DatasetError
-from dan_model.learn.datasets import AFFECTNET_LABELS, FERPLUS_LABELS, RAFDB_LABELS, VOTES, FaceSet, load_faces
+from dan_model.learn.datasets import load_faces
+from dan_model.learn.face_set import FaceSet
+from dan_model.learn.layouts.affectnet import AFFECTNET_LABELS
+from dan_model.learn.layouts.ferplus import FERPLUS_LABELS, VOTES
+from dan_model.learn.layouts.rafdb import RAFDB_LABELS
 from tests.fixtures.drawn_faces import write_grey_image
 
 

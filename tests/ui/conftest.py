@@ -12,7 +12,7 @@ import pytest
 from dan_model.explain import Explainer
 from dan_model.ui import page
 from dan_model.ui.explain_request import ExplainRequest, explain
-from dan_model.ui.panels.photo import load_photo
+from dan_model.ui.photo_input import load_photo
 from dan_model.ui.results import Results
 from dan_model.ui.state import SMOOTH, PageState, UploadedPhoto
 from dan_model.ui.weights_cache import LoadedWeights, WeightsCache

@@ -35,9 +35,9 @@ from dan_model.ui.page import build
 from dan_model.ui.panels import compare, fusion, model
 from dan_model.ui.panels.bench import bench
 from dan_model.ui.panels.flow import flow
-from dan_model.ui.panels.photo import load_photo
 from dan_model.ui.panels.prediction import probability_bars
 from dan_model.ui.panels.tiles import attributions_row, heads_row
+from dan_model.ui.photo_input import load_photo
 from dan_model.ui.session import Session
 from dan_model.ui.state import MAX_FACES, WHOLE, KeptFace, PageState
 from dan_model.ui.status import photo_status
@@ -98,6 +98,22 @@ def test_the_status_says_that_no_face_was_found_or_that_it_is_small(explainer, p
     one = load_photo(explainer, str(tmp_path / "small.png"))
     status = photo_status(one, next(explain(stream(explainer), one, ExplainRequest("1"))).explanation)
     assert re.search(r"only [\d.]+ pixels a side", status)
+
+
+def test_a_dark_photo_of_few_bits_is_offered_to_be_stretched_and_then_is_the_plain_one(explainer, tmp_path):
+    grey = np.asarray(Image.open(EXAMPLES / "astronaut.jpg").convert("L")).copy()
+    grey[0, 0] = 255
+    Image.fromarray(grey).save(tmp_path / "plain.png")
+    Image.fromarray(np.rint(grey / 255 * 1023).astype(np.uint16)).save(tmp_path / "deep.png")
+    plain = load_photo(explainer, str(tmp_path / "plain.png"))
+    dark, stretched = (load_photo(explainer, str(tmp_path / "deep.png"), stretch=on) for on in (False, True))
+    assert (plain.stretched, dark.stretched, stretched.stretched) == (None, False, True)
+    status = photo_status(dark)
+    assert "The brightest level of deep.png is 1023 of 65535" in status
+    assert status.count("tick “Stretch the brightness”.") == 1
+    assert "--stretch" not in status
+    assert "dan-warning" in status
+    np.testing.assert_array_equal(stretched.crops[0].pixels, plain.crops[0].pixels)
 
 
 def test_the_status_says_which_part_of_the_face_is_not_in_the_photo_and_which_frame_is_shown(explainer, tmp_path):

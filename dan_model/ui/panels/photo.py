@@ -9,18 +9,15 @@ from typing import Any
 
 import gradio as gr
 
-from dan_model.errors import DanError, ImageError
-from dan_model.explain import Explainer
-from dan_model.faces import whole_image
-from dan_model.faces.sources import START
+from dan_model.errors import DanError
 from dan_model.ui import html
 from dan_model.ui.context import QUEUED, UNQUEUED, PageContext
 from dan_model.ui.examples import ExamplePhoto
 from dan_model.ui.link import linked_face, linked_request
 from dan_model.ui.overview import has_choice, has_several, overview
-from dan_model.ui.photo_input import photo_input, shown_as_error
+from dan_model.ui.photo_input import STRETCH, load_photo, photo_input, shown_as_error
 from dan_model.ui.results import Results
-from dan_model.ui.state import FIRST_WEIGHTS, MAX_FACES, WHOLE, UploadedPhoto, Weights
+from dan_model.ui.state import WHOLE, UploadedPhoto
 from dan_model.ui.status import INVITATION
 from dan_model.ui.theme import asset
 
@@ -32,6 +29,7 @@ class Components:
     photo: gr.Image
     overview: gr.HTML
     face: gr.Radio
+    stretch: gr.Checkbox
 
 
 def components(folder: Path | None, shown: UploadedPhoto | None) -> Components:
@@ -63,22 +61,8 @@ def components(folder: Path | None, shown: UploadedPhoto | None) -> Components:
             container=False,
             visible=has_choice(shown), elem_id="dan-face",
         )  # fmt: skip
-    return Components(photo, numbered, face)
-
-
-def load_photo(explainer: Explainer, path: str, weights: Weights = FIRST_WEIGHTS) -> UploadedPhoto:
-    """Find the faces of an uploaded image, at most the `MAX_FACES` largest, and crop them for an explainer.
-
-    Raises:
-        ImageError: The image cannot be used.
-    """
-    if not path.startswith(START) and not Path(path).is_file():
-        raise ImageError("This photo has been deleted.", "Choose it again.")
-    read, faces = explainer.find_faces(path)
-    photo = read.pixels
-    crops = [explainer.crop(photo, face) for face in faces[:MAX_FACES]]
-    whole = explainer.crop(photo, whole_image(photo))
-    return UploadedPhoto.from_crops(photo, crops, whole, weights, notes=read.notes)
+        stretch = gr.Checkbox(label=STRETCH, container=False, visible=False, elem_id="dan-stretch")
+    return Components(photo, numbered, face, stretch)
 
 
 @dataclass(frozen=True)
@@ -87,10 +71,12 @@ class LoadEvents:
 
     Attributes:
         upload: Loads the uploaded photo.
+        again: Loads it again, with other weights or with its levels stretched.
         example: Loads an example.
     """
 
     upload: dict[str, Any]
+    again: dict[str, Any]
     example: dict[str, Any]
 
 
@@ -110,7 +96,7 @@ def load_events(
         defaults: Components of the request with the values that they have again for another photo.
         context: Of the page.
     """
-    hidden = [gr.HTML("", visible=False), gr.Radio([], value=None, visible=False)]
+    hidden = [gr.HTML("", visible=False), gr.Radio([], value=None, visible=False), gr.Checkbox(False, visible=False)]
     fresh = [value for _, value in defaults]
     unchanged = [gr.skip() for _ in defaults]
 
@@ -120,6 +106,7 @@ def load_events(
         example: Path | None = None,
         stored: UploadedPhoto | None = None,
         asked: object = None,
+        stretch: bool = False,
     ) -> Iterator[list[Any]]:
         session = context.session(request)
         token = session.begin_photo()
@@ -130,31 +117,37 @@ def load_events(
         if stored is None or session.weights != stored.weights:
             yield [*hidden, *fresh, *results.blank(html.notice("Looking for faces …", "running"))]
             try:
-                loaded = load_photo(context.weights.get(*session.weights).explainer, path, session.weights)
+                explainer = context.weights.get(*session.weights).explainer
+                loaded = load_photo(explainer, path, session.weights, stretch)
                 stored = replace(loaded, example=example)
             except DanError as error:
                 if token.finish(None):
                     yield [*hidden, *fresh, *results.blank(html.notice(str(error), "warning"))]
                 raise
         if not token.finish(stored):
-            yield [gr.skip(), gr.skip(), *unchanged, *results.update()]
+            yield [*(gr.skip() for _ in hidden), *unchanged, *results.update()]
             return
         chosen = linked_face(asked, stored.numbers)
         explained = linked_request(asked, context.weights.get(*session.weights).explainer)
         yield [
             gr.HTML(overview(stored, chosen), visible=has_several(stored)),
             gr.Radio([*stored.numbers, WHOLE], value=chosen, visible=has_choice(stored)),
+            gr.Checkbox(bool(stored.stretched), visible=stored.stretched is not None),
             *explained,
             *results.update(),
         ]
 
     @shown_as_error
     def on_photo(path: str | None, request: gr.Request) -> Iterator[list[Any]]:
+        yield from on_again(path, False, request)
+
+    @shown_as_error
+    def on_again(path: str | None, stretch: bool | None, request: gr.Request) -> Iterator[list[Any]]:
         shown = context.session(request).photo
         if path is None and shown is not None and shown.example is not None:  # with other weights
             yield from load(str(shown.example), request, shown.example, shown)
         else:
-            yield from load(path, request)
+            yield from load(path, request, stretch=bool(stretch))
 
     @shown_as_error
     def on_example(event: gr.SelectData, request: gr.Request) -> Iterator[list[Any]]:
@@ -164,21 +157,29 @@ def load_events(
         for values in load(str(one.example.photo), request, one.example.photo, one.photo, event.value):
             yield [None, *values]
 
-    outputs = [panel.overview, panel.face, *(component for component, _ in defaults), *results.components]
+    outputs = [
+        panel.overview,
+        panel.face,
+        panel.stretch,
+        *(component for component, _ in defaults),
+        *results.components,
+    ]
     return LoadEvents(
         {"fn": on_photo, "inputs": panel.photo, "outputs": outputs, **QUEUED},
+        {"fn": on_again, "inputs": [panel.photo, panel.stretch], "outputs": outputs, **QUEUED},
         {"fn": on_example, "outputs": [panel.photo, *outputs], **QUEUED},
     )
 
 
 def wire(panel: Components, strip: gr.HTML, load: LoadEvents, explain: dict[str, Any], context: PageContext) -> None:
-    """Connect the panel: a new photo is loaded and explained, another face is explained and marked."""
+    """Connect the panel: a new photo is loaded and explained, also stretched; another face is explained and marked."""
 
     def on_face(chosen: str | None, request: gr.Request) -> Any:
         photo = context.session(request).photo
         return gr.skip() if photo is None else overview(photo, chosen)
 
     panel.photo.input(context.begin_request, **UNQUEUED).then(**load.upload).success(**explain)
+    panel.stretch.input(context.begin_request, **UNQUEUED).then(**load.again).success(**explain)
     strip.select(**load.example).success(**explain)
     panel.face.input(context.begin_request, **UNQUEUED).then(**explain)
     panel.face.input(on_face, panel.face, panel.overview, **UNQUEUED)
