@@ -63,6 +63,8 @@ def components(folder: Path | None, shown: UploadedPhoto | None) -> Components:
             container=False,
             visible=has_choice(shown), elem_id="dan-face",
         )  # fmt: skip
+    # The choices of a session that has ended are gone: what a page that comes back chose is no face, and no error.
+    face.preprocess = lambda payload: payload if isinstance(payload, str) else None  # type: ignore[method-assign]
     return Components(photo, numbered, face)
 
 
