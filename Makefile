@@ -1,10 +1,11 @@
 # make demo: set up and open the page. make test: set up, check and test. make check: style, types, imports.
 # make setup: what both need. make benchmark: what things cost, as ratios; with FERPLUS=FOLDER also what others reach.
+# make soak: hostile input, load and long use, for hours; make test has short versions.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo setup test check benchmark clean
+.PHONY: demo setup test check benchmark soak clean
 
 demo: $(VENV)/runtime
 	DAN_OPEN_BROWSER=1 $(BIN)/python app.py
@@ -26,6 +27,13 @@ benchmark: $(VENV)/runtime
 	$(BIN)/python -m benchmarks.training
 	$(BIN)/python -m benchmarks.memory
 	$(if $(FERPLUS),$(BIN)/python -m benchmarks.peers $(FERPLUS))
+
+soak: $(VENV)/development
+	$(BIN)/python -m campaigns.hostile_images --count 20000
+	$(BIN)/python -W ignore -m campaigns.hostile_checkpoints --count 4000
+	$(BIN)/python -m campaigns.hostile_calls --count 4000
+	$(BIN)/python -m campaigns.load --seconds 120
+	$(BIN)/python -m campaigns.soak --explanations 1000
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # read when torch is imported: idle threads leave the cores free
+os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "100")  # Gradio makes a table of so many events after each one
 
 import gradio as gr
 import spaces  # before torch uses an accelerator

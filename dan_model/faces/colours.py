@@ -3,30 +3,39 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 
 from PIL import Image, ImageCms
 
 from dan_model.errors import ImageError
 
 
-def in_srgb(image: Image.Image, profile: bytes | None, name: str, notes: list[str]) -> Image.Image:
-    """The colours in sRGB where an 8-bit image has another profile; a broken profile is left out, and noted."""
-    if not profile or image.mode not in ("RGB", "RGBA", "L", "CMYK"):
-        return image
+def in_srgb(mode: str, profile: bytes | None, name: str, notes: list[str]) -> Callable[[Image.Image], Image.Image]:
+    """Turns parts of an 8-bit image of some mode to sRGB, where its profile is another.
+
+    A broken profile is left out, and noted.
+    """
+    if not profile or mode not in ("RGB", "RGBA", "L", "CMYK"):
+        return lambda part: part
+    with_alpha = mode == "RGBA"
     try:
         own = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         if "srgb" in ImageCms.getProfileDescription(own).lower():
-            return image
-        alpha = image.getchannel("A") if image.mode == "RGBA" else None
-        colours = image.convert("RGB") if alpha is not None else image
-        converted = ImageCms.profileToProfile(colours, own, ImageCms.createProfile("sRGB"), outputMode="RGB")
-        assert converted is not None
+            return lambda part: part
+        srgb = ImageCms.createProfile("sRGB")
+        transform = ImageCms.buildTransform(own, srgb, "RGB" if with_alpha else mode, "RGB")
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError) as error:
         notes.append(f"{name} has a colour profile that cannot be used ({error}); its colours are taken as sRGB.")
-        return image
-    if alpha is not None:
-        converted.putalpha(alpha)
-    return converted
+        return lambda part: part
+
+    def convert(part: Image.Image) -> Image.Image:
+        converted = ImageCms.applyTransform(part.convert("RGB") if with_alpha else part, transform)
+        assert converted is not None
+        if with_alpha:
+            converted.putalpha(part.getchannel("A"))
+        return converted
+
+    return convert
 
 
 def over_white(image: Image.Image, name: str) -> Image.Image:

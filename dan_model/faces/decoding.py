@@ -8,6 +8,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from PIL import Image
+
 from dan_model.errors import ImageError
 
 MAX_SCANS = 100  # of a JPEG; progressive ones have about ten. A decoder goes through the whole picture for each
@@ -19,6 +21,7 @@ MAX_PLAIN_BYTES = 4_000_000  # of a PPM written as text, which is read number by
 DEFLATE_RATIO = 1032  # bytes that one compressed byte can become at most
 LARGE = 12_000_000  # pixels; of the photos above, one at a time is decoded in a process
 
+_JPEG_START = re.compile(rb"\xff\xd8\xff")
 _MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # of a JPEG: no stuffed byte, no restart, no filling
 _PICTURE_CHUNKS = (b"IDAT", b"fdAT", b"fcTL")
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by PNG's colour type
@@ -36,7 +39,7 @@ def check_cost(data: bytes, name: str) -> None:
         ImageError: It would; the message says what there is too much of.
     """
     if data[:3] == b"\xff\xd8\xff":
-        scans, pixels = _scans(data)
+        scans, pixels, _ = _scans(data)
         if scans > MAX_SCANS:
             raise _too_costly(name, f"more than {MAX_SCANS} scans or {MAX_MARKERS} markers")
         if scans * pixels > MAX_SCANNED:
@@ -45,6 +48,27 @@ def check_cost(data: bytes, name: str) -> None:
         _check_png(data, name)
     elif data[:2] in (b"P1", b"P2", b"P3") and len(data) > MAX_PLAIN_BYTES:
         raise _too_costly(name, f"{len(data) / 1e6:.0f} MB of numbers as text")
+
+
+def check_tiff(image: Image.Image, data: bytes, name: str) -> None:
+    """Refuse a TIFF whose JPEG data would cost far more than an ordinary one's.
+
+    Args:
+        image: Of `data`, opened and not decoded; other formats pass.
+        data: The bytes of the file.
+        name: The file, for messages.
+
+    Raises:
+        ImageError: As `check_cost`.
+    """
+    if image.format != "TIFF" or "jpeg" not in str(image.info.get("compression")):
+        return
+    position, spent = 0, 0
+    while (found := _JPEG_START.search(data, position)) is not None:  # each strip or tile is a JPEG of its own
+        scans, pixels, position = _scans(data, found.start())
+        spent += scans * pixels
+        if scans > MAX_SCANS or spent > MAX_SCANNED:
+            raise _too_costly(name, f"{scans} scans in one of its parts")
 
 
 @contextmanager
@@ -57,23 +81,26 @@ def one_large_at_a_time(width: int, height: int) -> Iterator[None]:
         yield
 
 
-def _scans(data: bytes) -> tuple[int, int]:
-    """How often a JPEG goes through its picture, and its pixels; where markers have no end, one above `MAX_SCANS`."""
-    position, scans, pixels = 2, 0, 0
+def _scans(data: bytes, start: int = 0) -> tuple[int, int, int]:
+    """How often a JPEG that starts there goes through its picture, its pixels, and where it ends.
+
+    Where markers have no end, the first is one above `MAX_SCANS`.
+    """
+    position, scans, pixels = start + 2, 0, 0
     markers = 0
     while scans <= MAX_SCANS and (found := _MARKER.search(data, position)) is not None:
-        marker, start, markers = data[found.end() - 1], found.end(), markers + 1
+        marker, inside, markers = data[found.end() - 1], found.end(), markers + 1
         if markers > MAX_MARKERS:
-            return MAX_SCANS + 1, pixels
+            return MAX_SCANS + 1, pixels, inside
         if marker == 0xD9:  # the end; what follows belongs to no decoder
-            break
+            return scans, pixels, inside
         scans += marker == 0xDA
-        length = 0 if marker in (0x01, 0xD8) else int.from_bytes(data[start : start + 2], "big")
-        if marker in (0xC0, 0xC1, 0xC2) and len(data) >= start + 7:
-            height, width = struct.unpack(">HH", data[start + 3 : start + 7])
+        length = 0 if marker in (0x01, 0xD8) else int.from_bytes(data[inside : inside + 2], "big")
+        if marker in (0xC0, 0xC1, 0xC2) and len(data) >= inside + 7:
+            height, width = struct.unpack(">HH", data[inside + 3 : inside + 7])
             pixels = max(pixels, height * width)
-        position = start + length
-    return scans, pixels
+        position = inside + length
+    return scans, pixels, len(data)
 
 
 def _check_png(data: bytes, name: str) -> None:

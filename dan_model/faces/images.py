@@ -14,11 +14,11 @@ import torch
 from PIL import Image, UnidentifiedImageError
 
 from dan_model.errors import ImageError
-from dan_model.faces.colours import in_srgb, over_white
 from dan_model.faces.cut_jpeg import rows_there, with_end
-from dan_model.faces.decoding import check_cost, one_large_at_a_time
-from dan_model.faces.levels import RANGES, LevelNote, dark_note, unit_grey, unit_levels
+from dan_model.faces.decoding import LARGE, check_cost, check_tiff, one_large_at_a_time
+from dan_model.faces.levels import RANGES, LevelNote, dark_note, level_top, of_16_bits
 from dan_model.faces.sources import channels_last, file_content
+from dan_model.faces.strips import orientation, rgb_pixels, turned
 
 MIN_SIDE = 16  # pixels; a smaller image shows no recognisable face
 MAX_SIDE = 60_000  # pixels, as in long panoramas
@@ -31,17 +31,6 @@ MOST_MISSING = 0.25  # part of the rows; a file that lacks more is refused where
 ANIMATED = ("GIF", "WEBP", "PNG", "AVIF")  # formats of which several frames are one animation
 FRAMES = 8  # of an animation that are searched for a face at most, spread over its first `SPREAD`
 SPREAD = 64
-ORIENTATION = 0x0112
-UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-"""By EXIF orientation: what turns the picture upright."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,10 +149,12 @@ def _from_bytes(data: bytes, reading: _Reading) -> Photo:
     try:
         check_cost(data, name)
         with Image.open(io.BytesIO(data), formats=FORMATS) as image, one_large_at_a_time(*image.size):
+            check_tiff(image, data, name)
             _reduce(image, reading)
             frames = _seek(image, reading)
             try:
-                return replace(_from_pil(_deep(image, data, reading), reading), frames=frames)
+                decoded = _large_webp(image, data, name)
+                return replace(_from_pil(_deep(image, data, reading), reading, decoded), frames=frames)
             except OSError as error:
                 if image.format not in ("JPEG", "MPO") or "truncated" not in str(error):
                     raise
@@ -207,12 +198,31 @@ def _deep(image: Image.Image, data: bytes, reading: _Reading) -> Image.Image:
     if levels is None or levels.dtype != np.uint16 or levels.shape != (image.height, image.width, 3):
         reading.notes.append(f"The levels of {reading.name} could not be stretched.")
         return image
-    values, notes = unit_levels(levels[..., ::-1].astype(np.float64), reading.name, stretch=True)
+    white, notes = level_top(int(levels.max()), reading.name, stretch=True)
     reading.notes.extend(notes)
-    stretched = Image.fromarray(np.rint(values * 255).astype(np.uint8))
+    stretched = Image.fromarray(of_16_bits(levels[..., ::-1], white))
     stretched.info = dict(image.info)
     stretched.getexif().update(image.getexif())
     return stretched
+
+
+def _large_webp(image: Image.Image, data: bytes, name: str) -> np.ndarray | None:
+    """The pixels of a large WebP, (H, W, 3 or 4) BGR or BGRA; None for other images.
+
+    Pillow decodes every WebP as an animation, which needs more than twice the memory; the pixels are the same.
+    """
+    if image.format != "WEBP" or image.width * image.height <= LARGE:
+        return None
+    if getattr(image, "n_frames", 1) > 1:
+        raise ImageError(
+            f"{name} is an animation of {image.width}×{image.height} pixels.",
+            f"Give one of its frames, or at most {LARGE // 1_000_000} megapixels.",
+        )
+    import cv2
+
+    _check_size(image.width, image.height, name)
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    return pixels if pixels is not None and pixels.shape == (image.height, image.width, len(image.mode)) else None
 
 
 def _from_cut_jpeg(data: bytes, reading: _Reading) -> Photo:
@@ -225,7 +235,7 @@ def _from_cut_jpeg(data: bytes, reading: _Reading) -> Photo:
             raise _damaged(reading.name, OSError("all of its rows are missing"))
         lost = np.zeros((height, width), np.uint8)
         lost[there:] = 255
-        box = _turned(Image.fromarray(lost), image).getbbox()
+        box = Image.fromarray(np.ascontiguousarray(turned(lost, orientation(image)))).getbbox()
         part = max(1, round(100 * (1 - there / height)))
         end = f"its last {part} % of rows are missing" if box else "only its end mark is missing"
         if not box and image.info.get("progressive"):
@@ -246,40 +256,18 @@ def _reduce(image: Image.Image, reading: _Reading) -> None:
     reading.notes.append(f"{reading.name} has {width}×{height} pixels and was read at {image.width}×{image.height}.")
 
 
-def _from_pil(image: Image.Image, reading: _Reading) -> Photo:
+def _from_pil(image: Image.Image, reading: _Reading, decoded: np.ndarray | None = None) -> Photo:
+    """The photo of an image; `decoded` has its pixels where another decoder than Pillow's gave them."""
     _check_size(image.width, image.height, reading.name)
     try:
-        image.load()
+        if decoded is None:
+            image.load()
     except OSError:  # a file that is cut short can be read in part
         raise
     except Exception as error:
         raise _damaged(reading.name, error) from error
-    turned = _turned(image, image)
-    return _rgb(in_srgb(turned, image.info.get("icc_profile"), reading.name, reading.notes), reading)
-
-
-def _turned(image: Image.Image, photo: Image.Image) -> Image.Image:
-    """Turned by the EXIF orientation of a photo; whatever else is in the EXIF, even nonsense, does not matter."""
-    try:
-        orientation = photo.getexif().get(ORIENTATION, 1)
-    except Exception:
-        return image
-    return image.transpose(UPRIGHT[orientation]) if orientation in UPRIGHT else image
-
-
-def _rgb(image: Image.Image, reading: _Reading) -> Photo:
-    if image.mode.startswith(("I", "F")):  # 16-bit, 32-bit and float grey levels, which PIL's own conversion clips
-        levels = np.asarray(image)
-        _check_finite(levels, reading.name)
-        values, notes = unit_grey(levels, image.mode, reading.name, reading.stretch)
-        reading.notes.extend(notes)
-        return _from_array(values, reading)
-    if {"A", "a"} & set(image.getbands()) or "transparency" in image.info:
-        image = over_white(image, reading.name)
-    try:
-        return Photo(np.array(image.convert("RGB")), tuple(reading.notes))
-    except ValueError as error:
-        raise ImageError(f"{reading.name} has the colour mode {image.mode}.", "Save it as RGB or grey.") from error
+    pixels = rgb_pixels(image, reading.name, reading.stretch, reading.notes, decoded)
+    return Photo(pixels, tuple(reading.notes))
 
 
 def _from_array(array: np.ndarray, reading: _Reading) -> Photo:
@@ -289,9 +277,9 @@ def _from_array(array: np.ndarray, reading: _Reading) -> Photo:
         raise ImageError(f"An array of shape {array.shape} is not one image.", "Give (H, W), (H, W, 3) or (H, W, 4).")
     _check_size(array.shape[1], array.shape[0], "The array")
     if array.dtype == np.uint16:
-        values, notes = unit_levels(array.astype(np.float64), "the array", reading.stretch)
+        white, notes = level_top(int(array.max()), "the array", reading.stretch)
         reading.notes.extend(notes)
-        array = np.rint(values * 255).astype(np.uint8)
+        array = of_16_bits(array, white)
     if np.issubdtype(array.dtype, np.floating):
         _check_finite(array, "The array")
         if array.min() < -ABOVE_ONE or array.max() > 1 + ABOVE_ONE:
@@ -303,7 +291,7 @@ def _from_array(array: np.ndarray, reading: _Reading) -> Photo:
         raise ImageError(f"An array of {array.dtype} is not an image.", "Give uint8, uint16, or floats in [0, 1].")
     if array.shape[2] == 1:
         return Photo(np.repeat(array, 3, axis=2), tuple(reading.notes))
-    return _rgb(Image.fromarray(np.ascontiguousarray(array)), reading)
+    return _from_pil(Image.fromarray(np.ascontiguousarray(array)), reading)
 
 
 def _check_size(width: int, height: int, name: str) -> None:

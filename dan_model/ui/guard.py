@@ -12,55 +12,18 @@ from __future__ import annotations
 import json
 import logging
 import re
-import traceback
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import gradio as gr
-from gradio.exceptions import Error as GradioError
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from dan_model.ui.answering import UNANSWERED, place_of
+
 MAX_BODY = 4_000_000  # bytes of a JSON body; photos come as uploads
-UNANSWERED = "This request has another form than the page sends, or an unforeseen error: it was not answered."
 REMOTE = re.compile(r"\s*(?:[a-z][a-z0-9+.-]*:)?//|\s*(?:https?|ftp|data|file):", re.IGNORECASE)
-
-
 OWN = re.compile(r"\s*data:image/[a-z0-9.+-]+;base64,", re.IGNORECASE)  # an image that is sent along, in the request
 log = logging.getLogger(__name__)
-
-
-class AnsweringBlocks(gr.Blocks):
-    """Blocks whose events answer in words whatever they are sent: too few arguments, values of other kinds."""
-
-    def validate_inputs(self, block_fn: Any, inputs: list[Any]) -> None:
-        """Refuse too few arguments.
-
-        Raises:
-            gr.Error: In one line, which says how many are needed.
-        """
-        needed = len(block_fn.inputs)
-        if not isinstance(inputs, list) or len(inputs) < needed:
-            given = len(inputs) if isinstance(inputs, list) else "none"
-            raise gr.Error(f"This call needs {needed} arguments and got {given}.", print_exception=False)
-
-    async def process_api(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """Run an event; whatever goes wrong unforeseen becomes one line.
-
-        Raises:
-            gr.Error: The handler refused the request, or it could not be answered.
-        """
-        try:
-            return await super().process_api(*args, **kwargs)
-        except (StopIteration, StopAsyncIteration):
-            raise
-        except GradioError as error:
-            error.print_exception = False  # a refusal in words, ours or a component's, needs no trace
-            raise
-        except Exception as error:
-            log.error("An event was not answered: %s", _place_of(error))
-            raise gr.Error(UNANSWERED, print_exception=False) from None
 
 
 class FileGuard:
@@ -117,7 +80,7 @@ class FileGuard:
         except Exception as error:
             if begun:
                 raise
-            log.error("A request was not answered: %s", _place_of(error))
+            log.error("A request was not answered: %s", place_of(error))
             await _refuse(400, UNANSWERED, scope, receive, send)
 
 
@@ -165,12 +128,6 @@ def _paths(content: Any) -> Iterator[Any]:
 def _is_upload(scope: Scope) -> bool:
     headers = dict(scope["headers"])
     return headers.get(b"content-type", b"").startswith(b"multipart/form-data")
-
-
-def _place_of(error: Exception) -> str:
-    """The kind of an error and where it arose, without its text, which may hold names of people's files."""
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__} in {Path(last.filename).name}, line {last.lineno}"
 
 
 async def _refuse(status: int, text: str, scope: Scope, receive: Receive, send: Send) -> None:

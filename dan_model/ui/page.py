@@ -9,10 +9,10 @@ from typing import Any
 import gradio as gr
 
 from dan_model.ui import api
+from dan_model.ui.answering import AnsweringBlocks
 from dan_model.ui.context import QUEUED, PageContext
 from dan_model.ui.examples import ExamplePhoto, load_examples
 from dan_model.ui.explain_request import choices
-from dan_model.ui.guard import AnsweringBlocks
 from dan_model.ui.panels import (
     attributions,
     bench,

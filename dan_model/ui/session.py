@@ -5,17 +5,17 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from dan_model.explain.attributions import Attribution
 from dan_model.explain.cache import Cache
 from dan_model.ui.film_run import ExplainedFilm
+from dan_model.ui.gradio_sessions import IDLE_SECONDS, MAX_SESSIONS
 from dan_model.ui.state import FIRST_WEIGHTS, SMOOTH, THIS_FACE, KeptFace, PageState, UploadedPhoto, Weights
 
 CACHE_BYTES = 24_000_000  # of attributions, for each session: about 100
-IDLE_SECONDS = 900.0  # after which a session is deleted
 REMEMBERED = 10_000  # sessions that ended: their pages begin empty when they come back
 
 
@@ -153,13 +153,16 @@ class PhotoToken:
 class SessionStore:
     """All sessions, in memory only. A session ends when the visitor leaves, or after `IDLE_SECONDS` of inactivity.
 
+    Of more than `MAX_SESSIONS`, the one that was inactive for longest ends.
+
     Args:
         start: Makes the session of a new visitor.
         clock: Returns the seconds of a steady clock.
     """
 
     def __init__(self, start: Callable[[], Session] = Session, clock: Callable[[], float] = time.monotonic) -> None:
-        self._sessions: dict[str, Session] = {}
+        self._sessions: OrderedDict[str, Session] = OrderedDict()  # the one that was active last at the end
+        self._lock = threading.RLock()
         self._ended: deque[str] = deque(maxlen=REMEMBERED)
         self.start, self._clock = start, clock
 
@@ -168,16 +171,18 @@ class SessionStore:
 
     def get(self, session_hash: str | None) -> Session:
         """The session with this hash; a new one if there is none."""
-        now = self._clock()
-        for other, session in list(self._sessions.items()):
-            if now - session.last_seen > IDLE_SECONDS:
-                self.end(other)
-        key = session_hash or ""
-        if key not in self._sessions:  # a page that comes back after its session ended shows a photo that is gone
-            self._sessions[key] = Session() if key in self._ended else self.start()
-        session = self._sessions[key]
-        session.last_seen = now
-        return session
+        key, now = session_hash or "", self._clock()
+        with self._lock:
+            for other, session in list(self._sessions.items()):
+                if now - session.last_seen > IDLE_SECONDS:
+                    self.end(other)
+            if key not in self._sessions:  # a page that comes back after its session ended shows a photo that is gone
+                while len(self._sessions) >= MAX_SESSIONS:
+                    self.end(next(iter(self._sessions)))
+                self._sessions[key] = Session() if key in self._ended else self.start()
+            self._sessions.move_to_end(key)
+            self._sessions[key].last_seen = now
+            return self._sessions[key]
 
     def find(self, key: str) -> Session | None:
         """The session with this key; None where it has ended."""
@@ -188,7 +193,8 @@ class SessionStore:
 
     def end(self, session_hash: str | None) -> None:
         """Delete a session and stop its requests."""
-        session = self._sessions.pop(session_hash or "", None)
-        if session is not None:
-            session.stop()
-            self._ended.append(session_hash or "")
+        with self._lock:
+            session = self._sessions.pop(session_hash or "", None)
+            if session is not None:
+                session.stop()
+                self._ended.append(session_hash or "")

@@ -62,6 +62,8 @@ def components(folder: Path | None, shown: UploadedPhoto | None) -> Components:
             visible=has_choice(shown), elem_id="dan-face",
         )  # fmt: skip
         stretch = gr.Checkbox(label=STRETCH, container=False, visible=False, elem_id="dan-stretch")
+    # The choices of a session that has ended are gone: what a page that comes back chose is no face, and no error.
+    face.preprocess = lambda payload: payload if isinstance(payload, str) else None  # type: ignore[method-assign]
     return Components(photo, numbered, face, stretch)
 
 

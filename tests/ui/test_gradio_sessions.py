@@ -1,0 +1,92 @@
+"""What Gradio keeps of a session by itself goes with the session."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import httpx2
+import pytest
+
+from campaigns.visitors import Visitor, call
+from dan_model.ui.gradio_sessions import IDLE_SECONDS, MAX_SESSIONS, GradioSessions
+from dan_model.ui.session import SessionStore
+from dan_model.ui.status import INVITATION
+from tests.fixtures.examples import EXAMPLES
+
+
+@pytest.fixture
+def kept() -> dict[str, dict[str, object]]:
+    """What Gradio keeps, by kind and session."""
+    return {"values": {}, "used": {}, "answers": {}, "waiting": {}}
+
+
+@pytest.fixture
+def page(kept):
+    """What of Gradio's page keeps it."""
+    holder = SimpleNamespace(session_data=kept["values"], time_last_used=kept["used"])
+    queue = SimpleNamespace(pending_messages_per_session=kept["answers"], pending_event_ids_session=kept["waiting"])
+    return SimpleNamespace(state_holder=holder, _queue=queue)
+
+
+def test_idle_sessions_and_those_above_a_number_are_deleted_whole(page, kept):
+    now = [0.0]
+    sessions = GradioSessions(page, clock=lambda: now[0])
+
+    def active(key: str) -> None:
+        for one in kept.values():
+            one[key] = object()
+        sessions.note(key)
+
+    active("a")
+    now[0] = IDLE_SECONDS * 0.9
+    active("b")
+    active("a")
+    now[0] = IDLE_SECONDS * 1.85
+    active("c")
+    assert all(set(one) == {"a", "b", "c"} for one in kept.values())
+    now[0] = IDLE_SECONDS * 1.95
+    active("a")
+    assert all(set(one) == {"a", "c"} for one in kept.values())
+    for n in range(MAX_SESSIONS - 1):
+        active(f"caller {n}")
+    assert all(len(one) == MAX_SESSIONS and "c" not in one and "a" in one for one in kept.values())
+    sessions.forget_values("a")
+    assert ("a" in kept["values"], "a" in kept["answers"]) == (False, True)
+    sessions.forget("a")
+    sessions.forget("nobody")
+    assert not any("a" in one for one in kept.values())
+
+
+def test_the_pages_own_sessions_are_bounded_in_number_too():
+    store = SessionStore(clock=lambda: 0.0)
+    first, second = store.get("first"), store.get("second")
+    for n in range(MAX_SESSIONS - 2):
+        store.get(str(n))
+    assert store.get("first") is first
+    store.get("one more")
+    assert len(store) == MAX_SESSIONS
+    assert second.stopped
+    assert store.get("first") is first
+
+
+def test_nothing_of_a_visitor_who_left_or_a_call_that_was_answered_stays_with_gradio(blocks, server, wait_until_idle):
+    values, queue = blocks.state_holder.session_data, blocks._queue
+    with Visitor(server) as visitor:
+        visitor.send("on_photo", {"dan-upload": visitor.upload(EXAMPLES / "astronaut.jpg")})
+        none = {label: [] for label in visitor.methods()}
+        visitor.send("on_explain", {"dan-face": "1", **none})
+        assert len(str(values[visitor.key].config_values)) > 1_000_000  # maps and photo
+    wait_until_idle(lambda: visitor.key not in values)
+    assert visitor.key not in queue.pending_messages_per_session
+    before = set(values)
+    with httpx2.Client(timeout=60) as client:
+        call(server, "predict", EXAMPLES / "astronaut.jpg", client=client)
+    assert set(values) <= before
+
+
+def test_a_page_that_comes_back_with_a_face_that_is_gone_gets_an_invitation(server):
+    with Visitor(server) as visitor:
+        visitor.send("on_photo", {"dan-upload": visitor.upload(EXAMPLES / "two_faces.jpg")})
+    with Visitor(server, visitor.key) as visitor:
+        replies = visitor.send("on_explain_2", {"dan-face": "2"})
+    assert INVITATION in str(replies)
