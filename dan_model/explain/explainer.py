@@ -29,10 +29,10 @@ from dan_model.explain.faithfulness import (
 )
 from dan_model.explain.fusion import compute_fusion
 from dan_model.explain.heads import compute_heads
+from dan_model.explain.pass_queue import PassQueue, RequestLock
 from dan_model.explain.reference import Reference, compute_class_distances
 from dan_model.explain.regions import compute_regions
 from dan_model.explain.score import Score
-from dan_model.explain.turns import Turn, Turns
 from dan_model.faces import (
     Face,
     FaceCrop,
@@ -72,7 +72,7 @@ class Explainer:
         self.reference = reference
         self.cache: Cache[Attribution] = Cache(cache_bytes)
         self._key = object()  # distinguishes the results of this network in a shared cache
-        self._turns = Turns()  # one pass at a time: some methods register hooks on the model
+        self._queue = PassQueue()  # one pass at a time: some methods register hooks on the model
 
     def __getstate__(self) -> dict[str, Any]:
         """A copy has its own network, and an empty cache: a lock cannot be copied."""
@@ -228,14 +228,14 @@ class Explainer:
         requests, model = parse_requests(attributions), self.network(prior)
         # Heads and fusion, from one pass.
         x = self.input_of(crop)
-        turn = Turn(self._turns)
-        with turn, frozen(model), torch.no_grad():
+        lock = RequestLock(self._queue)
+        with lock, frozen(model), torch.no_grad():
             stages = model.stages(x)
         explanation = self.explain_stages(crop, stages, target, against, head, score, prior)
         yield explanation
         # Whether the attended cells are used.
         if attended_vs_used and should_continue():
-            with turn, frozen(model):
+            with lock, frozen(model):
                 measured = measure_attended_vs_used(model, stages.features, explanation.heads, explanation.fusion)
             explanation = replace(explanation, attended_vs_used=measured)
             yield explanation
@@ -244,7 +244,7 @@ class Explainer:
         for tensor in (x, stages.embeddings, stages.logits):
             digest.update(tensor.cpu().numpy().tobytes())
         key = (self._key, digest.digest(), explanation.regions is None, explanation.score)
-        task = replace(self.task(explanation, should_continue), lock=turn)
+        task = replace(self.task(explanation, should_continue), lock=lock)
         for request, result in attribute_each(task, requests, key, self.cache if cache is None else cache):
             explanation = replace(explanation, attributions={**explanation.attributions, request.text: result})
             yield explanation
@@ -321,7 +321,7 @@ class Explainer:
         """The task of explaining the face and the score of an explanation, for methods and measurements."""
         mean_face = None if self.reference is None else self.reference.mean_face
         model, x, e = self.network(explanation.prior), self.input_of(explanation.crop), explanation
-        return AttributionTask(model, x, e.score, Turn(self._turns), should_continue, e.regions, mean_face)
+        return AttributionTask(model, x, e.score, RequestLock(self._queue), should_continue, e.regions, mean_face)
 
     def network(self, prior: str) -> DAN:
         """The network under one of `PRIORS`.

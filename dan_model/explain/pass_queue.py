@@ -9,7 +9,7 @@ from collections.abc import Callable
 from itertools import count
 
 
-class Turns:
+class PassQueue:
     """One pass at a time, of many requests. A new request, whose first results are to come, never waits for long ones.
 
     Args:
@@ -25,38 +25,38 @@ class Turns:
         self.depth = 0
 
 
-class Turn:
+class RequestLock:
     """The lock of one request, as a context manager around each pass. A thread that holds it may enter it again.
 
     Args:
-        turns: All requests of a network. None: there is only this one.
+        queue: All requests of a network. None: there is only this one.
     """
 
-    def __init__(self, turns: Turns | None = None) -> None:
-        self._turns = turns or Turns()
+    def __init__(self, queue: PassQueue | None = None) -> None:
+        self._queue = queue or PassQueue()
         self._used = self._began = 0.0
 
-    def __enter__(self) -> Turn:
-        turns, own = self._turns, threading.get_ident()
-        with turns.changed:
-            if turns.owner != own:
-                ticket = (self._used, next(turns.numbers))
-                heapq.heappush(turns.waiting, ticket)
+    def __enter__(self) -> RequestLock:
+        queue, own = self._queue, threading.get_ident()
+        with queue.changed:
+            if queue.owner != own:
+                ticket = (self._used, next(queue.numbers))
+                heapq.heappush(queue.waiting, ticket)
                 try:
-                    turns.changed.wait_for(lambda: turns.owner is None and turns.waiting[0] == ticket)
+                    queue.changed.wait_for(lambda: queue.owner is None and queue.waiting[0] == ticket)
                 finally:
-                    turns.waiting.remove(ticket)
-                    heapq.heapify(turns.waiting)
-                    turns.changed.notify_all()
-                turns.owner, self._began = own, turns.clock()
-            turns.depth += 1
+                    queue.waiting.remove(ticket)
+                    heapq.heapify(queue.waiting)
+                    queue.changed.notify_all()
+                queue.owner, self._began = own, queue.clock()
+            queue.depth += 1
         return self
 
     def __exit__(self, *raised: object) -> None:
-        turns = self._turns
-        with turns.changed:
-            turns.depth -= 1
-            if turns.depth == 0:
-                self._used += turns.clock() - self._began
-                turns.owner = None
-                turns.changed.notify_all()
+        queue = self._queue
+        with queue.changed:
+            queue.depth -= 1
+            if queue.depth == 0:
+                self._used += queue.clock() - self._began
+                queue.owner = None
+                queue.changed.notify_all()
