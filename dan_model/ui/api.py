@@ -75,9 +75,15 @@ def add_endpoints(explainer: Explainer, examples: Path | None) -> None:
     with gr.Row(visible=False):
         image = photo_input(examples, label="image")
         target = gr.Textbox("", label="target: a class name, or empty for the predicted class")
-        methods = gr.JSON([], label=f"methods: a list of {', '.join(METHODS)}; also METHOD@BASELINE:NAME=VALUE,…")
+        methods = _json(
+            [], f"methods: a list of {', '.join(METHODS)}; also METHOD@BASELINE:NAME=VALUE,…",
+            {"type": "array", "items": {"type": "string"}},
+        )  # fmt: skip
         against = gr.Textbox("", label="against: explain the target rather than this class; empty: no other class")
-        head = gr.JSON(None, label="head: a number from 1: explain the contribution of this head; null: all")
+        head = _json(
+            None, "head: a number from 1: explain the contribution of this head; null: all",
+            {"anyOf": [{"type": "integer"}, {"type": "null"}]},
+        )  # fmt: skip
         score = gr.Textbox(
             "", label=f"score: {', '.join(SCORES)}; empty: contrast with `against`, else log-probability"
         )
@@ -94,6 +100,13 @@ def add_endpoints(explainer: Explainer, examples: Path | None) -> None:
             api_name="explain",
             **queued,
         )
+
+
+def _json(value: Any, label: str, schema: dict[str, Any]) -> gr.JSON:
+    """An argument of a kind that callers, and tools of MCP, learn from its JSON schema; Gradio's own names none."""
+    component = gr.JSON(value, label=label)
+    component.api_info = lambda: schema  # type: ignore[method-assign]
+    return component
 
 
 def _required(image: str | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ def launch_settings() -> dict[str, Any]:
         "footer_links": ["api", "settings"],
         "app_kwargs": {"middleware": [Middleware(FileGuard)]},
         "show_error": False,
+        "mcp_server": find_spec("mcp") is not None,  # with `pip install "gradio[mcp]"`
         "max_threads": THREADS,
     }
 
