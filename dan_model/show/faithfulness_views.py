@@ -84,7 +84,7 @@ def attribution_sentence(attribution: Attribution) -> str:
         return f"{sums}: completeness holds (residual {number(attribution.residual)})."
     part = abs(attribution.residual) / max(abs(attribution.explained), 1e-12)
     off = f"{signed(attribution.residual)} {attribution.score.unit} ({whole_percent(part)})"
-    return f"{sums}: it is off by {off}. Do not read its values as shares."
+    return f"{sums}: it is off by {off}. Do not read its values as parts of a whole."
 
 
 def areas_sentence(found: Faithfulness) -> str:

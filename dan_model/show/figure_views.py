@@ -135,9 +135,9 @@ def _regions(explanation: Explanation) -> FigureView:
         "Which parts of the face does each head look at?",
         sentences.regions_sentence(explanation),
         None if regions is None else regions_figure(explanation, regions),
-        "Each row adds up to 100 %. The dotted line is the region's area: a bar beyond it means that the map prefers "
-        "this region to an even spread. Signed maps count by absolute value; cells on a border count for both sides. "
-        + sentences.unusual_regions_note(explanation),
+        "Each row adds up to 100 %. The dotted line is the region's area: a bar beyond it means more attention "
+        "than the region's size would give. Signed maps count by absolute value; a cell on a border is divided between "
+        "both sides. " + sentences.unusual_regions_note(explanation),
     )
 
 
@@ -168,8 +168,9 @@ def _usual_maps(explanation: Explanation) -> list[FigureView]:
             usual_maps_figure(found, reference),
             f"All maps are scaled to unit length; the average is over {reference.source.get('count', 'the')} reference "
             "faces. Difference: red where the head attends more than on average. A head with one map for every face "
-            "attends to a place, whatever is there. Below, the mean of the reference faces on which the head moved its "
-            "class most: means show nobody.",
+            "attends to a place, whatever is there. Bottom row: the mean of the reference faces on which the head had "
+            "most "
+            "effect; it shows no single person.",
         )
     ]
 
@@ -213,7 +214,8 @@ def _attended_vs_used(explanation: Explanation) -> FigureView:
         title,
         sentences.attended_vs_used_sentence(measured, score),
         attended_vs_used_figure(explanation, measured),
-        f"Left: every cell of every head; ρ is Spearman's rank correlation. Right: the {CELLS} most attended cells are "
+        f"Left: every cell of every head; ρ is Spearman's rank correlation, high because evidence is computed from the "
+        f"attention. Right: the {CELLS} most attended cells are "
         "replaced by the mean of all others, in the backbone's output, and heads and fusion are computed again.",
     )
 
@@ -242,8 +244,10 @@ def _ablation(explanation: Explanation) -> FigureView:
         title,
         sentences.ablation_sentence(explanation),
         ablation_figure(explanation),
-        "A head that is off has an embedding of zeros, as if its map were zero; it still takes part in the comparison "
-        "of the heads. The dotted line is the network's own probability.",
+        "A head that is off has an embedding of zeros, as if its map were zero; the fusion still compares these zeros. "
+        "The dotted line is the network's own probability. A contribution is counted from equal heads, an ablation "
+        "from "
+        "this face, and a Shapley value over all orders of the heads: three questions, whose answers may differ.",
     )
 
 

@@ -28,6 +28,7 @@ from dan_model.show.tiles import number, outside_part, percent, whole_percent
 ONE_HEAD = "With a single head there is nothing to fuse: the head's embedding is classified as it is."
 ALIKE = 0.95  # cosine from which two heads are called alike
 UNUSUAL = 5  # percent: below it, or above 100 less it, a percentile is called unusual
+HARDLY_SELECT = 0.2  # width of the range of nine gates in ten, below which gates hardly select
 NOTHING = 0.005  # nats or logits: what two digits show as zero
 ABSENCE_NAMES = {"zero": "zeroed", "mean": "mean of the others", "removed": "left out"}  # by name in `ABSENCES`
 
@@ -52,9 +53,8 @@ def summary(explanation: Explanation) -> str:
     name, share = _main_region(explanation.regions, explanation.heads.spatial[head])
     if not share:
         return f"{predicted} Without Head {head + 1} {change}"
-    return (
-        f"{predicted} Head {head + 1} puts {whole_percent(share)} of its attention on the {name}; without it {change}"
-    )
+    attends = f"which puts {whole_percent(share)} of its attention on the {name}"
+    return f"{predicted} Without Head {head + 1}, {attends}, {change}"
 
 
 def crop_notes(crop: FaceCrop) -> list[str]:
@@ -105,7 +105,7 @@ def consensus_text(explanation: Explanation) -> str:
     """What the network would predict if all heads were equal, with its probability."""
     probabilities = explanation.fusion.consensus.softmax(dim=0)  # of logits or of log-probabilities: the same
     best = int(probabilities.argmax())
-    return f"If all heads agreed: {explanation.labels[best]}, {float(probabilities[best]):.2f}, whatever the face."
+    return f"If all heads were equal: {explanation.labels[best]}, {float(probabilities[best]):.2f}, whatever the face."
 
 
 def score_note(explanation: Explanation) -> str:
@@ -137,8 +137,9 @@ def tug_sentence(tug: TugOfWar, label: str, unit: str) -> str:
     against = float(tug.pull.clamp(max=0).sum())
     return (
         f"In {whole_percent(tug.saturation)} of the channels one head has nearly the whole share, and Head {head + 1} "
-        f"wins the most ({whole_percent(float(tug.won[head]))} of all). The channels contribute {signed(towards)} "
-        f"{unit} for {label} and {signed(against)} against it."
+        f"wins the most ({whole_percent(float(tug.won[head]))} of all): winning a channel does not say which way it "
+        f"moves "
+        f"a class. The channels contribute {signed(towards)} {unit} for {label} and {signed(against)} against it."
     )
 
 
@@ -172,7 +173,9 @@ def shapley_sentence(results: Sequence[Shapley], label: str) -> str:
             "Do not quote one of these rankings as if it were the only one."
         )
     order = ", ".join(f"Head {h + 1}" for h in results[0].ranking)
-    return f"All {len(results)} ways for a head to be absent rank the heads alike for {label}: {order}."
+    return (
+        f"All {len(results)} ways for a head to be absent rank the heads alike for {label}: {order}; the values differ."
+    )
 
 
 def same_ranking(results: Sequence[Shapley]) -> bool:
@@ -193,8 +196,8 @@ def overlap_sentence(overlap: Overlap) -> str:
     )  # fmt: skip
     return (
         f"{verdict}: the mean cosine of their maps is {overlap.mean_cosine:.2f}, the highest {closest:.2f} (Head "
-        f"{one + 1} and Head {other + 1}). Partition loss {number(overlap.partition_loss)}; it nears 0 as embeddings "
-        "differ."
+        f"{one + 1} and Head {other + 1}). Partition loss {number(overlap.partition_loss)}: the lower, the more "
+        "the heads' embeddings differ."
     )
 
 
@@ -203,8 +206,8 @@ def gates_sentence(gates: Tensor) -> str:
     low, high = torch.quantile(gates, torch.tensor([0.05, 0.95]), dim=1)  # (H,) each
     head = int((high - low).argmax())
     range_ = f"Head {head + 1}'s, lie between {float(low[head]):.2f} and {float(high[head]):.2f}"
-    manner = "hardly select" if float(high[head] - low[head]) < 0.1 else "select channels"
-    return f"The gates {manner}: the most selective, {range_} in nine channels of ten."
+    manner = "hardly select" if float(high[head] - low[head]) < HARDLY_SELECT else "select channels"
+    return f"The gates {manner}: nine in ten of the most selective, {range_}."
 
 
 def regions_sentence(explanation: Explanation) -> str:
@@ -243,11 +246,13 @@ def attended_vs_used_sentence(measured: AttendedVsUsed, label: str) -> str:
             "random cells may: this face gives no sign that the prediction depends on the attended cells."
         )
     head = int(measured.measured.abs().argmax())
+    rest = [name for h in range(len(measured.measured)) if (name := f"Head {h + 1}") not in matter]
+    others = f", for {_list(rest)} it is not" if rest else ""
     change = f"{signed(measured.measured[head])} {measured.score.unit}"
     return (
         f"Replacing the {count} cells that Head {head + 1} attends to most changes {label} by {change}; the fusion map "
-        f"predicts {signed(measured.predicted[head])}. More than any of {len(measured.random)} random "
-        f"replacements: {_list(matter)}."
+        f"predicts {signed(measured.predicted[head])}. For {_list(matter)} the change is larger than with any of "
+        f"{len(measured.random)} random choices of cells{others}."
     )
 
 
@@ -312,7 +317,7 @@ def unusual_regions_note(explanation: Explanation) -> str:
                 part = percentile if more else 100 - percentile
                 found.append((part, f"Head {h + 1} {REGIONS[r]} {'more' if more else 'less'} than on {part:.0f} %"))
     if not found:
-        return f"No share is unusual: all lie among the middle {100 - 2 * UNUSUAL} % of the reference faces."
+        return f"No percentage is unusual: all lie among the middle {100 - 2 * UNUSUAL} % of the reference faces."
     most_unusual = [text for _, text in sorted(found, reverse=True)[:3]]
     return f"Unusual, of {reference.source.get('count', 'the')} reference faces: {'; '.join(most_unusual)} of them."
 

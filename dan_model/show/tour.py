@@ -12,7 +12,8 @@ import torch
 
 from dan_model.explain.explanation import Explanation
 from dan_model.explain.fusion import ablate
-from dan_model.show.sentences import signed
+from dan_model.explain.reference import compare_maps
+from dan_model.show.sentences import HARDLY_SELECT, signed
 from dan_model.show.tiles import percent, whole_percent
 
 SYMBOLS = {
@@ -71,11 +72,10 @@ def _guess(e: Explanation) -> TourCard:
         "guess",
         "First, your own guess",
         "▦",
-        f"The network gets this face as {side} × {side} pixels, and nothing else. Its prediction is hidden for now; "
-        "if you have "
-        "seen it already, take another example first.",
+        f"The network gets this face as {side} × {side} pixels, and nothing else. Its prediction is hidden for now. "
+        "You have seen it already? Then click another face in the row of examples first.",
         "Which expression do you see? Choose one.",
-        "You chose {guess}. The network's prediction stays hidden until you have also chosen where to look. A "
+        "You chose {guess}. The network's prediction stays hidden until you press “Reveal”, on the next card. A "
         "predicted "
         "expression is not a felt emotion.",
     )
@@ -89,31 +89,33 @@ def _cells(e: Explanation) -> TourCard:
         "xa",
         f"An image network, the backbone, turns the pixels into features x: {rows} × {columns} cells with many "
         "numbers each. "
-        f"Each of the {heads} heads gives every cell a weight, its spatial attention a. Nobody says which cells a "
-        "head should "
-        "prefer; that was learned.",
+        f"Each of the {heads} heads gives every cell a weight, its spatial attention a. Nobody said which cells "
+        "to prefer; the heads learned it in training.",
         "Click on up to three cells that you would look at. Then reveal.",
-        "{agreement} Bright cells weigh more. Each cell also sees its surroundings: more of the face than it covers.",
+        "{agreement} The stronger its colour, the more a cell weighs. Each cell also sees its surroundings: more of "
+        "the "
+        "face than it covers.",
     )
 
 
 def _gates(e: Explanation) -> TourCard:
     gates, head = e.heads.gates, e.most_needed_head
     low, high = (float(gates[head].quantile(q)) for q in (0.05, 0.95))
-    channels = gates.shape[1]
+    channels, hardly = gates.shape[1], ", so it hardly chooses" if high - low < HARDLY_SELECT else ""
     return TourCard(
         "gates",
         "What a head passes on",
         "gv",
         f"Each cell has {channels} features, called channels. A head averages each channel over the cells that it "
         "attends to. "
-        "Channel attention g then works like a volume knob for each channel, between 0 and 1: in "
-        f"Head {head + 1}, nine of ten lie from {low:.2f} to {high:.2f}. The result is the head's embedding v, "
+        "Channel attention g then works like a volume knob for each channel, called its gate, between 0 and 1: nine "
+        "of ten "
+        f"gates of Head {head + 1} lie from {low:.2f} to {high:.2f}{hardly}. The result is the head's embedding v, "
         f"{channels} numbers.",
-        f"Click on Head {head + 1} in the picture.",
-        f"The figure shows all gates. From here on, only these {channels} numbers of a head count: the fusion does "
-        "not see "
-        "its map.",
+        f"Click on Head {head + 1} in the diagram at the top.",
+        f"The figure shows all gates. From here on, only the {channels} numbers of a head's embedding count: the "
+        f"fusion "
+        "does not see its map.",
         head,
     )
 
@@ -123,13 +125,13 @@ def _swap() -> TourCard:
         "swap",
         "Cross attention?",
         "v",
-        "The paper calls spatial and channel attention together cross attention. But nothing here works as in a "
-        "transformer: a head has no queries, "
-        "keys or "
-        "values, and no head reads another. All work side by side, and only the fusion compares them.",
+        "The paper on DAN (Wen et al., 2021) calls spatial and channel attention together cross attention. But nothing "
+        "here works as in a transformer: a head has no queries, keys or values, and no head reads another. All work "
+        "side "
+        "by side, and only the fusion compares them.",
         "Two heads exchange their embeddings. Will the prediction change? Decide, then choose two heads at “Swap”.",
-        "{now} Nothing changes: the fusion treats all heads alike. What counts is how the embeddings differ, not which "
-        "head each of them comes from.",
+        "{now} Nothing has changed: the fusion treats all heads alike. What counts is how the embeddings differ, not "
+        "which head each of them comes from.",
     )
 
 
@@ -141,11 +143,11 @@ def _equal(e: Explanation) -> TourCard:
     example = f"v = {', '.join(['2', *('0' for _ in range(heads - 1))])} gives {', '.join(map(whole_percent, shares))}"
     return TourCard(
         "equal",
-        "What if all heads agreed?",
+        "What if all heads were equal?",
         "pS",
-        "In each channel the heads split 100 %: the larger a head's v, the larger its share p (a softmax: "
-        f"{example}). The "
-        "fusion adds up the logarithms, S = Σ ln p. So it only sees how much the heads differ.",
+        "In each channel, 100 % are divided among the heads: the larger a head's v, the larger its share p (a softmax: "
+        f"{example}). The fusion adds up the logarithms of the shares, S = Σ ln p for each channel. If all heads hold "
+        "the same number, the shares are equal, however large it is: the fusion sees only how much the heads differ.",
         "Which class wins if all heads are equal? Guess, then slide α to 0.",
         f"All heads equal: {label} ({percent(float(consensus.max()))}), for this face and for every other one. "
         "All that is specific to a face lies in the differences between its heads.",
@@ -156,19 +158,20 @@ def _off(e: Explanation) -> TourCard:
     head, k = e.most_needed_head, e.target
     contributions = ", ".join(f"Head {h + 1} {signed(one)}" for h, one in enumerate(e.fusion.contributions))
     before, after = float(e.prediction.probabilities[k]), float(e.probabilities_with(ablate)[head])
-    nat = " (one more multiplies the probability by 2.7)" if e.score.unit == "nats" else ""
+    nat = " (one nat more multiplies the probability by 2.7)" if e.score.unit == "nats" else ""
     change = "stays at" if percent(before) == percent(after) else "goes from"
     numbers = percent(before) if percent(before) == percent(after) else f"{percent(before)} to {percent(after)}"
     return TourCard(
         "off",
         f"Does Head {head + 1} matter here?",
         "z",
-        "A linear layer turns S into one score per class, the logits z, and the softmax makes them probabilities. A "
-        "band shows "
+        "A linear layer turns all these S into one score per class, the logits z, and the softmax makes them "
+        "probabilities. A band shows "
         f"what a head contributes to {e.labels[k]}, in {e.score.unit}{nat}: {contributions}.",
         f"Will the prediction change without Head {head + 1}? Decide, then click on “off” under its map.",
         f"Without Head {head + 1}, {e.labels[k]} {change} {numbers}. {{now}} This is how to know that a head matters: "
-        "take it away. (Even off, it takes part in the comparison, with zeros.) Try the others, too.",
+        "take it away. Off means that its embedding is zero; the fusion still compares these zeros. And what a head "
+        "contributes, counted from equal heads, is another question: the two need not agree. Try the others, too.",
         head,
     )
 
@@ -182,7 +185,8 @@ def _second(e: Explanation) -> TourCard:
         "second",
         f"And why not {e.labels[other]}?",
         "ℓ",
-        f"Contributions belong to one class, so far to {e.labels[k]}. They add up to its log-probability ℓ, the "
+        f"So far all contributions were to {e.labels[k]}; every class has its own. They add up to its log-probability "
+        f"ℓ, the "
         "logarithm of "
         f"its probability: {signed(equal[k])} with equal heads, {signed(added[k])} from the heads, {signed(own[k])} "
         "in the end.",
@@ -190,8 +194,7 @@ def _second(e: Explanation) -> TourCard:
         f"For {e.labels[other]}, equal heads give {signed(equal[other])}; the heads add {signed(added[other])}, which "
         "makes "
         f"{signed(own[other])}, {'below' if own[other] < own[k] else 'above'} the {signed(own[k])} of {e.labels[k]}. "
-        "Where a "
-        "class starts counts as much as what the heads add.",
+        "Where a class starts counts as much as what the heads add.",
         label=other,
     )
 
@@ -207,13 +210,13 @@ def _cover(e: Explanation) -> TourCard:
         "and you can try it.",
         f"What will the network predict without the mouth? Guess, then cover {part}.",
         "{now} Pixels, maps, embeddings and probabilities were computed again. If little changed, the covered part was "
-        "hardly needed, with this fill, however bright its cells are.",
+        "hardly needed, even if its cells are bright. Another fill may give another result.",
     )
 
 
 def _limits(e: Explanation) -> TourCard:
     energy = None if e.reference is None else e.reference.map_energy
-    same, task = "", "Open the tab Faithfulness."
+    same, answer, task = "", "", "Open the tab Faithfulness."
     if energy is not None:
         head = int(energy.argmax())
         same = (
@@ -221,18 +224,28 @@ def _limits(e: Explanation) -> TourCard:
             f"Head {head + 1} is the same for every reference face."
         )
         task = "Click on “average” below the maps. How much is different on this face?"
+        answer = _difference(e)
     return TourCard(
         "limits",
         "What a map does not prove",
         "a",
         f"A bright cell does not prove that the prediction depends on it.{same}",
         task,
-        "So test a map: does it find what the prediction depends on better than random maps do? The tab Faithfulness "
-        "measures "
-        "it for this face. One kind of fusion map did worse than random maps on a hundred new faces, and looked just "
-        "as "
-        "convincing.",
+        f"{answer}So test a map: does it find the places that the prediction depends on better than a random map "
+        f"does? The "
+        "tab Faithfulness measures it for this face. On a hundred new faces, the fusion map of a raw logit did worse "
+        "than random maps, and looked just as convincing; that of the log-probability does better.",
     )
+
+
+def _difference(e: Explanation) -> str:
+    """How like its average each head's map is on this face."""
+    assert e.reference is not None
+    found = compare_maps(e.heads.spatial, e.reference)
+    assert found is not None
+    low, high = float(found.cosine.min()), float(found.cosine.max())
+    between = f"{low:.2f}" if f"{low:.2f}" == f"{high:.2f}" else f"{low:.2f} to {high:.2f}"
+    return f"The cosine between each head's map and its average is {between} on this face; 1 means the same shape. "
 
 
 def _another(single: bool) -> TourCard:
@@ -244,7 +257,7 @@ def _another(single: bool) -> TourCard:
         "Pixels → features x → spatial attention a → channel attention g → embeddings v "
         f"{fused} → log-probabilities ℓ.",
         "Choose another face. Which of these change, and which head decides now?",
-        "{now} Maps, gates, embeddings and shares are those of the new face; weights and baseline stay. The widest "
-        "band "
-        "belongs to the head that contributes most. Everything that you used stays where it is: go on by yourself.",
+        "{now} Everything on this way changes; only the trained weights stay, and what equal heads would predict. The "
+        "widest band belongs to the head that contributes most; the sentence below the diagram names the head whose "
+        "removal changes most. All tools stay on the page: go on exploring.",
     )

@@ -87,6 +87,8 @@ def take_tour(page, explanation):
         do_task(page, card.name, card)
         expect(box.locator(".dan-tour-task")).to_have_class(re.compile("dan-done"))
         expect(box.locator(".dan-tour-result")).not_to_contain_text("{")
+        if card.name == "another":  # of the new face
+            expect(box.locator(".dan-tour-result")).to_contain_text("Now the network predicts happiness")
         # What the card points at is beside the card or above it, never behind it.
         light, below = page.locator(".dan-tour-light").bounding_box(), box.bounding_box()
         assert light["y"] < below["y"] or light["x"] + light["width"] <= below["x"]

@@ -50,9 +50,9 @@ def test_the_summary_names_the_head_that_the_class_depends_on_and_where_it_atten
             continue
         shares = e.regions.shares(e.heads.spatial[needed])
         share, region = f"{100 * float(shares.max()):.0f}\u00a0%", REGIONS[int(shares.argmax())]
-        looks = f"Head {needed + 1} puts {share} of its attention on the {region}"
+        head = f"Without Head {needed + 1}, which puts {share} of its attention on the {region},"
         moves = f"{e.labels[k]} {'falls' if after[needed] < own else 'rises'} from {before} to {without}."
-        assert sentences.summary(e) == f"{predicted} {looks}; without it {moves}"
+        assert sentences.summary(e) == f"{predicted} {head} {moves}"
         assert sentences.summary(replace(e, regions=None)) == f"{predicted} Without Head {needed + 1} {moves}"
     assert "nothing to fuse" in sentences.summary(single)
 
@@ -63,8 +63,8 @@ def test_the_ledger_sentence(explanation):
     consensus = doubles(0.5, 0.1, 0.2, 0.05, 0.05, 0.04, 0.03, 0.03).log()
     made = replace(explanation, fusion=replace(explanation.fusion, ledger=ledger, consensus=consensus))
     assert sentences.ledger_sentence(made) == (
-        "If all heads agreed: neutral, 0.50, whatever the face. There, happiness has −2.30 nats. The contributions of "
-        "the heads add −1.25; the largest is that of Head 2 (−3.00)."
+        "If all heads were equal: neutral, 0.50, whatever the face. There, happiness has −2.30 nats. The contributions "
+        "of the heads add −1.25; the largest is that of Head 2 (−3.00)."
     )
     raw = replace(made, score=Score(1, kind="logit"))
     assert "happiness has −2.30 logits" in sentences.ledger_sentence(raw)
@@ -77,8 +77,10 @@ def test_the_tug_sentence():
     none = torch.zeros(4)
     tug = TugOfWar(doubles(2.0, -0.5, 1.0, -1.0), none, none, none, doubles(0.25, 0.5), 0.75)
     assert sentences.tug_sentence(tug, "happiness", "nats") == (
-        "In 75\u00a0% of the channels one head has nearly the whole share, and Head 2 wins the most (50\u00a0% of all)."
-        " The channels contribute +3.00 nats for happiness and −1.50 against it."
+        "In 75\u00a0% of the channels one head has nearly the whole share, and Head 2 wins the most (50\u00a0% of "
+        "all): "
+        "winning a channel does not say which way it moves a class. The channels contribute +3.00 nats for happiness "
+        "and −1.50 against it."
     )
 
 
@@ -98,7 +100,7 @@ def test_the_shapley_sentence_warns_where_absences_disagree():
     same = Shapley("mean", doubles(0.1, 0.3, 0.2), 0.0, 0.0)
     other = Shapley("removed", doubles(1.0, 2.0, 3.0), 0.0, 0.0)
     assert sentences.shapley_sentence([one, same], "anger") == (
-        "All 2 ways for a head to be absent rank the heads alike for anger: Head 2, Head 3, Head 1."
+        "All 2 ways for a head to be absent rank the heads alike for anger: Head 2, Head 3, Head 1; the values differ."
     )
     warned = sentences.shapley_sentence([one, other], "anger")
     assert "zeroed: Head 2, Head 3, Head 1; left out: Head 3, Head 2, Head 1" in warned
@@ -114,7 +116,7 @@ def test_the_overlap_sentence_names_the_closest_pair(closest, verdict):
     assert (
         f"the mean cosine of their maps is {closest / 3:.2f}, the highest {closest:.2f} (Head 1 and Head 3)" in sentence
     )
-    assert "Partition loss 0.25;" in sentence
+    assert "Partition loss 0.25: the lower" in sentence
 
 
 def test_the_gates_sentence():
@@ -123,7 +125,7 @@ def test_the_gates_sentence():
     assert "hardly select" in sentences.gates_sentence(flat)
     even = torch.stack([flat[1], torch.linspace(0, 1, 101)])
     assert sentences.gates_sentence(even) == (
-        "The gates select channels: the most selective, Head 2's, lie between 0.05 and 0.95 in nine channels of ten."
+        "The gates select channels: nine in ten of the most selective, Head 2's, lie between 0.05 and 0.95."
     )
 
 
@@ -149,7 +151,7 @@ def test_the_attended_vs_used_sentence_compares_with_random_cells():
     )
     assert sentences.attended_vs_used_sentence(measured, "anger") == (
         "Replacing the 5 cells that Head 1 attends to most changes anger by −3.00 nats; the fusion map predicts "
-        "−2.00. More than any of 2 random replacements: Head 1."
+        "−2.00. For Head 1 the change is larger than with any of 2 random choices of cells, for Head 2 it is not."
     )
     assert "gives no sign" in sentences.attended_vs_used_sentence(replace(measured, random=doubles(4, 0)), "anger")
 

@@ -61,7 +61,8 @@ const reveal = () => {
   const classText = !chosen ? `The network predicts ${predicted} (${probability}).`
     : chosen === predicted ? `You and the network agree: ${predicted} (${probability}).`
       : `You chose ${chosen}, the network predicts ${predicted} (${probability}).`;
-  const cellText = cells.size ? `Head ${best + 1} agrees with you most: ${percent(found.shares[best])} of its attention is in your cells. Spread evenly it would be ${percent(found.even)}.` : "";
+  const agreed = found.shares[best] > found.even ? `Head ${best + 1} agrees with you most` : `No head prefers your cells; Head ${best + 1} comes nearest`;
+  const cellText = cells.size ? `${agreed}: ${percent(found.shares[best])} of its attention is in them. Without a preference it would be ${percent(found.even)}.` : "";
   revealed = true;
   hide();
   panel.querySelector(".dan-guess-answer").textContent = `${classText} ${cellText}`;

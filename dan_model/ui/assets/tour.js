@@ -17,7 +17,7 @@ const STEPS = {
   cover: { tab: "Cover", at: () => (visible("#dan-cover .dan-cover-region") ? "#dan-cover .dan-cover-chips" : "#dan-cover .dan-cover-face"), done: () => Boolean(coverResult()), then: "#dan-cover .dan-cover-result" },
   limits: { at: () => (average() ? "#dan-heads-row .dan-segments" : "#dan-tabs [role=tablist]"), then: "#dan-heads-row",
     done: () => (average() ? average().getAttribute("aria-pressed") === "true" : isOpen("Faithfulness")) },
-  another: { at: () => "#dan-examples", done: ({ face }, card, start) => Boolean(face) && face !== start.face, then: "#dan-main" },
+  another: { at: () => "#dan-examples", done: ({ face, heads }, card, start) => Boolean(face) && face !== start.face && (!heads || heads.face.key === face), then: "#dan-main" },
 };
 
 let cards = [], symbols = {}, at = -1, card = null, done = false, start = {}; // at: the card that is open, or -1
