@@ -114,17 +114,20 @@ def head_tiles(explanation: Explanation, smooth: bool, shared: bool) -> list[Til
 def compared_head_tiles(explanation: Explanation, found: MapComparison, difference: bool, smooth: bool) -> list[Tile]:
     """The average map of each head over the reference faces, or how this face's map differs from it.
 
-    All maps have unit length, so that their shapes are compared; all heads have one scale.
+    An average is drawn as strong as this face's map (of equal Euclidean length), so that only the shapes differ, and on
+    the scale of the maps of this face.
     """
-    maps = found.difference if difference else found.usual  # (H, 7, 7)
-    scale = Scale(float(maps.abs().max()) or 1.0, signed=difference)
+    spatial = explanation.heads.spatial  # (H, 7, 7)
+    lengths = spatial.double().flatten(1).norm(dim=1)[:, None, None]
+    maps = (found.difference if difference else found.usual) * lengths
+    highest = maps.abs().max() if difference else max(maps.max(), spatial.max())
+    scale = Scale(float(highest) or 1.0, signed=difference)
     notes = [
         f"this face − average; cosine {float(cosine):.2f}" if difference else "average over the reference faces"
         for cosine in found.cosine
     ]
-    group = "of unit length, one scale"
     return [
-        _head_tile(explanation, h, cells, scale, smooth, notes[h], "part of unit length", group)
+        _head_tile(explanation, h, cells, scale, smooth, notes[h], "attention", "heads, one scale")
         for h, cells in enumerate(maps)
     ]
 

@@ -41,8 +41,11 @@ ATTENTION = (
     "Spatial attention: how much this head weighs the features of each cell. Never negative, not a sum of anything. A "
     "bright cell is weighed, which does not prove that the prediction depends on it: the tab Heads measures that."
 )
-AVERAGE = "The average map of this head over the reference faces: what it attends to before it sees this face."
-DIFFERENT = "This face's map less the average one, both of unit length: what is special to this face."
+AVERAGE = (
+    "The average map of this head over the reference faces: what it attends to before it sees this face, drawn as "
+    "strong as this face's map."
+)
+DIFFERENT = "This face's map less the average one, drawn as strong: what is special to this face."
 FUSED = (
     "The contribution of every head, spread over the cells in proportion to feature × attention. The cells sum to the "
     "contributions of the heads. What a cell knows comes from a wider part of the face than its square."

@@ -10,17 +10,20 @@ import torch
 from matplotlib import colormaps
 
 from dan_model.explain.attributions import Attribution
+from dan_model.explain.reference import compare_maps
 from dan_model.show.style import HEAD_COLOURS, SEQUENTIAL, TILE_SIDE, head_colour
 from dan_model.show.tiles import (
     Scale,
     all_tiles,
     attribution_tile,
     colour_bar,
+    compared_head_tiles,
     fusion_tile,
     head_tiles,
     number,
     overlay,
 )
+from tests.fixtures.examples import EXAMPLES
 
 
 @pytest.fixture(scope="module")
@@ -151,3 +154,15 @@ def test_hatching_is_the_same_at_any_size(cut_off):
     small, large = (overlay(cut_off.crop, cells, scale, True, side) for side in (240, 480))
     dark = [(picture == 0).all(axis=2) for picture in (small, large)]
     assert (dark[0] == dark[1][::2, ::2]).mean() > 0.97
+
+
+def test_the_average_of_a_head_is_as_strong_as_its_map_and_the_difference_is_what_remains(explainer):
+    e = explainer.explain(EXAMPLES / "hopper.jpg", attributions=())
+    found = compare_maps(e.heads.spatial, e.reference)
+    average, difference = (compared_head_tiles(e, found, which, smooth=False) for which in (False, True))
+    for h, cells in enumerate(e.heads.spatial.double().numpy()):
+        usual = e.reference.mean_maps[h].double().numpy()
+        as_strong = usual * np.linalg.norm(cells) / np.linalg.norm(usual)
+        assert average[h].values == pytest.approx(as_strong, rel=1e-5)
+        assert difference[h].values == pytest.approx(cells - as_strong, abs=1e-5 * cells.max())
+        assert average[h].scale.limit == max(float(e.heads.spatial.max()), max(one.values.max() for one in average))
