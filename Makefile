@@ -32,6 +32,7 @@ soak: $(VENV)/development
 	$(BIN)/python -m campaigns.hostile_images --count 20000
 	$(BIN)/python -W ignore -m campaigns.hostile_checkpoints --count 4000
 	$(BIN)/python -m campaigns.hostile_calls --count 4000
+	$(BIN)/python -m campaigns.load --seconds 120
 	$(BIN)/python -m campaigns.soak --explanations 1000
 
 $(VENV)/bin/python:

@@ -78,7 +78,7 @@ class Visitor:
             Refused: The answer is an error.
         """
         self.begin(event, chosen, about)
-        return list(self.replies())
+        return list(self.replies()) if self._events[event]["queue"] else []
 
     def begin(self, event: str, chosen: dict[str, Any] | None = None, about: object = None) -> None:
         """Send an event and do not wait."""
@@ -91,7 +91,8 @@ class Visitor:
         body = {
             "data": data, "fn_index": one["id"], "session_hash": self.key, "event_data": about, "trigger_id": None,
         }  # fmt: skip
-        answer = self.client.post(f"{self.address}/queue/join", json=body)
+        route = "queue/join" if one["queue"] else "run/predict"  # as the page sends what only takes a note
+        answer = self.client.post(f"{self.address}/{route}", json=body)
         if answer.status_code == 503 or "Queue is full" in answer.text:
             raise Full(answer.text)
         answer.raise_for_status()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -30,6 +29,7 @@ from dan_model.explain.faithfulness import (
 )
 from dan_model.explain.fusion import compute_fusion
 from dan_model.explain.heads import compute_heads
+from dan_model.explain.pass_order import PassLock, PassOrder
 from dan_model.explain.reference import Reference, compute_class_distances
 from dan_model.explain.regions import compute_regions
 from dan_model.explain.score import Score
@@ -72,7 +72,7 @@ class Explainer:
         self.reference = reference
         self.cache: Cache[Attribution] = Cache(cache_bytes)
         self._key = object()  # distinguishes the results of this network in a shared cache
-        self._lock = threading.RLock()  # passes take turns: some methods register hooks on the model
+        self._order = PassOrder()  # one pass at a time: some methods register hooks on the model
 
     def __getstate__(self) -> dict[str, Any]:
         """A copy has its own network, and an empty cache: a lock cannot be copied."""
@@ -228,13 +228,14 @@ class Explainer:
         requests, model = parse_requests(attributions), self.network(prior)
         # Heads and fusion, from one pass.
         x = self.input_of(crop)
-        with self._lock, frozen(model), torch.no_grad():
+        lock = PassLock(self._order)
+        with lock, frozen(model), torch.no_grad():
             stages = model.stages(x)
         explanation = self.explain_stages(crop, stages, target, against, head, score, prior)
         yield explanation
         # Whether the attended cells are used.
         if attended_vs_used and should_continue():
-            with self._lock, frozen(model):
+            with lock, frozen(model):
                 measured = measure_attended_vs_used(model, stages.features, explanation.heads, explanation.fusion)
             explanation = replace(explanation, attended_vs_used=measured)
             yield explanation
@@ -243,7 +244,7 @@ class Explainer:
         for tensor in (x, stages.embeddings, stages.logits):
             digest.update(tensor.cpu().numpy().tobytes())
         key = (self._key, digest.digest(), explanation.regions is None, explanation.score)
-        task = self.task(explanation, should_continue)
+        task = replace(self.task(explanation, should_continue), lock=lock)
         for request, result in attribute_each(task, requests, key, self.cache if cache is None else cache):
             explanation = replace(explanation, attributions={**explanation.attributions, request.text: result})
             yield explanation
@@ -320,7 +321,7 @@ class Explainer:
         """The task of explaining the face and the score of an explanation, for methods and measurements."""
         mean_face = None if self.reference is None else self.reference.mean_face
         model, x, e = self.network(explanation.prior), self.input_of(explanation.crop), explanation
-        return AttributionTask(model, x, e.score, self._lock, should_continue, e.regions, mean_face)
+        return AttributionTask(model, x, e.score, PassLock(self._order), should_continue, e.regions, mean_face)
 
     def network(self, prior: str) -> DAN:
         """The network under one of `PRIORS`.

@@ -13,8 +13,9 @@ from dan_model.ui.session import Session, SessionStore
 from dan_model.ui.state import FIRST_WEIGHTS
 from dan_model.ui.weights_cache import WeightsCache
 
-# They take turns, pass by pass: the first results of one visitor never wait for the attributions of others.
-REQUESTS_AT_ONCE = 16
+# As many as may wait: a visitor with many tabs holds up no other. Their passes take turns (`explain.pass_order`), so that
+# nobody's first results wait for the attributions of others.
+REQUESTS_AT_ONCE = 64
 
 UNQUEUED: dict[str, Any] = {
     "queue": False, "api_visibility": "private", "show_progress": "hidden", "trigger_mode": "multiple",

@@ -15,6 +15,7 @@ ASSETS = Path(__file__).parent / "assets"
 FLOW_STYLE = Path(show.__file__).parent / "assets" / "flow.css"  # the report has it too
 UPLOAD_LIMIT = "40mb"
 QUEUE_SIZE = 64  # requests that wait; further ones get the message that the queue is full
+THREADS = 96  # each event that runs has one; more than run at once (`REQUESTS_AT_ONCE` and the API's)
 KEEP_FILES = (60, 600)  # seconds: how often temporary files are checked, and how old they may become
 
 
@@ -31,6 +32,7 @@ def launch_settings() -> dict[str, Any]:
         "footer_links": ["api", "settings"],
         "app_kwargs": {"middleware": [Middleware(FileGuard)]},
         "show_error": False,
+        "max_threads": THREADS,
     }
 
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from threading import RLock
 from typing import TypeVar
 
 import torch
@@ -17,6 +16,7 @@ from torchvision.transforms.v2.functional import gaussian_blur
 
 from dan_model.errors import ArgumentError, DeviceMemoryError, Stopped
 from dan_model.explain.fusion import compute_curve_value, compute_score
+from dan_model.explain.pass_order import PassLock
 from dan_model.explain.regions import Regions
 from dan_model.explain.score import Score
 from dan_model.faces import black, normalised
@@ -64,7 +64,7 @@ class AttributionTask:
     model: DAN
     x: Tensor
     score: Score
-    lock: RLock = field(default_factory=RLock)
+    lock: PassLock = field(default_factory=PassLock)
     should_continue: Callable[[], bool] = lambda: True
     regions: Regions | None = None
     mean_face: Tensor | None = None

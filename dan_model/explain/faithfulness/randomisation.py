@@ -10,7 +10,6 @@ import copy
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from threading import RLock
 
 import torch
 from scipy.ndimage import gaussian_filter
@@ -21,6 +20,7 @@ from dan_model.explain.attributions import METHODS, AttributionTask
 from dan_model.explain.correlation import rank_correlation
 from dan_model.explain.explanation import Explanation
 from dan_model.explain.faithfulness.maps import MapName, in_patches, map_names, new_map, shown_map
+from dan_model.explain.pass_order import PassLock
 from dan_model.network import DAN
 
 INSENSITIVE = 0.5  # rank correlation with the true map, all weights random, above which a map is called insensitive
@@ -84,7 +84,7 @@ def measure_randomisation(task: AttributionTask, explanation: Explanation) -> It
     with task.lock:  # not while another task has its hooks on it
         model = copy.deepcopy(task.model)
     layers = layers_from_the_top(model)
-    own_task = replace(task, model=model, lock=RLock())
+    own_task = replace(task, model=model, lock=PassLock())
     generator = torch.Generator().manual_seed(SEED)
     # The true maps.
     true = {name.key: shown_map(explanation, name) for name in names}
