@@ -1,6 +1,6 @@
 """The memory of the server: what was freed goes back to the system (Linux with glibc; elsewhere nothing happens).
 
-For each of many threads, glibc's allocator holds an arena that grows to what the thread needed at most, and does not shrink.
+For each of many threads, glibc's allocator holds an arena that grows to what the thread needed, and does not shrink.
 """
 
 from __future__ import annotations
