@@ -1,11 +1,12 @@
 # make demo: set up and open the page. make test: set up, check and test. make check: style, types, imports.
 # make setup: what both need. make benchmark: what things cost, as ratios; with FERPLUS=FOLDER also what others reach.
+# make audit: the installed packages against PyPI's list of known weaknesses; needs the network.
 # make soak: hostile input, load and long use, for hours; make test has short versions.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo setup test check benchmark soak clean
+.PHONY: demo setup test check benchmark soak audit clean
 
 demo: $(VENV)/runtime
 	DAN_OPEN_BROWSER=1 $(BIN)/python app.py
@@ -34,6 +35,12 @@ soak: $(VENV)/development
 	$(BIN)/python -m campaigns.hostile_calls --count 4000
 	$(BIN)/python -m campaigns.load --seconds 120
 	$(BIN)/python -m campaigns.soak --explanations 1000
+
+audit: $(VENV)/runtime
+	$(PYTHON) -m venv $(VENV)/audit
+	$(VENV)/audit/bin/python -m pip install --quiet pip-audit~=2.10
+	$(VENV)/audit/bin/pip-audit --strict --progress-spinner off \
+		--path "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

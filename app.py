@@ -19,6 +19,7 @@ import spaces  # before torch uses an accelerator
 from dan_model.devices import choose_device
 from dan_model.faces import FaceDetector
 from dan_model.ui.page import build
+from dan_model.ui.process_memory import bound_memory
 from dan_model.ui.temporary import own_folder
 from dan_model.ui.theme import KEEP_FILES, launch_settings, queue_settings
 from dan_model.ui.weights_cache import LoadedWeights, WeightsCache
@@ -31,6 +32,7 @@ EXAMPLES = Path(__file__).parent / "examples"
 def main() -> None:
     """Build and launch the page."""
     check_seconds, keep_seconds = KEEP_FILES
+    bound_memory(check_seconds)
     own_folder(keep_seconds, check_seconds)
     gr.set_static_paths([EXAMPLES])
     checkpoint = load_or_embedded(os.environ.get("DAN_WEIGHTS"), os.environ.get("DAN_PRESET") or None)

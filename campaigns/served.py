@@ -19,7 +19,8 @@ import httpx2
 from campaigns.measuring import files_of, resident, threads
 
 ROOT = Path(__file__).parent.parent
-PATIENCE = 120.0  # seconds until it answers
+KEEP = "CAMPAIGN_KEEP_SECONDS"  # in the environment: another age at which temporary files are deleted
+PATIENCE = 600.0  # seconds until it answers, beside other work
 
 
 class ServedPage:
@@ -64,6 +65,7 @@ class ServedPage:
         deadline = time.monotonic() + PATIENCE
         while not self._answers():
             if self.process.poll() is not None or time.monotonic() > deadline:
+                self.process.kill()
                 raise RuntimeError(f"The page did not start: {self.log.read_text()[-2000:]}")
             time.sleep(0.2)
 
@@ -121,6 +123,10 @@ def _answer() -> None:
 
 def main() -> None:
     """Run the page as `app.py` does, and answer."""
+    from dan_model.ui import theme
+
+    if KEEP in os.environ:
+        theme.KEEP_FILES = (1, int(os.environ[KEEP]))
     import app
 
     threading.Thread(target=_answer, daemon=True).start()

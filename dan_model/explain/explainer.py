@@ -29,7 +29,7 @@ from dan_model.explain.faithfulness import (
 )
 from dan_model.explain.fusion import compute_fusion
 from dan_model.explain.heads import compute_heads
-from dan_model.explain.pass_queue import PassQueue, RequestLock
+from dan_model.explain.pass_order import PassLock, PassOrder
 from dan_model.explain.reference import Reference, compute_class_distances
 from dan_model.explain.regions import compute_regions
 from dan_model.explain.score import Score
@@ -72,7 +72,7 @@ class Explainer:
         self.reference = reference
         self.cache: Cache[Attribution] = Cache(cache_bytes)
         self._key = object()  # distinguishes the results of this network in a shared cache
-        self._queue = PassQueue()  # one pass at a time: some methods register hooks on the model
+        self._order = PassOrder()  # one pass at a time: some methods register hooks on the model
 
     def __getstate__(self) -> dict[str, Any]:
         """A copy has its own network, and an empty cache: a lock cannot be copied."""
@@ -228,7 +228,7 @@ class Explainer:
         requests, model = parse_requests(attributions), self.network(prior)
         # Heads and fusion, from one pass.
         x = self.input_of(crop)
-        lock = RequestLock(self._queue)
+        lock = PassLock(self._order)
         with lock, frozen(model), torch.no_grad():
             stages = model.stages(x)
         explanation = self.explain_stages(crop, stages, target, against, head, score, prior)
@@ -321,7 +321,7 @@ class Explainer:
         """The task of explaining the face and the score of an explanation, for methods and measurements."""
         mean_face = None if self.reference is None else self.reference.mean_face
         model, x, e = self.network(explanation.prior), self.input_of(explanation.crop), explanation
-        return AttributionTask(model, x, e.score, RequestLock(self._queue), should_continue, e.regions, mean_face)
+        return AttributionTask(model, x, e.score, PassLock(self._order), should_continue, e.regions, mean_face)
 
     def network(self, prior: str) -> DAN:
         """The network under one of `PRIORS`.

@@ -27,6 +27,7 @@ from dan_model.devices import choose_device
 from dan_model.errors import ArgumentError, TrainingError
 from dan_model.files import replacing, write_bytes, write_text
 from dan_model.learn.batches import Pixels, training_order
+from dan_model.learn.curves import Curves
 from dan_model.learn.evaluation import measure, predict
 from dan_model.learn.objective import Objective, scale_attention
 from dan_model.learn.recipes import Recipe
@@ -137,7 +138,7 @@ class Training:
         Raises:
             TrainingError: The loss is not finite; the last state before stays in `out`.
         """
-        self.accelerator.init_trackers("logs")
+        curves = Curves(self.accelerator, report if self.accelerator.is_main_process else lambda line: None)
         while self.epoch < min(self.recipe.epochs, until or self.recipe.epochs):
             # Train for one epoch and evaluate.
             entry = self._one_epoch(on_progress)
@@ -147,15 +148,14 @@ class Training:
             # Save the weights if they are the best so far, and report.
             self.history.append(entry)
             self._save_if_best()
-            self.accelerator.log({k: v for k, v in entry.items() if isinstance(v, float)}, step=self.epoch)
+            curves.add(entry, self.epoch)
             if self.accelerator.is_main_process:
                 report(_summary(entry, self.recipe.epochs))
             # Save the state at the start of the next epoch.
             self.epoch, self.step = self.epoch + 1, 0
             self.sums.clear()
             self._save()
-        for tracker in self.accelerator.trackers:
-            tracker.finish()
+        curves.finish()
         return self.history
 
     def _one_epoch(self, on_progress: OnProgress) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from dan_model.errors import ArgumentError, ImageError
 from dan_model.explain import Explainer
 from dan_model.explain.attributions import METHODS, parse_requests
 from dan_model.explain.explanation import Explanation
+from dan_model.explain.regions import SIDE
 from dan_model.explain.score import SCORES
 from dan_model.network import PRIORS, TRAINING_PRIOR
 from dan_model.show.report import numbers, panel_png
@@ -23,11 +24,12 @@ from dan_model.ui.photo_input import photo_input, shown_as_error
 
 CALLS_AT_ONCE = 2
 MAX_METHODS = 24  # in one call
-MAX_PASSES = 1000  # images through the network in one call: about a minute on two cores
+MAX_PASSES = 1000  # images of 224 pixels through the network in one call: about a minute on two cores
 
 
 def add_endpoints(explainer: Explainer, examples: Path | None) -> None:
     """Add both endpoints to the page that is being built. They share no state and no queue with it."""
+    side = explainer.model.config.preprocess.image_size
 
     # What the endpoints do.
     @shown_as_error
@@ -57,7 +59,7 @@ def add_endpoints(explainer: Explainer, examples: Path | None) -> None:
             raise ArgumentError(f"methods must be a list of names, got {names!r}.", f"Names: {', '.join(METHODS)}.")
         if len(names) > MAX_METHODS:
             raise ArgumentError(f"{len(names)} methods were requested.", f"Ask for {MAX_METHODS} at most in one call.")
-        passes = sum(one.passes for one in parse_requests(names))
+        passes = sum(one.passes_at(side) for one in parse_requests(names)) * side**2 // SIDE**2
         if passes > MAX_PASSES:
             raise ArgumentError(
                 f"These methods would send up to {passes:,} images through the network.",

@@ -13,8 +13,7 @@ from dan_model.ui.session import Session, SessionStore
 from dan_model.ui.state import FIRST_WEIGHTS
 from dan_model.ui.weights_cache import WeightsCache
 
-# Their passes take turns (`explain.turns`), so that nobody's first results wait for the attributions of others. As many
-# as may wait: a visitor with many tabs holds up no other.
+# As many as may wait: a visitor with many tabs holds up no other. Their passes take turns (`explain.pass_order`).
 REQUESTS_AT_ONCE = 64
 
 UNQUEUED: dict[str, Any] = {

@@ -42,12 +42,15 @@ class GradioSessions:
         holder.time_last_used.pop(key, None)
 
     def forget(self, key: str) -> None:
-        """Delete all of a session, also answers that were not fetched."""
+        """Delete all of a session, also answers that were not fetched.
+
+        Their empty queue stays: an event that still runs, or a connection that is just being closed, asks for it.
+        """
         self._seen.pop(key, None)
         self.forget_values(key)
-        queue = self._blocks._queue
-        queue.pending_messages_per_session.pop(key, None)
-        queue.pending_event_ids_session.pop(key, None)
+        waiting = self._blocks._queue.pending_messages_per_session.get(key)
+        while waiting is not None and not waiting.empty():
+            waiting.get_nowait()
 
     def _idle(self, key: str) -> bool:
         return self._clock() - self._seen[key] > IDLE_SECONDS

@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -36,8 +37,11 @@ class FileGuard:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] != "POST" or _is_upload(scope):
+        if scope["type"] != "http" or scope["method"] != "POST":
             await self.app(scope, receive, send)
+            return
+        if _is_upload(scope):
+            await self._answer(scope, receive, send)
             return
         # Read the body, up to the limit.
         body = bytearray()
@@ -68,15 +72,21 @@ class FileGuard:
             sent = True
             return {"type": "http.request", "body": bytes(body), "more_body": False}
 
+        await self._answer(scope, replay, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let Gradio answer; what it does not foresee becomes one line, and a client who has left needs none."""
         begun = False
 
-        async def answer(message: Message) -> None:
+        async def noted(message: Message) -> None:
             nonlocal begun
             begun = True
             await send(message)
 
         try:
-            await self.app(scope, replay, answer)
+            await self.app(scope, receive, noted)
+        except ClientDisconnect:  # an upload broke off
+            return
         except Exception as error:
             if begun:
                 raise

@@ -13,7 +13,7 @@ def test_no_visitors_first_results_wait_for_the_attributions_of_others(server):
 
 
 def test_as_many_events_of_the_page_run_as_may_wait(blocks):
-    """Otherwise one visitor with many tabs of slow methods holds all places. Whose pass is next: test_pass_queue.py."""
+    """Otherwise one visitor with many slow tabs holds all places; whose pass comes next: test_pass_order.py."""
     limits = {function.concurrency_id: function.concurrency_limit for function in blocks.fns.values() if function.queue}
     assert limits["page"] >= QUEUE_SIZE
     assert sum(limit for limit in limits.values() if isinstance(limit, int)) < THREADS

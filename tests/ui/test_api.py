@@ -77,7 +77,7 @@ def test_errors_are_messages_without_paths_of_the_server(client, tmp_path):
         (EXAMPLES / "hopper.jpg", ("anger", [], "", "1"), "/explain", "head must be a whole number from 1, got '1'"),
         (EXAMPLES / "hopper.jpg", ("anger", [], "", 1.5), "/explain", "head must be a whole number from 1, got 1.5"),
         (EXAMPLES / "hopper.jpg", ("anger", [], "", []), "/explain", "head must be a whole number from 1, got []"),
-        (EXAMPLES / "hopper.jpg", ("anger", ["region_shapley:samples=1000"]), "/explain", "up to 9,002 images"),
+        (EXAMPLES / "hopper.jpg", ("anger", ["region_shapley:samples=1000"]), "/explain", "up to 2,250 images"),
         (EXAMPLES / "hopper.jpg", ("anger", [], "", None, "odds"), "/explain", "no score 'odds'"),
         (EXAMPLES / "hopper.jpg", ("anger", [], "", None, "", "flat"), "/explain", "no prior 'flat'"),
     ):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
+from starlette.requests import ClientDisconnect
 
-from dan_model.ui.guard import holds_half_characters, names_remote_file
+from dan_model.ui.guard import FileGuard, holds_half_characters, names_remote_file
 
 
 @pytest.mark.parametrize(
@@ -60,3 +62,33 @@ def test_half_characters_are_known_from_whole_ones():
 def test_what_is_no_json_is_left_to_gradio():
     assert not names_remote_file(b"\xff{")
     assert not names_remote_file(b"[" * 1_000_000)
+
+
+@pytest.mark.parametrize("kind", [b"multipart/form-data; boundary=x", b"application/json"])
+def test_a_client_who_leaves_in_the_middle_needs_no_answer_and_no_trace(kind, caplog):
+    async def app(scope, receive, send) -> None:
+        raise ClientDisconnect()
+
+    async def receive() -> dict:
+        return {"type": "http.request", "body": b"{}", "more_body": False}
+
+    sent = []
+    scope = {"type": "http", "method": "POST", "headers": [(b"content-type", kind)]}
+    asyncio.run(FileGuard(app)(scope, receive, sent.append))
+    assert sent == []
+    assert caplog.text == ""
+
+
+def test_an_upload_that_nobody_foresaw_is_answered_in_a_line(caplog):
+    async def app(scope, receive, send) -> None:
+        raise KeyError("name of a person's file")
+
+    async def send(message) -> None:
+        sent.append(message)
+
+    sent = []
+    scope = {"type": "http", "method": "POST", "headers": [(b"content-type", b"multipart/form-data")]}
+    asyncio.run(FileGuard(app)(scope, None, send))
+    assert sent[0]["status"] == 400
+    assert "KeyError in test_guard.py" in caplog.text
+    assert "person" not in caplog.text + str(sent)

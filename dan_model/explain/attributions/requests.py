@@ -76,11 +76,18 @@ class AttributionRequest:
 
     @property
     def passes(self) -> int:
-        """How many images go through the network at most, forward and backward: what bounds the work of a request."""
+        """`passes_at` for inputs of 224 pixels."""
+        return self.passes_at(SIDE)
+
+    def passes_at(self, side: int) -> int:
+        """How many images of so many pixels a side go through the network at most, forward and backward.
+
+        It bounds the work of a request.
+        """
         chosen, method = dict(self.settings), METHODS[self.method]
         both = 2  # forward and backward
         if self.method == "occlusion":
-            return (-(-SIDE // round(chosen["stride"])) + 1) ** 2 + 10  # and the coarse result before it
+            return (-(-side // round(chosen["stride"])) + 1) ** 2 + 10  # and the coarse result before it
         if method.regions:
             return (len(REGIONS) + 1) * round(chosen.get("samples", 1)) + 2
         return both * round(max(chosen.get("most", 1), chosen.get("samples", 1))) + 8

@@ -16,7 +16,7 @@ from torchvision.transforms.v2.functional import gaussian_blur
 
 from dan_model.errors import ArgumentError, DeviceMemoryError, Stopped
 from dan_model.explain.fusion import compute_curve_value, compute_score
-from dan_model.explain.pass_queue import RequestLock
+from dan_model.explain.pass_order import PassLock
 from dan_model.explain.regions import Regions
 from dan_model.explain.score import Score
 from dan_model.faces import black, normalised
@@ -48,7 +48,7 @@ class Cost:
 
 @dataclass(frozen=True, eq=False)
 class AttributionTask:
-    """Explain one score of one face. Several tasks may use one network at a time; their passes take queue.
+    """Explain one score of one face. Several tasks may use one network at a time; their passes take turns.
 
     Attributes:
         model: The network.
@@ -64,7 +64,7 @@ class AttributionTask:
     model: DAN
     x: Tensor
     score: Score
-    lock: RequestLock = field(default_factory=RequestLock)
+    lock: PassLock = field(default_factory=PassLock)
     should_continue: Callable[[], bool] = lambda: True
     regions: Regions | None = None
     mean_face: Tensor | None = None

@@ -20,7 +20,7 @@ from dan_model.explain.attributions import METHODS, AttributionTask
 from dan_model.explain.correlation import rank_correlation
 from dan_model.explain.explanation import Explanation
 from dan_model.explain.faithfulness.maps import MapName, in_patches, map_names, new_map, shown_map
-from dan_model.explain.pass_queue import RequestLock
+from dan_model.explain.pass_order import PassLock
 from dan_model.network import DAN
 
 INSENSITIVE = 0.5  # rank correlation with the true map, all weights random, above which a map is called insensitive
@@ -84,7 +84,7 @@ def measure_randomisation(task: AttributionTask, explanation: Explanation) -> It
     with task.lock:  # not while another task has its hooks on it
         model = copy.deepcopy(task.model)
     layers = layers_from_the_top(model)
-    own_task = replace(task, model=model, lock=RequestLock())
+    own_task = replace(task, model=model, lock=PassLock())
     generator = torch.Generator().manual_seed(SEED)
     # The true maps.
     true = {name.key: shown_map(explanation, name) for name in names}

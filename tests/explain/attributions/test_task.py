@@ -82,6 +82,13 @@ def test_a_request_knows_how_many_images_it_sends_at_most(task, text):
     assert most / 12 <= result.forwards + result.backwards <= most
 
 
+def test_squares_over_a_larger_face_are_more_images():
+    request = AttributionRequest.parse("occlusion:window=8,stride=4")
+    assert [request.passes_at(side) for side in (112, 224, 448)] == [29**2 + 10, 57**2 + 10, 113**2 + 10]
+    assert request.passes == request.passes_at(224)
+    assert AttributionRequest.parse("smooth_grad").passes_at(448) == 2 * 24 + 8
+
+
 def test_methods_that_need_the_same_features_or_gradient_share_one_pass(task):
     """And each gives what it gives alone: its own task computes the pass anew."""
     shared = replace(task, cost=Cost())

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from dan_model.explain.pass_queue import PassQueue, RequestLock
+from dan_model.explain.pass_order import PassLock, PassOrder
 
 
 def wait_for(condition) -> None:
@@ -19,9 +19,9 @@ def wait_for(condition) -> None:
 
 def test_the_request_that_used_least_comes_next_and_of_equal_ones_the_first():
     now, order, threads = [0.0], [], []
-    queue = PassQueue(clock=lambda: now[0])
+    turns = PassOrder(clock=lambda: now[0])
     used = {"long": 9.0, "short": 1.0, "new": 0.0, "newer": 0.0}
-    requests = {name: RequestLock(queue) for name in used}
+    requests = {name: PassLock(turns) for name in used}
     for name, seconds in used.items():
         if seconds:
             with requests[name]:
@@ -31,11 +31,11 @@ def test_the_request_that_used_least_comes_next_and_of_equal_ones_the_first():
         with requests[name]:
             order.append(name)
 
-    with RequestLock(queue) as holder:
+    with PassLock(turns) as holder:
         for n, name in enumerate(used):
             threads.append(threading.Thread(target=run, args=(name,)))
             threads[-1].start()
-            wait_for(lambda n=n: len(queue.waiting) == n + 1)
+            wait_for(lambda n=n: len(turns.waiting) == n + 1)
         with holder, requests["long"]:  # again, by the thread that has it
             order.append("itself")
     for thread in threads:
@@ -44,12 +44,12 @@ def test_the_request_that_used_least_comes_next_and_of_equal_ones_the_first():
 
 
 def test_it_is_free_again_after_an_error_and_for_one_thread_at_a_time():
-    queue, inside = PassQueue(), []
-    with pytest.raises(ValueError, match="within"), RequestLock(queue):
+    turns, inside = PassOrder(), []
+    with pytest.raises(ValueError, match="within"), PassLock(turns):
         raise ValueError("within")
 
     def enter() -> None:
-        own = RequestLock(queue)
+        own = PassLock(turns)
         for _ in range(50):
             with own:
                 inside.append(1)
@@ -63,4 +63,4 @@ def test_it_is_free_again_after_an_error_and_for_one_thread_at_a_time():
     for thread in threads:
         thread.join()
     assert inside == []
-    assert queue.waiting == []
+    assert turns.waiting == []

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from itertools import count
 
 
-class PassQueue:
+class PassOrder:
     """One pass at a time, of many requests. A new request, whose first results are to come, never waits for long ones.
 
     Args:
@@ -25,38 +25,38 @@ class PassQueue:
         self.depth = 0
 
 
-class RequestLock:
+class PassLock:
     """The lock of one request, as a context manager around each pass. A thread that holds it may enter it again.
 
     Args:
-        queue: All requests of a network. None: there is only this one.
+        order: All requests of a network. None: there is only this one.
     """
 
-    def __init__(self, queue: PassQueue | None = None) -> None:
-        self._queue = queue or PassQueue()
+    def __init__(self, order: PassOrder | None = None) -> None:
+        self._order = order or PassOrder()
         self._used = self._began = 0.0
 
-    def __enter__(self) -> RequestLock:
-        queue, own = self._queue, threading.get_ident()
-        with queue.changed:
-            if queue.owner != own:
-                ticket = (self._used, next(queue.numbers))
-                heapq.heappush(queue.waiting, ticket)
+    def __enter__(self) -> PassLock:
+        order, own = self._order, threading.get_ident()
+        with order.changed:
+            if order.owner != own:
+                ticket = (self._used, next(order.numbers))
+                heapq.heappush(order.waiting, ticket)
                 try:
-                    queue.changed.wait_for(lambda: queue.owner is None and queue.waiting[0] == ticket)
+                    order.changed.wait_for(lambda: order.owner is None and order.waiting[0] == ticket)
                 finally:
-                    queue.waiting.remove(ticket)
-                    heapq.heapify(queue.waiting)
-                    queue.changed.notify_all()
-                queue.owner, self._began = own, queue.clock()
-            queue.depth += 1
+                    order.waiting.remove(ticket)
+                    heapq.heapify(order.waiting)
+                    order.changed.notify_all()
+                order.owner, self._began = own, order.clock()
+            order.depth += 1
         return self
 
     def __exit__(self, *raised: object) -> None:
-        queue = self._queue
-        with queue.changed:
-            queue.depth -= 1
-            if queue.depth == 0:
-                self._used += queue.clock() - self._began
-                queue.owner = None
-                queue.changed.notify_all()
+        order = self._order
+        with order.changed:
+            order.depth -= 1
+            if order.depth == 0:
+                self._used += order.clock() - self._began
+                order.owner = None
+                order.changed.notify_all()
