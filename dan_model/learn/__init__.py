@@ -1,7 +1,8 @@
 """Training and evaluation of DAN: datasets, the training objective, training, metrics, reference statistics.
 
-Read in this order: `datasets` (published layouts -> paths and targets), `batches` (paths -> batches of pixels),
-`augmentation`, `recipes` (the settings of a training), `objective` (network and losses -> one number), `training`,
-`evaluation` (accuracy, confusion, calibration), `head_report` (how the heads differ and what each contributes),
-`reference_statistics` (what one face is compared with). The losses of the paper are in `dan_model.losses`.
+Read in this order: `datasets` (published layouts -> paths and targets), `batches` (paths -> batches of pixels), `moves`
+(turned, scaled and shifted pictures and maps), `augmentation`, `recipes` (the settings of a training), `objective`
+(network and losses -> one number), `training`, `evaluation` (accuracy, confusion, calibration), `head_report` (how the
+heads differ and what each contributes), `map_report` (whether their maps react to the face), `reference_statistics`
+(what one face is compared with). The losses of the paper are in `dan_model.losses`.
 """
