@@ -57,6 +57,12 @@ class Augmentation:
         Returns:
             (B, 3, size, size) float32, normalised, on the faces' device.
         """
+        return self.with_moves(faces, size, config, generator)[0]
+
+    def with_moves(
+        self, faces: Tensor, size: int, config: PreprocessConfig, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Augment a batch as `__call__` does; also how each face was moved, theta (B, 2, 3), see `moves`."""
         count = len(faces)
 
         def draw(*shape: int) -> Tensor:
@@ -74,7 +80,7 @@ class Augmentation:
         # Contrast and brightness, then erasing.
         gain = 1 + self.contrast * (2 * draw(1, 1, 1) - 1)
         x = ((x - 0.5) * gain + 0.5 + self.brightness * (2 * draw(1, 1, 1) - 1)).clamp(0, 1)
-        return self._erased(normalised(x, config), draw)
+        return self._erased(normalised(x, config), draw), theta
 
     def _erased(self, x: Tensor, draw: Callable[..., Tensor]) -> Tensor:
         """Erase a random rectangle of some of the faces (B, 3, S, S)."""

@@ -29,6 +29,11 @@ def compute_moves(angle: Tensor, zoom: Tensor, shift: Tensor, mirror: Tensor) ->
     return torch.cat([to_source, shift[..., None]], dim=2)
 
 
+def unmoved(count: int) -> Tensor:
+    """The moves that leave `count` pictures as they are, (count, 2, 3)."""
+    return torch.eye(2, 3).expand(count, 2, 3)
+
+
 def draw_moves(
     count: int,
     generator: torch.Generator,

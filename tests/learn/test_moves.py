@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from dan_model.learn.moves import compute_moves, correlation, draw_moves, follows, in_view, move
+from dan_model.learn.moves import compute_moves, correlation, draw_moves, follows, in_view, move, unmoved
 
 STILL = {"angle": torch.zeros(1), "zoom": torch.ones(1), "shift": torch.zeros(1, 2), "mirror": torch.ones(1)}
 CELL = 2 / 7  # the side of a cell, where the picture goes from -1 to 1
@@ -54,7 +54,7 @@ def test_random_moves_stay_in_their_ranges_and_repeat():
     def drawn(**ranges) -> torch.Tensor:
         return draw_moves(400, torch.Generator().manual_seed(3), **ranges)
 
-    assert torch.equal(drawn(), torch.tensor([[1.0, 0, 0], [0, 1, 0]]).expand(400, 2, 3))
+    assert torch.equal(drawn(), unmoved(400))
     assert torch.equal(drawn(shift=0.25), drawn(shift=0.25))
     shift = drawn(shift=0.25)[:, :, 2]
     assert 0.48 < float(shift.abs().max()) <= 0.5
