@@ -19,6 +19,7 @@ from dan_model.learn.batches import Pixels
 from dan_model.learn.datasets import load_faces
 from dan_model.learn.evaluation import Evaluation, measure, predict
 from dan_model.learn.head_report import measure_heads
+from dan_model.learn.map_report import MOST, measure_maps
 from dan_model.network import TRAINING_PRIOR, UNIFORM_PRIOR, with_classes, with_uniform_prior
 from dan_model.show.axes import png
 from dan_model.show.evaluation_figures import confusion_figure, reliability_figure
@@ -40,7 +41,14 @@ def evaluate(
     classes: Annotated[
         str, typer.Option(help=f"{' or '.join(CLASSES)}: what to do where dataset and network differ in classes.")
     ] = "same",
-    heads: Annotated[bool, typer.Option("--heads", help="Also measure the heads: regions, ablation, overlap.")] = False,
+    heads: Annotated[
+        bool,
+        typer.Option(
+            "--heads",
+            help=f"Also measure the heads: regions, ablation, overlap; on {MOST} faces, whether their maps follow the "
+            "face.",
+        ),
+    ] = False,
 ) -> None:
     """Measure a network on a dataset: accuracy, balanced accuracy, per class, confusion, calibration.
 
@@ -82,7 +90,10 @@ def evaluate(
             logits, model = logits + (uniform.bn.bias - model.bn.bias).detach().cpu(), uniform
         measured = measure(logits, true, model.config.labels)
         if heads:
+            maps = measure_maps(model, pixels)
             more["heads"] = measure_heads(model, pixels, face_cover(model.config.preprocess)).to_dict()
+            more["maps"] = maps.to_dict()
+            typer.echo(maps.to_text())
         write_evaluation(measured, out, logits, true, more)
     typer.echo(
         f"{faces.name}, {measured.count} faces: accuracy {measured.accuracy:.4f}, balanced "

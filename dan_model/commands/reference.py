@@ -29,7 +29,7 @@ def reference(
     device: Device = "auto",
     every: Annotated[int, typer.Option(min=1, help="Take every n-th image only.")] = 1,
 ) -> None:
-    """Measure the reference statistics of a checkpoint: class centres, projection, percentiles, mean face."""
+    """Measure the reference statistics of a checkpoint: class centres, projection, percentiles, mean face and maps."""
     with exit_on_error():
         if not weights.is_dir():
             raise ArgumentError(f"{weights} is no folder.", "Give a checkpoint folder.")
@@ -44,4 +44,6 @@ def reference(
             bar = progress.add_task("Measuring", total=len(pixels))
             found = measure_reference(model, pixels, regions, lambda done: progress.update(bar, completed=done))
         found.save(weights / REFERENCE_FILE)
-    typer.echo(f"{weights / REFERENCE_FILE}: {len(pixels)} faces of {faces.name}")
+    assert found.map_energy is not None
+    same = ", ".join(f"{100 * energy:.0f} %" for energy in found.map_energy.tolist())
+    typer.echo(f"{weights / REFERENCE_FILE}: {len(pixels)} faces of {faces.name}; energy in the mean maps: {same}")

@@ -243,3 +243,9 @@ def compare_maps(spatial: Tensor, reference: Reference) -> MapComparison | None:
 def unit_maps(spatial: Tensor) -> Tensor:
     """Maps (…, 7, 7) scaled to unit length: the root of their summed squares is 1; a map of zeros stays as it is."""
     return normalize(spatial.detach().cpu().double().flatten(-2), dim=-1).reshape(spatial.shape)
+
+
+def mean_map(units: Tensor) -> tuple[Tensor, Tensor]:
+    """The mean (H, 7, 7) of maps (N, H, 7, 7) of unit length, and the part of their energy that it explains, (H,)."""
+    mean = units.mean(dim=0)
+    return mean, mean.square().sum(dim=(1, 2))  # the energy of a map of unit length is 1

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from dan_model.config import PreprocessConfig
 from dan_model.faces import normalised
+from dan_model.learn.moves import compute_moves, move
 
 
 @dataclass(frozen=True)
@@ -57,29 +57,30 @@ class Augmentation:
         Returns:
             (B, 3, size, size) float32, normalised, on the faces' device.
         """
+        return self.with_moves(faces, size, config, generator)[0]
+
+    def with_moves(
+        self, faces: Tensor, size: int, config: PreprocessConfig, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Augment a batch as `__call__` does; also how each face was moved, theta (B, 2, 3), see `moves`."""
         count = len(faces)
 
         def draw(*shape: int) -> Tensor:
             return torch.rand(count, *shape, generator=generator).to(faces.device)
 
-        # Draw rotation, scale, shift and mirroring of each face.
+        # Draw rotation, scale, shift and mirroring of each face, and apply all of them by one resampling.
         moved = (draw() < self.probability).float()
         angle = math.radians(self.degrees) * (2 * draw() - 1) * moved
         least, most = self.scale
         zoom = 1 + (least - 1 + (most - least) * draw()) * moved
         shift = 2 * self.shift * (2 * draw(2) - 1) * moved[:, None]  # the grid spans [-1, 1]
         mirror = torch.where(draw() < self.mirror, -1.0, 1.0)
-        # Apply all of them by one resampling; theta maps positions in the result to positions in the face.
-        cos, sin = torch.cos(angle) / zoom, torch.sin(angle) / zoom
-        to_source = torch.stack([cos * mirror, -sin, sin * mirror, cos], dim=1).reshape(count, 2, 2)
-        theta = torch.cat([to_source, shift[..., None]], dim=2)  # (B, 2, 3)
-        grid = F.affine_grid(theta, [count, faces.shape[1], size, size], align_corners=False)
-        padding = "border" if self.edge else "zeros"
-        x = F.grid_sample(faces.float() / 255, grid, padding_mode=padding, align_corners=False)
+        theta = compute_moves(angle, zoom, shift, mirror)
+        x = move(faces.float() / 255, theta, size, self.edge)
         # Contrast and brightness, then erasing.
         gain = 1 + self.contrast * (2 * draw(1, 1, 1) - 1)
         x = ((x - 0.5) * gain + 0.5 + self.brightness * (2 * draw(1, 1, 1) - 1)).clamp(0, 1)
-        return self._erased(normalised(x, config), draw)
+        return self._erased(normalised(x, config), draw), theta
 
     def _erased(self, x: Tensor, draw: Callable[..., Tensor]) -> Tensor:
         """Erase a random rectangle of some of the faces (B, 3, S, S)."""

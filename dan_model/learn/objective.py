@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from dan_model.learn.moves import follows, move
 from dan_model.learn.recipes import Recipe
 from dan_model.losses import affinity_loss, partition_loss
 from dan_model.network import CHANNELS, DAN, Stages
@@ -34,19 +35,23 @@ class Objective(nn.Module):
             for _ in range(heads if recipe.alone else 0)
         )
 
-    def forward(self, x: Tensor, targets: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    def forward(self, x: Tensor, targets: Tensor, theta: Tensor | None = None) -> tuple[Tensor, dict[str, Tensor]]:
         """Run the network and compute the loss.
 
         Args:
-            x: Normalised faces, (B, 3, S, S).
+            x: Normalised faces, (B, 3, S, S). Where the recipe has a weight for `follow`, its second half shows the
+                faces of the first half, in the same order, before they were moved.
             targets: The part of each class in each image, (B, K), rows sum to 1.
+            theta: How the faces were moved, (B, 2, 3), see `moves`. None: they were not moved.
 
         Returns:
             The loss, a scalar, and its terms by name before weighting, without gradients.
         """
-        return self.from_stages(self.model.stages(x), targets)
+        return self.from_stages(self.model.stages(x), targets, theta)
 
-    def from_stages(self, stages: Stages, targets: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    def from_stages(
+        self, stages: Stages, targets: Tensor, theta: Tensor | None = None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         """Compute the loss from stages that the network has already computed; otherwise as `forward`."""
         recipe = self.recipe
         smooth = recipe.label_smoothing
@@ -61,12 +66,21 @@ class Objective(nn.Module):
             terms["balance"] = balance_loss(embeddings)
             if recipe.needed:
                 terms["needed"] = needed_loss(self.model, embeddings, targets, recipe.needed_margin)
+            if recipe.fewer:
+                terms["fewer"] = fewer_loss(self.model, embeddings, targets)
         # The terms that concern each head separately.
         if recipe.outside and isinstance(self.inside, Tensor):
-            terms["outside"] = outside_loss(spatial, self.inside)
+            terms["outside"] = outside_loss(spatial, self.inside, theta)
         if recipe.alone:
             per_head = [classifier(v) for classifier, v in zip(self.alone, embeddings.unbind(dim=1), strict=True)]
             terms["alone"] = torch.stack([F.cross_entropy(logits, targets) for logits in per_head]).mean()
+        # The terms that ask the maps to react to the face.
+        if recipe.follow and theta is not None:
+            (moved, still), how = spatial.chunk(2), theta.chunk(2)[0]
+            terms["follow"] = (1 - follows(moved, still, how)).mean()
+        if recipe.alike:
+            halves = spatial.chunk(2) if recipe.follow else (spatial,)
+            terms["alike"] = torch.stack([alike_loss(half, recipe.alike_margin) for half in halves]).mean()
         # Cross-entropy plus the weighted terms.
         loss = terms["cross_entropy"]
         for name, term in terms.items():
@@ -107,14 +121,35 @@ def needed_loss(model: DAN, embeddings: Tensor, targets: Tensor, margin: float) 
         margin: The rise of the cross-entropy that ablating a head should cause, in nats.
     """
     heads = embeddings.shape[1]
-    fused = model.fuse(ablate_each(embeddings).flatten(0, 1))[1]  # (B · (1 + H), C)
-    norm = model.bn
-    logits = F.batch_norm(
-        model.fc(fused).float(), norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps
-    )
+    logits = _as_in_inference(model, ablate_each(embeddings).flatten(0, 1))  # (B · (1 + H), K)
     each = F.cross_entropy(logits, targets.repeat_interleave(heads + 1, dim=0), reduction="none")
     whole, without = each.unflatten(0, (-1, heads + 1)).mean(dim=0).split([1, heads])
     return F.relu(whole + margin - without).mean()
+
+
+def fewer_loss(model: DAN, embeddings: Tensor, targets: Tensor) -> Tensor:
+    """The cross-entropy with some heads ablated, as in inference, so that no head leaves the decision to another.
+
+    The images of a batch, whose order is random, take turns: each set of heads that is neither empty nor all of them.
+
+    Args:
+        model: The network; its fusion and classifier are used.
+        embeddings: v, (B, H, C), of two heads or more.
+        targets: The part of each class in each image, (B, K), rows sum to 1.
+    """
+    count, heads = embeddings.shape[:2]
+    part = 1 + torch.arange(count, device=embeddings.device) % (
+        2**heads - 2
+    )  # its binary digits are the heads that stay
+    staying = part[:, None] >> torch.arange(heads, device=embeddings.device) & 1  # (B, H)
+    return F.cross_entropy(_as_in_inference(model, embeddings * staying[..., None]), targets)
+
+
+def _as_in_inference(model: DAN, embeddings: Tensor) -> Tensor:
+    """The logits (B, K) of embeddings v (B, H, C), where the last BatchNorm uses its running statistics."""
+    norm = model.bn
+    logits = model.fc(model.fuse(embeddings)[1]).float()
+    return F.batch_norm(logits, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps)
 
 
 def ablate_each(embeddings: Tensor) -> Tensor:
@@ -123,13 +158,23 @@ def ablate_each(embeddings: Tensor) -> Tensor:
     return embeddings[:, None] * torch.cat([torch.ones_like(eye[:1]), 1 - eye])[..., None]
 
 
-def outside_loss(spatial: Tensor, inside: Tensor) -> Tensor:
-    """The part of a map (B, H, h, w) outside the face's mask (S, S), mean over images and heads."""
-    cover = F.adaptive_avg_pool2d(
-        inside[None, None].to(spatial.dtype), (spatial.shape[2], spatial.shape[3])
-    )  # (1, 1, h, w)
+def outside_loss(spatial: Tensor, inside: Tensor, theta: Tensor | None = None) -> Tensor:
+    """The part of a map (B, H, h, w) outside the face's mask (S, S), mean over images and heads.
+
+    With the moves theta (B, 2, 3) of the faces, the mask moves along: a map that stays in place then loses.
+    """
+    mask = inside[None, None].to(spatial.dtype)
+    if theta is not None:
+        mask = move(mask.expand(len(theta), -1, -1, -1), theta, inside.shape[-1], edge=False)
+    cover = F.adaptive_avg_pool2d(mask, (spatial.shape[2], spatial.shape[3]))  # (1 or B, 1, h, w)
     total = spatial.sum(dim=(2, 3)).clamp(min=1e-6)
     return 1 - ((spatial * cover).sum(dim=(2, 3)) / total).mean()
+
+
+def alike_loss(spatial: Tensor, margin: float) -> Tensor:
+    """How far the energy of a head's maps (B, H, h, w) that their mean explains is above a margin, mean over heads."""
+    energy = F.normalize(spatial.flatten(2), dim=2).mean(dim=0).square().sum(dim=1)  # (H,)
+    return F.relu(energy - margin).mean()
 
 
 def scale_attention(model: DAN, factor: float) -> None:

@@ -54,6 +54,11 @@ class Recipe:
         alone: Weight of the cross-entropy of each head alone, with auxiliary classifiers that are not saved.
         needed: Weight of how far ablating a head raises the cross-entropy by less than `needed_margin`.
         needed_margin: The rise of the cross-entropy that ablating a head should cause, in nats.
+        fewer: Weight of the cross-entropy with a part of the heads ablated, a different one from image to image.
+        follow: Weight of 1 less the correlation between the map of a moved face and the moved map of the same face
+            before it was moved. Every image is then seen twice in a step, moved and as it is.
+        alike: Weight of the energy of a head's maps in a batch that their mean explains, above `alike_margin`.
+        alike_margin: The part of the energy that is not penalised.
         attention_scale: Factor on the last normalisations of the spatial attention before training; 1: as published.
         ema: Decay per step of the moving average of the weights, which is evaluated and saved; 0: no average.
         clip: Largest norm of the gradient; 0: no limit.
@@ -81,6 +86,10 @@ class Recipe:
     alone: float = 0.0
     needed: float = 0.0
     needed_margin: float = 0.1
+    fewer: float = 0.0
+    follow: float = 0.0
+    alike: float = 0.0
+    alike_margin: float = 0.5
     attention_scale: float = 1.0
     ema: float = 0.0
     clip: float = 0.0
@@ -132,16 +141,20 @@ AFFECTNET = Recipe(
     (Phase(224, 40),), optimizer="adam", lr=1e-4, weight_decay=0, schedule="exponential", gamma=0.6, sampling=1,
     augmentation=replace(PUBLISHED, probability=0.7, shift=0.2, scale=(0.8, 1), erased_area=(0.02, 0.33)),
 )  # fmt: skip
+FERPLUS = Recipe(
+    (Phase(64, 30), Phase(112, 20), Phase(224, 20)), weight_decay=5e-4, warmup_epochs=2, sampling=0.35,
+    affinity=0.1, partition=0.1, overlap=0.5, overlap_margin=0.2, balance=1.5, outside=1.5, needed=0.3,
+    needed_margin=0.05, attention_scale=0.02, ema=0.999, clip=2.0,
+)  # fmt: skip
 RECIPES: Mapping[str, Recipe] = {
     "rafdb": Recipe((Phase(224, 40),), schedule="step", augmentation=PUBLISHED),
     "sfew": Recipe((Phase(224, 40),), lr=0.01, schedule="step", augmentation=PUBLISHED),
     "affectnet7": AFFECTNET,
     "affectnet8": AFFECTNET,
-    "ferplus": Recipe(
-        (Phase(64, 30), Phase(112, 20), Phase(224, 20)), weight_decay=5e-4, warmup_epochs=2, sampling=0.35,
-        affinity=0.1, partition=0.1, overlap=0.5, overlap_margin=0.2, balance=1.5, outside=1.5, needed=0.3,
-        needed_margin=0.05, attention_scale=0.02, ema=0.999, clip=2.0,
+    "ferplus": FERPLUS,
+    "ferplus-moved": replace(
+        FERPLUS, augmentation=Augmentation(degrees=25, shift=0.2, scale=(0.8, 1.25)), follow=1.0, alike=1.0, fewer=0.5,
     ),
 }  # fmt: skip
 """Recipes by name. rafdb and affectnet are the published ones. sfew is this package's reading of the paper, which
-fine-tunes on SFEW. ferplus is this package's own."""
+fine-tunes on SFEW. ferplus is this package's own; ferplus-moved adds terms that ask the maps to follow a moved face."""

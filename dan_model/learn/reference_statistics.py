@@ -10,7 +10,7 @@ from torch import Tensor
 from dan_model.errors import CheckpointError
 from dan_model.explain.fusion import Classifier, integrate
 from dan_model.explain.heads import mean_of_pairs, pairwise_cosine, pairwise_iou, top_cells
-from dan_model.explain.reference import QUANTILES, Reference, unit_maps
+from dan_model.explain.reference import QUANTILES, Reference, mean_map, unit_maps
 from dan_model.explain.regions import Regions
 from dan_model.explain.score import Score
 from dan_model.faces.preprocessing import to_input
@@ -57,7 +57,7 @@ def measure_reference(
         raise CheckpointError("A class has no faces in this set.", "Give a larger one.")
     # Mean maps, and the mean of the faces on which each head moved the predicted class most.
     every_map, predicted_classes = torch.cat(maps), torch.cat(predicted)  # (N, H, 7, 7), (N,)
-    mean_maps = every_map.mean(dim=0)
+    mean_maps, energy = mean_map(every_map)
     class_maps = torch.stack(
         [
             every_map[predicted_classes == k].sum(dim=0) / max(1, int((predicted_classes == k).sum()))
@@ -85,7 +85,7 @@ def measure_reference(
         mean_face=(total / len(features)).float(),
         mean_maps=mean_maps.float(),
         class_maps=class_maps.float(),
-        map_energy=mean_maps.square().sum(dim=(1, 2)).float(),  # of maps of unit length, whose energy is 1
+        map_energy=energy.float(),
         head_faces=head_faces.float(),
         source={"dataset": pixels.faces.name, "count": str(len(features))},
     )

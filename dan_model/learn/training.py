@@ -25,10 +25,12 @@ from torch.optim.swa_utils import AveragedModel
 from dan_model.config import ModelConfig
 from dan_model.devices import choose_device
 from dan_model.errors import ArgumentError, TrainingError
+from dan_model.faces import to_input
 from dan_model.files import replacing, write_bytes, write_text
 from dan_model.learn.batches import Pixels, training_order
 from dan_model.learn.curves import Curves
 from dan_model.learn.evaluation import measure, predict
+from dan_model.learn.moves import unmoved
 from dan_model.learn.objective import Objective, scale_attention
 from dan_model.learn.recipes import Recipe
 from dan_model.network import DAN
@@ -178,9 +180,13 @@ class Training:
             generator = torch.Generator().manual_seed(hash((recipe.seed, self.epoch, self.step, part)) % 2**63)
             config = self.model.config.preprocess
             device = self.accelerator.device
-            x = recipe.augmentation(pixels.to(device), size, config, generator)  # (B, 3, size, size)
+            pixels, targets = pixels.to(device), targets.to(device)
+            x, theta = recipe.augmentation.with_moves(pixels, size, config, generator)  # (B, 3, size, size)
+            if recipe.follow:  # the same faces before they were moved
+                x = torch.cat([x, to_input(pixels, config, size)])
+                theta, targets = torch.cat([theta, unmoved(len(pixels)).to(theta)]), targets.repeat(2, 1)
             # One step of the optimizer, and of the average of the weights.
-            loss, terms = self.objective(x.contiguous(memory_format=torch.channels_last), targets.to(device))
+            loss, terms = self.objective(x.contiguous(memory_format=torch.channels_last), targets, theta)
             self.accelerator.backward(loss)
             if recipe.clip:
                 self.accelerator.clip_grad_norm_(self.objective.parameters(), recipe.clip)

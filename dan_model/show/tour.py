@@ -239,10 +239,10 @@ def _limits(e: Explanation) -> TourCard:
 
 
 def _difference(e: Explanation) -> str:
-    """How like its average each head's map is on this face."""
-    assert e.reference is not None
-    found = compare_maps(e.heads.spatial, e.reference)
-    assert found is not None
+    """How like its average each head's map is on this face; empty where the averages are not known."""
+    found = None if e.reference is None else compare_maps(e.heads.spatial, e.reference)
+    if found is None:
+        return ""
     low, high = float(found.cosine.min()), float(found.cosine.max())
     between = f"{low:.2f}" if f"{low:.2f}" == f"{high:.2f}" else f"{low:.2f} to {high:.2f}"
     return f"The cosine between each head's map and its average is {between} on this face; 1 means the same shape. "

@@ -103,13 +103,17 @@ def test_trained_weights_know_their_class_prior_and_are_measured_under_both(draw
 
 @pytest.mark.usefixtures("one_thread")
 def test_two_processes_measure_what_one_does(two_processes, tmp_path):
-    done = run_command(*two_processes.evaluate, "--out", tmp_path / "one.json")
+    done = run_command(*two_processes.evaluate, "--heads", "--out", tmp_path / "one.json")
     assert done.exit_code == 0, done.stderr
     one, two = (json.loads(path.read_text()) for path in (tmp_path / "one.json", two_processes.evaluation))
     assert (one["processes"], two["processes"]) == (1, 2)
     assert one["count"] == two["count"] == 72
     assert one["confusion"] == two["confusion"]
     assert two["ece"] == pytest.approx(one["ece"], abs=1e-5)
+    assert one["heads"]["accuracy"] == pytest.approx(one["accuracy"])
+    assert one["maps"]["faces"] == 72
+    energy = "".join(f"{value:>14.2f}" for value in one["maps"]["energy"])
+    assert f"energy in the mean map    {energy}\n" in done.stdout
     assert (tmp_path / "one-confusion.png").is_file()
     assert (tmp_path / "one-reliability.png").is_file()
 

@@ -14,6 +14,7 @@ from dan_model.config import ModelConfig, PreprocessConfig
 from dan_model.errors import ArgumentError, TrainingError
 from dan_model.learn.batches import Pixels
 from dan_model.learn.datasets import load_faces
+from dan_model.learn.moves import move, unmoved
 from dan_model.learn.recipes import Phase, Recipe
 from dan_model.learn.training import STATE, Training, fresh_model
 from dan_model.weights import load_checkpoint
@@ -69,6 +70,30 @@ def test_stopped_between_epochs_and_continued_the_weights_are_bit_equal(pixels, 
     assert_bit_equal(whole.average, rest.average)
     strip = [{k: v for k, v in entry.items() if k != "images_per_second"} for entry in whole.history]
     assert strip == [{k: v for k, v in entry.items() if k != "images_per_second"} for entry in rest.history]
+
+
+def test_with_follow_every_face_is_seen_moved_and_as_it_is(pixels, tmp_path, monkeypatch):
+    moving = replace(QUICK_RECIPE.augmentation, shift=0.2, erase=0)
+    recipe = replace(ONE_EPOCH, follow=1.0, alike=1.0, fewer=0.5, augmentation=moving)
+    run, seen = training(few(pixels), recipe, tmp_path), []
+    objective = run.objective.forward
+
+    def recorded(x: torch.Tensor, targets: torch.Tensor, theta: torch.Tensor) -> tuple:
+        seen.append((x, targets, theta))
+        return objective(x, targets, theta)
+
+    monkeypatch.setattr(run.objective, "forward", recorded)
+    (entry,) = run.run()
+    assert {"follow", "alike", "fewer"} <= entry.keys()
+    assert math.isfinite(entry["loss"])
+    x, targets, theta = seen[0]
+    assert (len(x), len(targets), len(theta)) == (16, 16, 16)
+    assert torch.equal(targets[:8], targets[8:])
+    assert torch.equal(theta[8:], unmoved(8))
+    # The second half, moved like the first, is the first but for light and for what comes in from outside.
+    again = move(x[8:], theta[:8], 48)
+    pairs = torch.stack([x[:8], again])[:, :, 0, 16:32, 16:32].flatten(2)
+    assert min(float(torch.corrcoef(pairs[:, i])[0, 1]) for i in range(8)) > 0.9
 
 
 @pytest.fixture(scope="module")
