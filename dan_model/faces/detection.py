@@ -33,6 +33,9 @@ QUARTERS = {
 LYING = 30.0  # degrees by which the line of the eyes may be turned before the photo is turned as well
 TURNS = 3  # how often the photo is turned at most, each time to where the eyes are level or nearly so by then
 STEADY = 2.0  # degrees: the eyes are level
+UNSURE = 0.7  # confidence below which a face may lie otherwise than it was found
+MUCH_SURER = 0.1  # how much more confidence another way up must have then
+OTHERWISE = 60.0  # degrees between the lines of the eyes from which on it is another way up
 LESS_SURE = (
     0.75  # part of the confidence that faces may lose by a turn: upside down, the detector may be sure and wrong
 )
@@ -91,7 +94,7 @@ class FaceDetector:
 
         One pass over the photo, reduced to `DETECTION_SIDE`, is enough for most. Further passes follow where they can
         matter: at a larger scale where no face is large and small ones could have been missed; with the photo turned
-        where the line of the eyes says that the faces lie, or no face was found.
+        where the line of the eyes says that the faces lie, or no face was found that is sure.
 
         Args:
             photo: (H, W, 3) uint8 RGB.
@@ -104,8 +107,11 @@ class FaceDetector:
         ):
             found = _distinct([*found, *self._detect_small(photo)])
         # Faces that lie on their side, or hang upside down: found anew in a photo in which they stand upright.
-        if not found:
-            found = max((self._detect_turned(photo, turn) for turn in (90.0, 180.0, 270.0)), key=_confidence)
+        if _confidence(found) < UNSURE:
+            turned = max((self._detect_turned(photo, turn) for turn in (90.0, 180.0, 270.0)), key=_confidence)
+            otherwise = not found or abs(_between(_roll(turned), _roll(found))) > OTHERWISE
+            if otherwise and _confidence(turned) > _confidence(found) + MUCH_SURER:
+                found = turned
         for _ in range(TURNS):
             roll = _roll(found)
             if abs(roll) <= LYING:
