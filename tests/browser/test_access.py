@@ -13,7 +13,7 @@ GRADIOS_OWN = "#dan-upload"  # the name of Gradio's upload box does not begin wi
 TABS = ("Heads", "Fusion", "Cover", "Attributions", "Faithfulness", "Classes", "Compare", "Live", "Film")
 
 
-def findings(page, within: str, rules: list[str] | None) -> list[str]:
+def findings(page, within: str = "body", rules: list[str] | None = None) -> list[str]:
     """What axe-core calls serious or critical in a part of the page, with the elements."""
     found = (
         Axe()
@@ -45,7 +45,7 @@ def test_axe_finds_nothing_serious_on_any_tab_or_in_an_enlarged_map(browser, shi
             page.wait_for_timeout(700 if theme == "light" else 300)  # figures are drawn, colours have changed
             assert findings(page, "#dan-tabs", rules) == [], name
         page.locator("#dan-settings button").first.click()
-        assert findings(page, "body", rules) == []
+        assert findings(page, rules=rules) == []
         page.locator("#dan-heads-row .dan-zoom").first.click()
         expect(page.locator(".dan-promise")).not_to_be_empty()
         assert findings(page, "#dan-enlarged", rules) == []

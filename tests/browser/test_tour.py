@@ -88,7 +88,9 @@ def take_tour(page, explanation):
         expect(box.locator(".dan-tour-task")).to_have_class(re.compile("dan-done"))
         expect(box.locator(".dan-tour-result")).not_to_contain_text("{")
         if card.name == "another":  # of the new face
-            expect(box.locator(".dan-tour-result")).to_contain_text("Now the network predicts happiness")
+            predicted = page.locator("#dan-probabilities .dan-best > :first-child").inner_text()
+            expect(box.locator(".dan-tour-result")).to_contain_text(f"Now the network predicts {predicted}")
+            assert page.locator(".dan-example", has_text="Eileen Collins").get_attribute("aria-pressed") == "true"
         # What the card points at is beside the card or above it, never behind it.
         light, below = page.locator(".dan-tour-light").bounding_box(), box.bounding_box()
         assert light["y"] < below["y"] or light["x"] + light["width"] <= below["x"]
