@@ -322,7 +322,7 @@ def _place(explanation: Explanation, cells: Tensor) -> str:
     """The region with the largest part of the evidence for the score; empty where regions are not known."""
     if explanation.regions is None:
         return ""
-    return f", for it most: {REGIONS[int(explanation.regions.shares(cells.clamp(min=0)).argmax())]}"
+    return f", most for it: {REGIONS[int(explanation.regions.shares(cells.clamp(min=0)).argmax())]}"
 
 
 def _attention_note(explanation: Explanation, cells: Tensor) -> str:

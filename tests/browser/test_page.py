@@ -74,7 +74,7 @@ def test_the_numbers_on_the_page_are_the_librarys(page, small_explainer):
     assert shown == [percent(p) for p in e.prediction.probabilities.tolist()]
     page.get_by_role("tab", name="Fusion").click()
     expect(page.locator(".dan-ledger")).to_be_visible()
-    cells = [float(text) for text in page.locator(".dan-ledger tbody td").all_inner_texts()]
+    cells = [float(text.replace("−", "-")) for text in page.locator(".dan-ledger tbody td").all_inner_texts()]
     expected = [*e.fusion.consensus.tolist(), *e.fusion.ledger.flatten().tolist()]
     expected += e.prediction.logits.log_softmax(dim=0).tolist()
     assert cells == pytest.approx(expected, abs=0.0051)

@@ -1,6 +1,6 @@
 // The bench: controls of the heads, the prediction that follows, its path over α, and the formulas. It shows what
 // heads.js computes.
-const plain = (x, digits = 3) => x.toFixed(digits).replace("-", "−");
+const plain = (x, digits = 3) => x.toFixed(digits).replace(/^-(?=0\.?0*$)/, "").replace("-", "−"); // no sign on zero
 const digits = (x) => x.toPrecision(3).replace("-", "−");
 const PATH_POINTS = 61;
 const engine = window.danHeads;

@@ -38,7 +38,9 @@ def _button(index: int, one: ExamplePhoto) -> str:
         share = percent(float(prediction.probabilities[prediction.index]))
         other = one.example.group == "averages" and one.example.caption != prediction.label
         kind = ' class="dan-other"' if other else ""
-        predicted = f"<small{kind}>{'read as ' if other else ''}{escape(prediction.label)} {escape(share)}</small>"
+        known = one.example.group == "averages" and not other
+        text = f"right: {share}" if known else f"{'read as ' if other else ''}{prediction.label} {share}"
+        predicted = f"<small{kind}>{escape(text)}</small>"
     name = escape(one.example.photo.stem, quote=True)
     return (
         f'<button type="button" class="dan-example" data-index="{index}" data-name="{name}" aria-pressed="{shown}">'

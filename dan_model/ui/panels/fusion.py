@@ -11,7 +11,7 @@ import gradio as gr
 from dan_model.explain.explanation import Explanation
 from dan_model.show.figure_views import fusion_views
 from dan_model.show.glossary import marked
-from dan_model.show.sentences import consensus_text, score_note
+from dan_model.show.sentences import consensus_text, score_note, signed
 from dan_model.show.style import head_colour
 from dan_model.show.tiles import number
 from dan_model.ui.html import figure_views
@@ -63,7 +63,7 @@ def contributions_table(explanation: Explanation) -> str:
 
 def _row(name: str, colour: str, values: Sequence[float], target: int, css_class: str = "") -> str:
     chip = f'<span class="dan-chip" style="background:{colour}"></span>' if colour else ""
-    cells = "".join(f"<td{_explained(k, target)}>{value:+.2f}</td>" for k, value in enumerate(values))
+    cells = "".join(f"<td{_explained(k, target)}>{signed(value)}</td>" for k, value in enumerate(values))
     return f'<tr class="{css_class}"><th scope="row">{chip}{escape(name)}</th>{cells}</tr>'
 
 
