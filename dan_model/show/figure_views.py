@@ -148,7 +148,7 @@ def _region_map(explanation: Explanation) -> list[FigureView]:
         FigureView(
             "region-map",
             "Face regions used",
-            "Drawn from eyes, nose and mouth corners and the proportions of a face seen from the front.",
+            "Estimated from eyes, nose and mouth corners and the proportions of a face seen from the front.",
             region_map_figure(explanation, explanation.regions),
             "What is not named is background. Less accurate for faces in profile.",
         )
@@ -187,7 +187,9 @@ def _overlap(explanation: Explanation) -> FigureView:
         title,
         sentences.overlap_sentence(overlap),
         overlap_figure(overlap),
-        f"1 on the diagonal: each head with itself. {percentiles}",
+        f"On the diagonal, each head with itself: 1. IoU counts each head's ten highest cells, of which the lower "
+        f"ones have "
+        f"little weight. {percentiles}",
     )
 
 

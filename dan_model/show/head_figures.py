@@ -137,7 +137,7 @@ def gates_figure(gates: Tensor) -> Figure:
     widest = strongest_channels(gates, min(WIDEST, channels)) + 1
     for h in range(heads):
         named = ", ".join(str(c) for c in widest[h].tolist())
-        axes.plot([], [], color=head_colour(h), linewidth=1.8, label=f"Head {h + 1}, widest: {named}")
+        axes.plot([], [], color=head_colour(h), linewidth=1.8, label=f"Head {h + 1}, most open: {named}")
     axes.set(xlim=(1, channels), ylim=(0, 1), ylabel="gate", xlabel="channels, sorted for each head")
     plain(axes)
     legend_above(axes, 2)

@@ -278,7 +278,7 @@ def distances_sentence(class_distances: ClassDistances, labels: Sequence[str], p
     """Which class centre is nearest, and whether it is that of the predicted class."""
     distances = class_distances.distances
     first, second = distances.argsort()[:2].tolist()
-    agrees = "which is also the prediction" if first == predicted else f"but the network reads {labels[predicted]}"
+    agrees = "which is also the prediction" if first == predicted else f"but the prediction is {labels[predicted]}"
     return (
         f"The face lies nearest to the centre of {labels[first]} ({float(distances[first]):.2f}; next is "
         f"{labels[second]}, {float(distances[second]):.2f}), {agrees}."
@@ -300,7 +300,7 @@ def percentiles_note(overlap: Overlap, saturation: float, reference: Reference |
             known.append(f"{name} higher than on {percentile:.0f} %")
     if reference is None or not known:
         return "These weights bring no reference statistics, so there is nothing to compare these numbers with."
-    return f"Of {reference.source.get('count', 'the')} reference faces: {', '.join(known)} of them."
+    return f"Compared with {reference.source.get('count', 'the')} reference faces: {', '.join(known)} of them."
 
 
 def unusual_regions_note(explanation: Explanation) -> str:

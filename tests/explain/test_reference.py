@@ -142,7 +142,7 @@ def test_regions_with_unusual_attention_are_named(explainer, astronaut):
     less, more = f"Head 4 {REGIONS[4]} less than on 100 %", f"Head 2 {REGIONS[2]} more than on 100 %"
     assert note == f"Unusual, of 7 reference faces: {less}; {more} of them."
     plain = replace(e.reference, quantiles={"regions": torch.linspace(0.5, 1.5, 101)[:, None, None] * shares})
-    assert unusual_regions_note(replace(e, reference=plain)).startswith("No share is unusual")
+    assert unusual_regions_note(replace(e, reference=plain)).startswith("No percentage is unusual")
     assert unusual_regions_note(replace(e, reference=None)) == ""
 
 

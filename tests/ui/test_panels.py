@@ -146,7 +146,7 @@ def test_a_photo_of_a_crowd_takes_little_memory(explainer, tmp_path):
 def test_numbers_in_the_page_are_those_of_the_library(explainer, astronaut):
     e = explainer.explain(astronaut)
     table = fusion.contributions_table(e)
-    cells = [float(cell) for cell in re.findall(r"<td[^>]*>([+-][\d.]+)</td>", table)]
+    cells = [float(cell.replace("−", "-")) for cell in re.findall(r"<td[^>]*>([+−]?[\d.]+)</td>", table)]
     expected = [*e.fusion.consensus.tolist(), *e.fusion.ledger.flatten().tolist()]
     expected += e.prediction.logits.log_softmax(dim=0).tolist()
     assert cells == pytest.approx(expected, abs=0.0051)

@@ -40,7 +40,8 @@ def bench(explanation: Explanation) -> str:
         f'<output class="dan-bench-sentence" aria-live="polite"></output>'
         f'<div class="dan-bench-row"><div class="dan-decision" role="group" aria-label="Class probabilities now">'
         f"{''.join(_class_row(label) for label in explanation.labels)}"
-        "<small>Bars and first number: probability; second: log-probability in nats. Mark in a bar: without changes."
+        "<small>Bars and first number: probability; second: log-probability in nats. Mark in a bar: before your "
+        "changes."
         "</small>"
         "</div>"
         f'<div><svg class="dan-path" viewBox="0 0 420 190" role="img" aria-label="Class probabilities over α"></svg>'
@@ -51,7 +52,7 @@ def bench(explanation: Explanation) -> str:
 
 def _path_text(explanation: Explanation) -> str:
     path = consensus_path(explanation.fusion.classifier, explanation.heads.embeddings)
-    return f"Without changes: {path_sentence(path, explanation.labels, explanation.target)}"
+    return f"Before your changes: {path_sentence(path, explanation.labels, explanation.target)}"
 
 
 def _chip(head: int) -> str:
@@ -106,7 +107,7 @@ def _formulas(explanation: Explanation) -> str:
     label = escape(score.describe_classes(explanation.labels))
     return (
         '<div class="dan-formulas"><h4>What fusion computes, channel by channel</h4>'
-        f"<label>Strongest contributions to {label} without changes, {score.unit}: "
+        f"<label>Strongest contributions to {label} before your changes, {score.unit}: "
         f'<select class="dan-channel" aria-label="Channel">{options}</select></label>'
         '<div class="dan-shares"></div><dl class="dan-numbers"></dl></div>'
     )

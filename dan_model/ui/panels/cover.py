@@ -92,7 +92,7 @@ def controls(explanation: Explanation) -> str:
         f'<div class="dan-cover-face">{picture(explanation.input_pixels, "The face as the network sees it")}'
         f'<canvas width="{CELLS}" height="{CELLS}"></canvas></div>'
         f'<div class="dan-cover-chips" role="group" aria-label="Regions to cover">{chips}</div>'
-        f'<div>Show there: <span class="dan-segments" role="group" aria-label="Fill">{fills}</span></div>'
+        f'<div>Fill with: <span class="dan-segments" role="group" aria-label="Fill">{fills}</span></div>'
         '<label>Brush <input type="range" class="dan-cover-brush" min="1" max="10" value="4"></label>'
         '<div class="dan-cover-buttons"><button type="button" class="dan-cover-undo">Undo</button>'
         '<button type="button" class="dan-cover-reset">Uncover all</button></div></div>'

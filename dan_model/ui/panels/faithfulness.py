@@ -26,7 +26,10 @@ from dan_model.ui.theme import asset
 
 NAME = "Faithfulness"
 NOT_MEASURED = "Not measured for this face yet. Measuring takes the network a few hundred passes."
-NOT_RANDOMISED = "Not run for this face yet. Every map is computed again for each of eight layers."
+NOT_RANDOMISED = (
+    "Not run for this face yet. The weights become random layer by layer, and every map is computed again: one that "
+    "stays the same does not show what the network has learned."
+)
 
 
 @dataclass(frozen=True)

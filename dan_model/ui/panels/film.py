@@ -68,7 +68,7 @@ def components(explainer: Explainer, context: PageContext) -> Components:
         with gr.Column(scale=1, min_width=300):
             film = film_input(label="Your film", height=150, elem_id="dan-film-upload")
             with gr.Row():
-                rate = gr.Dropdown(list(RATES), value=USUAL_RATE, label="Samples a second", min_width=120)
+                rate = gr.Dropdown(list(RATES), value=USUAL_RATE, label="Pictures per second", min_width=120)
                 shown = gr.Dropdown(heads, value=heads[0], label="Maps shown", min_width=120)
             with gr.Row():
                 explain = gr.Button("Explain this film", size="sm", elem_id="dan-film-explain", min_width=150)

@@ -80,7 +80,8 @@ def controls(explainer: Explainer) -> str:
     return (
         f'<div class="dan-live" data-colours="{escape(colours, quote=True)}" data-whole="{WHOLE_EVERY}" '
         f'data-labels="{escape(json.dumps(explainer.labels), quote=True)}">'
-        '<p class="dan-sentence">The heads follow your face: smile, frown, raise your brows. Frames go to this server '
+        '<p class="dan-sentence">Maps and prediction follow the camera: smile, frown, raise your brows. Frames go to '
+        "this server "
         "and nowhere else, and none is kept.</p>"
         '<div class="dan-live-buttons"><button type="button" class="dan-live-start">Start the camera</button>'
         '<button type="button" class="dan-live-freeze" disabled>Freeze and explain</button>'
