@@ -46,12 +46,12 @@ VARIED = replace(RECIPE, fewer=0.0)
 
 @dataclass(frozen=True)
 class Setting:
-    """One row: the terms, and whether the heads are trained on moved faces, and from the weights' own heads.
+    """One column: the terms, and how the heads are trained.
 
     Attributes:
         recipe: The weights of the terms.
-        moved: Whether every face is seen moved as well as as it is.
-        fresh: Whether the heads start untrained.
+        moved: Whether every face is seen moved too.
+        fresh: Whether the heads start untrained. False: they go on from trained ones.
     """
 
     recipe: Recipe
@@ -70,14 +70,21 @@ SETTINGS: Mapping[str, Setting] = {
 }
 VIEWS = 2  # moved copies of each face
 CHUNK, PASS, BATCH = 256, 32, 64  # faces per file, per pass of the backbone, per step
-RATE, WARMUP, SEED, AVERAGE = 0.05, 30, 1, 0.95  # the last: decay of the average of the weights per step
+RATE, WARMUP, SEED, AVERAGE = 0.03, 15, 1, 0.97  # the last: decay of the average of the weights per step
 FIGURES = "figures.json"
+MAP_FIGURES = {
+    "energy in the mean map": "energy", "the same, moved": "energy_moved", "cosine to the mean map, faces": "cosine",
+    "the same, pictures without a face": "cosine_non_faces", "peak in one cell": "peak",
+}  # fmt: skip
 
 
 def main(
     root: Root,
     out: Annotated[Path, typer.Option(help="Folder for features, weights and moved-heads.md.")],
     weights: Annotated[str | None, typer.Option(help="Weights with the backbone; default: embedded.")] = None,
+    heads: Annotated[
+        str | None, typer.Option(help="Weights whose heads are trained further; default: --weights.")
+    ] = None,
     only: Annotated[list[str] | None, typer.Option(help=f"Of {', '.join(SETTINGS)}; may be repeated.")] = None,
     faces: Annotated[int, typer.Option(min=CHUNK, help="Training faces.")] = 4096,
     epochs: Annotated[int, typer.Option(min=1)] = 4,
@@ -86,16 +93,18 @@ def main(
     """Train heads with each setting on the backbone of some weights, save them, and measure them."""
     start = load_checkpoint(weights).model
     config = start.config
+    trained = load_checkpoint(heads or weights).model
+    trained.features.load_state_dict(start.features.state_dict())
     learning = _chosen(root, config.labels, faces)
     valid = load_faces("ferplus", root, "valid").in_order_of(config.labels).every(every)
     pixels = Pixels(valid, config.preprocess)
     for name in only or SETTINGS:
         if not (out / name / FIGURES).is_file():
             files = _features(start, learning, 1 + VIEWS if SETTINGS[name].moved else 1, out / "features")
-            model = _trained(start, SETTINGS[name], files, learning.targets, epochs, name)
+            model = _trained(trained, SETTINGS[name], files, learning.targets, epochs, name)
             write_checkpoint(model, out / name)
-            figures = measure_heads(model, pixels, face_cover(config.preprocess)).to_dict()
-            figures |= measure_maps(model, pixels).to_dict()
+            report, maps = measure_heads(model, pixels, face_cover(config.preprocess)), measure_maps(model, pixels)
+            figures = {"heads": report.to_dict(), "maps": maps.to_dict()}
             write_text(out / name / FIGURES, json.dumps(figures, indent=1))
     write_text(out / "moved-heads.md", _markdown(out))
     typer.echo(_markdown(out))
@@ -184,27 +193,26 @@ def _markdown(out: Path) -> str:
     found = {name: json.loads(file.read_text()) for name in SETTINGS if (file := out / name / FIGURES).is_file()}
     rows = [["", *found], ["---"] * (len(found) + 1)]
 
-    def row(label: str, text: Callable[[dict[str, Any]], str]) -> None:
-        rows.append([label, *map(text, found.values())])
+    def row(label: str, text: Callable[[dict[str, Any], dict[str, Any]], str]) -> None:
+        rows.append([label, *(text(figures["heads"], figures["maps"]) for figures in found.values())])
 
     def each(values: Iterable[float], form: str = ".2f") -> str:
         return ", ".join(f"{value:{form}}".replace("-", "−").replace("%", " %") for value in values)
 
-    row("accuracy, balanced accuracy", lambda f: each([f["accuracy"], f["balanced_accuracy"]], ".3f"))
-    row("energy in the mean map", lambda f: each(f["energy"]))
-    row("the same, faces moved", lambda f: each(f["energy_moved"]))
-    row("cosine to the mean map, non-faces", lambda f: each(f["cosine_non_faces"]))
+    row("accuracy, balanced accuracy", lambda heads, _: each([heads["accuracy"], heads["balanced_accuracy"]], ".3f"))
+    for label, name in MAP_FIGURES.items():
+        row(label, lambda _, maps, name=name: each(maps[name]))  # type: ignore[misc]
     for kind in MOVES:
-        row(f"follows, {kind}", lambda f, kind=kind: each(f["follows"][kind]))  # type: ignore[misc]
-        row(f"stays, {kind}", lambda f, kind=kind: each(f["stays"][kind]))  # type: ignore[misc]
-    row("inside the face", lambda f: each((sum(r[part] for part in FACE) for r in f["regions"]), ".0%"))
-    row("cosine between heads", lambda f: each([f["cosine"]]))
-    row("channels won", lambda f: each(f["won"], ".0%"))
+        for name in ("follows", "stays"):
+            row(f"{name}, {kind}", lambda _, maps, name=name, kind=kind: each(maps[name][kind]))  # type: ignore[misc]
+    row("inside the face", lambda heads, _: each((sum(r[part] for part in FACE) for r in heads["regions"]), ".0%"))
+    row("cosine between heads", lambda heads, _: each([heads["cosine"]]))
+    row("channels won", lambda heads, _: each(heads["won"], ".0%"))
     row(
         "accuracy with a head ablated, in points",
-        lambda f: each((100 * (a - f["accuracy"]) for a in f["ablated"]), "+.1f"),
+        lambda heads, _: each((100 * (a - heads["accuracy"]) for a in heads["ablated"]), "+.1f"),
     )
-    row("accuracy with one head alone", lambda f: each(f["alone"]))
+    row("accuracy with one head alone", lambda heads, _: each(heads["alone"]))
     return "".join(f"| {' | '.join(cells)} |\n" for cells in rows)
 
 
