@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -100,30 +100,49 @@ def _trained(backbone: DAN, recipe: Recipe, features: Tensor, targets: Tensor, e
     model.features.load_state_dict(backbone.features.state_dict())
     torch.manual_seed(recipe.seed)
     objective = Objective(model, recipe, face_inside(backbone.config.preprocess)).train()
-    parameters = [p for key, p in objective.named_parameters() if not key.startswith("model.features")]
-    optimizer = torch.optim.SGD(parameters, RATE, momentum=0.9, weight_decay=5e-4)
     # A separate generator, so that the order is the same with every objective.
     generator = torch.Generator().manual_seed(recipe.seed)
     order = torch.cat([torch.randperm(len(features), generator=generator) for _ in range(epochs)]).split(BATCH)
-    for step, chosen in enumerate(track(order, description=name)):
-        rate = RATE * min(1, (step + 1) / WARMUP) * (1 + math.cos(math.pi * step / len(order))) / 2
+    batches = ((features[chosen], None, targets[chosen]) for chosen in track(order, description=name))
+    train_heads(objective, batches, len(order), RATE, WARMUP)
+    return model.eval()
+
+
+def train_heads(
+    objective: Objective,
+    batches: Iterable[tuple[Tensor, Tensor | None, Tensor]],
+    steps: int,
+    highest: float,
+    warmup: int,
+    after_step: Callable[[], object] = lambda: None,
+) -> None:
+    """Train all of a network but its backbone, on features that are already computed.
+
+    Args:
+        objective: The network and its losses.
+        batches: Features x (B, C, 7, 7), how the faces were moved, and targets (B, K); one for each step.
+        steps: How many there are.
+        highest: Learning rate after the warm-up; it falls to zero along a cosine.
+        warmup: Steps over which it rises.
+        after_step: Called after each step.
+    """
+    parameters = [p for key, p in objective.named_parameters() if not key.startswith("model.features")]
+    optimizer = torch.optim.SGD(parameters, highest, momentum=0.9, weight_decay=5e-4)
+    for step, (x, theta, target) in enumerate(batches):
+        rate = highest * min(1, (step + 1) / warmup) * (1 + math.cos(math.pi * step / steps)) / 2
         for group in optimizer.param_groups:
             group["lr"] = rate
         with torch.autocast("cpu", torch.bfloat16):
-            loss, _ = objective.from_stages(model.attend(features[chosen].float()), targets[chosen])
+            loss, _ = objective.from_stages(objective.model.attend(x.float()), target, theta)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(parameters, recipe.clip)
+        torch.nn.utils.clip_grad_norm_(parameters, objective.recipe.clip)
         optimizer.step()
         optimizer.zero_grad()
-    return model.eval()
+        after_step()
 
 
 def _figures(report: HeadReport) -> dict[str, str]:
     """One column of the table: the figures as text, by name."""
-
-    def each(values: Any, form: str = ".2f") -> str:
-        return ", ".join(f"{value:{form}}".replace("-", "−").replace("%", " %") for value in values)
-
     regions = report.regions or []
     return {
         "accuracy, balanced accuracy": each([report.accuracy, report.balanced_accuracy], ".3f"),
@@ -138,6 +157,12 @@ def _figures(report: HeadReport) -> dict[str, str]:
     }
 
 
+def each(values: Iterable[float | None], form: str = ".2f") -> str:
+    """The figures of the heads in a cell of a table; those that a single head does not have are left out."""
+    shown = (f"{value:{form}}" for value in values if value is not None)
+    return ", ".join(value.replace("-", "−").replace("%", " %") for value in shown)
+
+
 def _most(shares: Mapping[str, float]) -> str:
     """The region with the largest share."""
     region = max(shares, key=shares.__getitem__)
@@ -148,6 +173,11 @@ def _markdown(table: Mapping[str, Mapping[str, str]]) -> str:
     rows = [["", *table], ["---"] * (len(table) + 1)]
     for figure in next(iter(table.values())):
         rows.append([figure, *(figures[figure] for figures in table.values())])
+    return table_of(rows)
+
+
+def table_of(rows: Iterable[Sequence[str]]) -> str:
+    """Rows of cells as a table in Markdown."""
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 

@@ -7,8 +7,7 @@ once and kept in the output folder. A run that was stopped goes on with the same
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,7 +18,7 @@ from rich.progress import track
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from benchmarks.heads import PUBLISHED
+from benchmarks.heads import PUBLISHED, each, table_of, train_heads
 from benchmarks.heads import RECIPE as UNMOVED
 from dan_model.commands.options import Root
 from dan_model.explain.regions import FACE, face_cover, face_inside
@@ -157,21 +156,10 @@ def _trained(start: DAN, setting: Setting, files: list[list[Path]], targets: Ten
     )
     torch.manual_seed(recipe.seed)
     objective = Objective(model, recipe, face_inside(start.config.preprocess)).train()
-    parameters = [p for key, p in objective.named_parameters() if not key.startswith("model.features")]
-    optimizer = torch.optim.SGD(parameters, RATE, momentum=0.9, weight_decay=5e-4)
     average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(AVERAGE), use_buffers=True)
     steps = epochs * sum(len(part) // BATCH for part in targets.split(CHUNK))
-    for step, (x, theta, target) in enumerate(track(_batches(files, targets, epochs), name, steps)):
-        rate = RATE * min(1, (step + 1) / WARMUP) * (1 + math.cos(math.pi * step / steps)) / 2
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        with torch.autocast("cpu", torch.bfloat16):
-            loss, _ = objective.from_stages(model.attend(x.float()), target, theta)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(parameters, recipe.clip)
-        optimizer.step()
-        optimizer.zero_grad()
-        average.update_parameters(model)
+    batches = track(_batches(files, targets, epochs), name, steps)
+    train_heads(objective, batches, steps, RATE, WARMUP, lambda: average.update_parameters(model))
     return average.module.eval()  # type: ignore[return-value]
 
 
@@ -196,9 +184,6 @@ def _markdown(out: Path) -> str:
     def row(label: str, text: Callable[[dict[str, Any], dict[str, Any]], str]) -> None:
         rows.append([label, *(text(figures["heads"], figures["maps"]) for figures in found.values())])
 
-    def each(values: Iterable[float], form: str = ".2f") -> str:
-        return ", ".join(f"{value:{form}}".replace("-", "−").replace("%", " %") for value in values)
-
     row("accuracy, balanced accuracy", lambda heads, _: each([heads["accuracy"], heads["balanced_accuracy"]], ".3f"))
     for label, name in MAP_FIGURES.items():
         row(label, lambda _, maps, name=name: each(maps[name]))  # type: ignore[misc]
@@ -213,7 +198,7 @@ def _markdown(out: Path) -> str:
         lambda heads, _: each((100 * (a - heads["accuracy"]) for a in heads["ablated"]), "+.1f"),
     )
     row("accuracy with one head alone", lambda heads, _: each(heads["alone"]))
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in rows)
+    return table_of(rows)
 
 
 if __name__ == "__main__":

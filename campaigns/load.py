@@ -80,10 +80,9 @@ class Calls:
 def first_results(address: str, number: int, methods: tuple[str, ...] = ()) -> tuple[float, float]:
     """Seconds until a new visitor's first results, and until all; without methods, those that the page has chosen."""
     with Visitor(address) as visitor:
-        chosen = {label: [name for name in names if name in methods] for label, names in visitor.methods().items()}
         start = time.perf_counter()
         visitor.send("on_photo", {"dan-upload": visitor.upload(FACE)})
-        visitor.begin("on_explain", {"dan-face": "1", **(chosen if methods else {})})
+        visitor.begin("on_explain", {"dan-face": "1", **(visitor.chosen(methods) if methods else {})})
         replies = visitor.replies()
         next(replies)
         first = time.perf_counter() - start
@@ -108,8 +107,7 @@ def many_tabs(address: str, count: int = TABS, methods: tuple[str, ...] = ALL_ME
             visitor.__enter__()
             opened.append(visitor)
             visitor.send("on_photo", {"dan-upload": visitor.upload(FACE)})
-            chosen = {label: [one for one in names if one in methods] for label, names in visitor.methods().items()}
-            visitor.begin("on_explain", {"dan-face": "1", **chosen})
+            visitor.begin("on_explain", {"dan-face": "1", **visitor.chosen(methods)})
         yield
     finally:
         for visitor in opened:
@@ -171,8 +169,7 @@ def main() -> None:
             failures.append("a visitor waited for the attributions of others")
         # One with many tabs.
         with many_tabs(page.address):
-            beside = first_results(page.address, 0, ("layer_grad_cam",))
-        first, last = beside
+            first, last = first_results(page.address, 0, ("layer_grad_cam",))
         print(
             f"beside {TABS} tabs of all methods: first after {first:.1f} s, a Grad-CAM after {last:.1f} s", flush=True
         )

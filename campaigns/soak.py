@@ -77,7 +77,8 @@ class Soak:
             visitor.send("on_photo", {"dan-upload": file})
             leaves = self.drawn.random() < LEAVE_EARLY
             for _ in range(self.drawn.randint(1, 3)):
-                visitor.begin("on_explain", {"dan-face": "1", **self._methods(visitor)})
+                wanted = self.drawn.sample(self.methods, self.drawn.randint(1, 2))
+                visitor.begin("on_explain", {"dan-face": "1", **visitor.chosen(wanted)})
                 replies = visitor.replies()
                 if leaves:
                     next(replies, None)
@@ -94,11 +95,6 @@ class Soak:
                 visitor.send("on_example", about={"index": self.drawn.randint(0, 3), "value": None})
                 visitor.send("on_explain_1", {"dan-face": "1"})
                 self._explained("example")
-
-    def _methods(self, visitor: Visitor) -> dict[str, object]:
-        """One or two methods, in whichever group they stand."""
-        wanted = self.drawn.sample(self.methods, self.drawn.randint(1, 2))
-        return {label: [name for name in names if name in wanted] for label, names in visitor.methods().items()}
 
     def _note(self, what: str) -> None:
         with self._lock:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -59,6 +59,10 @@ class Visitor:
             for props in self._properties.values()
             if props.get("name") == "checkboxgroup" and props.get("elem_id") != "dan-baselines"
         }
+
+    def chosen(self, methods: Collection[str]) -> dict[str, list[str]]:
+        """Values of the groups of methods in which just these are chosen, in whichever group they stand."""
+        return {label: [name for name in names if name in methods] for label, names in self.methods().items()}
 
     def upload(self, path: Path) -> dict[str, Any]:
         """Upload a file; what stands for it in an event."""

@@ -16,7 +16,7 @@ from dan_model.errors import ArgumentError, DanError, DiskError, NoFaceError
 from dan_model.explain import Explainer, FaceChoice
 from dan_model.explain.attributions import BASELINES, DEFAULT_METHODS, METHODS, parse_requests
 from dan_model.explain.score import Score
-from dan_model.faces import Photo, image_files, is_film_file, read_photo
+from dan_model.faces import Photo, image_files, is_film_file, others_note, read_photo, visible_files
 from dan_model.files import write_text
 from dan_model.network import TRAINING_PRIOR
 from dan_model.show.archive import Archive, content_of, merge_together
@@ -159,10 +159,8 @@ def name_results(given: list[Path]) -> dict[Path, str]:
             names.setdefault(path, Path(path.stem))
             continue
         found, others = image_files(path)
-        if others:
-            films = sum(is_film_file(one) for one in path.rglob("*"))
-            named = f" ({films} of them films: give these by name)" if films else ""
-            errors.print(f"{path}: {others} files are no images and are left out{named}.", markup=False)
+        films = sum(map(is_film_file, visible_files(path))) if others else 0
+        print_notes(others_note(path, others, f" ({films} of them films: give these by name)" if films else ""))
         if not found:
             raise ArgumentError(f"{path} holds no images.", "Give a folder with some, at any depth.")
         for image in found:

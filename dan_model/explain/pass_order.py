@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 import threading
 import time
 from collections.abc import Callable
@@ -41,12 +40,11 @@ class PassLock:
         with order.changed:
             if order.owner != own:
                 ticket = (self._used, next(order.numbers))
-                heapq.heappush(order.waiting, ticket)
+                order.waiting.append(ticket)
                 try:
-                    order.changed.wait_for(lambda: order.owner is None and order.waiting[0] == ticket)
+                    order.changed.wait_for(lambda: order.owner is None and min(order.waiting) == ticket)
                 finally:
                     order.waiting.remove(ticket)
-                    heapq.heapify(order.waiting)
                     order.changed.notify_all()
                 order.owner, self._began = own, order.clock()
             order.depth += 1

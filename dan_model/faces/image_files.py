@@ -34,10 +34,12 @@ def visible_files(folder: Path) -> list[Path]:
     ]
 
 
-def others_note(folder: Path, count: int) -> tuple[str, ...]:
-    """A sentence on the files of a folder that are no images, such as `notes.pdf`; none where there are none."""
+def others_note(folder: Path, count: int, more: str = "") -> tuple[str, ...]:
+    """A sentence on the files of a folder that are no images, such as `notes.pdf`; none where there are none.
+
+    `more` stands at its end.
+    """
     if not count:
         return ()
-    return (
-        f"{folder}: {'1 file is no image and is' if count == 1 else f'{count} files are no images and are'} left out.",
-    )
+    what = "1 file is no image and is" if count == 1 else f"{count} files are no images and are"
+    return (f"{folder}: {what} left out{more}.",)

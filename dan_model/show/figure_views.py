@@ -83,8 +83,8 @@ def class_views(explanation: Explanation) -> list[FigureView]:
             title,
             sentences.distances_sentence(distances, labels, explanation.prediction.index),
             distances_figure(distances, labels, explanation.target),
-            "In the backbone's features, averaged over the cells: before any head. The affinity loss pulls the faces "
-            "of a class towards its centre.",
+            "In the backbone's features, averaged over the cells: before any head. The affinity loss pulls the "
+            "faces of a class towards its centre.",
         )
     ]
     projection = projection_figure(distances, reference, labels)
@@ -135,8 +135,8 @@ def _regions(explanation: Explanation) -> FigureView:
         "Which parts of the face does each head look at?",
         sentences.regions_sentence(explanation),
         None if regions is None else regions_figure(explanation, regions),
-        "Each row adds up to 100 %. The dotted line is the region's area: a bar beyond it means more attention "
-        "than the region's size would give. Signed maps count by absolute value; a cell on a border is divided between "
+        "Each row adds up to 100 %. The dotted line is the region's area: a bar beyond it means more attention than "
+        "the region's size would give. Signed maps count by absolute value; a cell on a border is divided between "
         "both sides. " + sentences.unusual_regions_note(explanation),
     )
 
@@ -166,11 +166,10 @@ def _usual_maps(explanation: Explanation) -> list[FigureView]:
             "This face, or every face?",
             sentences.usual_maps_sentence(found, reference),
             usual_maps_figure(found, reference),
-            f"All maps are scaled to unit length; the average is over {reference.source.get('count', 'the')} reference "
-            "faces. Difference: red where the head attends more than on average. A head with one map for every face "
-            "attends to a place, whatever is there. Bottom row: the mean of the reference faces on which the head had "
-            "most "
-            "effect; it shows no single person.",
+            f"All maps are scaled to unit length; the average is over {reference.source.get('count', 'the')} "
+            "reference faces. Difference: red where the head attends more than on average. A head with one map for "
+            "every face attends to a place, whatever is there. Bottom row: the mean of the reference faces on which "
+            "the head had most effect; it shows no single person.",
         )
     ]
 
@@ -187,9 +186,8 @@ def _overlap(explanation: Explanation) -> FigureView:
         title,
         sentences.overlap_sentence(overlap),
         overlap_figure(overlap),
-        f"On the diagonal, each head with itself: 1. IoU counts each head's ten highest cells, of which the lower "
-        f"ones have "
-        f"little weight. {percentiles}",
+        "On the diagonal, each head with itself: 1. IoU counts each head's ten highest cells, of which the lower "
+        f"ones have little weight. {percentiles}",
     )
 
 
@@ -216,9 +214,9 @@ def _attended_vs_used(explanation: Explanation) -> FigureView:
         title,
         sentences.attended_vs_used_sentence(measured, score),
         attended_vs_used_figure(explanation, measured),
-        f"Left: every cell of every head; ρ is Spearman's rank correlation, high because evidence is computed from the "
-        f"attention. Right: the {CELLS} most attended cells are "
-        "replaced by the mean of all others, in the backbone's output, and heads and fusion are computed again.",
+        "Left: every cell of every head; ρ is Spearman's rank correlation, high because evidence is computed from "
+        f"the attention. Right: the {CELLS} most attended cells are replaced by the mean of all others, in the "
+        "backbone's output, and heads and fusion are computed again.",
     )
 
 
@@ -232,8 +230,7 @@ def _contributions(explanation: Explanation) -> FigureView:
         sentences.ledger_sentence(explanation),
         ledger_figure(explanation),
         f"Contributions to the right raise the {explanation.score.quantity} of a class, those to the left lower it; "
-        "the diamond is their sum."
-        f"{_repeated_colours(explanation)}",
+        f"the diamond is their sum.{_repeated_colours(explanation)}",
     )
 
 
@@ -246,10 +243,10 @@ def _ablation(explanation: Explanation) -> FigureView:
         title,
         sentences.ablation_sentence(explanation),
         ablation_figure(explanation),
-        "A head that is off has an embedding of zeros, as if its map were zero; the fusion still compares these zeros. "
-        "The dotted line is the network's own probability. A contribution is counted from equal heads, an ablation "
-        "from "
-        "this face, and a Shapley value over all orders of the heads: three questions, whose answers may differ.",
+        "A head that is off has an embedding of zeros, as if its map were zero; the fusion still compares these "
+        "zeros. The dotted line is the network's own probability. A contribution is counted from equal heads, an "
+        "ablation from this face, and a Shapley value over all orders of the heads: three questions, whose answers "
+        "may differ.",
     )
 
 
@@ -269,8 +266,7 @@ def _tug(explanation: Explanation) -> FigureView:
         tug_figure(tug, label, score.unit),
         "One line for each channel, coloured by the head with the largest share; the lines add up to this face − "
         f"baseline (all heads equal). Saturated: above {SATURATED}. The colour shows which head wins a channel, not "
-        "which way each head moves the class: see the contribution of each head."
-        f"{_repeated_colours(explanation)}",
+        f"which way each head moves the class: see the contribution of each head.{_repeated_colours(explanation)}",
     )
 
 

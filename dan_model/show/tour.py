@@ -76,8 +76,7 @@ def _guess(e: Explanation) -> TourCard:
         "You have seen it already? Then click another face in the row of examples first.",
         "Which expression do you see? Choose one.",
         "You chose {guess}. The network's prediction stays hidden until you press “Reveal”, on the next card. A "
-        "predicted "
-        "expression is not a felt emotion.",
+        "predicted expression is not a felt emotion.",
     )
 
 
@@ -88,13 +87,11 @@ def _cells(e: Explanation) -> TourCard:
         "Where would you look?",
         "xa",
         f"An image network, the backbone, turns the pixels into features x: {rows} × {columns} cells with many "
-        "numbers each. "
-        f"Each of the {heads} heads gives every cell a weight, its spatial attention a. Nobody said which cells "
-        "to prefer; the heads learned it in training.",
+        f"numbers each. Each of the {heads} heads gives every cell a weight, its spatial attention a. Nobody said "
+        "which cells to prefer; the heads learned it in training.",
         "Click on up to three cells that you would look at. Then reveal.",
         "{agreement} The stronger its colour, the more a cell weighs. Each cell also sees its surroundings: more of "
-        "the "
-        "face than it covers.",
+        "the face than it covers.",
     )
 
 
@@ -107,15 +104,12 @@ def _gates(e: Explanation) -> TourCard:
         "What a head passes on",
         "gv",
         f"Each cell has {channels} features, called channels. A head averages each channel over the cells that it "
-        "attends to. "
-        "Channel attention g then works like a volume knob for each channel, called its gate, between 0 and 1: nine "
-        "of ten "
-        f"gates of Head {head + 1} lie from {low:.2f} to {high:.2f}{hardly}. The result is the head's embedding v, "
-        f"{channels} numbers.",
+        "attends to. Channel attention g then works like a volume knob for each channel, called its gate, between 0 "
+        f"and 1: nine of ten gates of Head {head + 1} lie from {low:.2f} to {high:.2f}{hardly}. The result is the "
+        f"head's embedding v, {channels} numbers.",
         f"Click on Head {head + 1} in the diagram at the top.",
         f"The figure shows all gates. From here on, only the {channels} numbers of a head's embedding count: the "
-        f"fusion "
-        "does not see its map.",
+        "fusion does not see its map.",
         head,
     )
 
@@ -125,13 +119,12 @@ def _swap() -> TourCard:
         "swap",
         "Cross attention?",
         "v",
-        "The paper on DAN (Wen et al., 2021) calls spatial and channel attention together cross attention. But nothing "
-        "here works as in a transformer: a head has no queries, keys or values, and no head reads another. All work "
-        "side "
-        "by side, and only the fusion compares them.",
+        "The paper on DAN (Wen et al., 2021) calls spatial and channel attention together cross attention. But "
+        "nothing here works as in a transformer: a head has no queries, keys or values, and no head reads another. "
+        "All work side by side, and only the fusion compares them.",
         "Two heads exchange their embeddings. Will the prediction change? Decide, then choose two heads at “Swap”.",
-        "{now} Nothing has changed: the fusion treats all heads alike. What counts is how the embeddings differ, not "
-        "which head each of them comes from.",
+        "{now} Nothing has changed: the fusion treats all heads alike. What counts is how the embeddings differ, "
+        "not which head each of them comes from.",
     )
 
 
@@ -145,12 +138,13 @@ def _equal(e: Explanation) -> TourCard:
         "equal",
         "What if all heads were equal?",
         "pS",
-        "In each channel, 100 % are divided among the heads: the larger a head's v, the larger its share p (a softmax: "
-        f"{example}). The fusion adds up the logarithms of the shares, S = Σ ln p for each channel. If all heads hold "
-        "the same number, the shares are equal, however large it is: the fusion sees only how much the heads differ.",
+        "In each channel, 100 % are divided among the heads: the larger a head's v, the larger its share p (a "
+        f"softmax: {example}). The fusion adds up the logarithms of the shares, S = Σ ln p for each channel. If all "
+        "heads hold the same number, the shares are equal, however large it is: the fusion sees only how much the "
+        "heads differ.",
         "Which class wins if all heads are equal? Guess, then slide α to 0.",
-        f"All heads equal: {label} ({percent(float(consensus.max()))}), for this face and for every other one. "
-        "All that is specific to a face lies in the differences between its heads.",
+        f"All heads equal: {label} ({percent(float(consensus.max()))}), for this face and for every other one. All "
+        "that is specific to a face lies in the differences between its heads.",
     )
 
 
@@ -166,12 +160,13 @@ def _off(e: Explanation) -> TourCard:
         f"Does Head {head + 1} matter here?",
         "z",
         "A linear layer turns all these S into one score per class, the logits z, and the softmax makes them "
-        "probabilities. A band shows "
-        f"what a head contributes to {e.labels[k]}, in {e.score.unit}{nat}: {contributions}.",
+        f"probabilities. A band shows what a head contributes to {e.labels[k]}, in {e.score.unit}{nat}: "
+        f"{contributions}.",
         f"Will the prediction change without Head {head + 1}? Decide, then click on “off” under its map.",
-        f"Without Head {head + 1}, {e.labels[k]} {change} {numbers}. {{now}} This is how to know that a head matters: "
-        "take it away. Off means that its embedding is zero; the fusion still compares these zeros. And what a head "
-        "contributes, counted from equal heads, is another question: the two need not agree. Try the others, too.",
+        f"Without Head {head + 1}, {e.labels[k]} {change} {numbers}. {{now}} This is how to know that a head "
+        "matters: take it away. Off means that its embedding is zero; the fusion still compares these zeros. And "
+        "what a head contributes, counted from equal heads, is another question: the two need not agree. Try the "
+        "others, too.",
         head,
     )
 
@@ -185,16 +180,13 @@ def _second(e: Explanation) -> TourCard:
         "second",
         f"And why not {e.labels[other]}?",
         "ℓ",
-        f"So far all contributions were to {e.labels[k]}; every class has its own. They add up to its log-probability "
-        f"ℓ, the "
-        "logarithm of "
-        f"its probability: {signed(equal[k])} with equal heads, {signed(added[k])} from the heads, {signed(own[k])} "
-        "in the end.",
+        f"So far all contributions were to {e.labels[k]}; every class has its own. They add up to its "
+        f"log-probability ℓ, the logarithm of its probability: {signed(equal[k])} with equal heads, "
+        f"{signed(added[k])} from the heads, {signed(own[k])} in the end.",
         f"At “Explain the class”, choose {e.labels[other]}.",
-        f"For {e.labels[other]}, equal heads give {signed(equal[other])}; the heads add {signed(added[other])}, which "
-        "makes "
-        f"{signed(own[other])}, {'below' if own[other] < own[k] else 'above'} the {signed(own[k])} of {e.labels[k]}. "
-        "Where a class starts counts as much as what the heads add.",
+        f"For {e.labels[other]}, equal heads give {signed(equal[other])}; the heads add {signed(added[other])}, "
+        f"which makes {signed(own[other])}, {'below' if own[other] < own[k] else 'above'} the {signed(own[k])} of "
+        f"{e.labels[k]}. Where a class starts counts as much as what the heads add.",
         label=other,
     )
 
@@ -206,11 +198,10 @@ def _cover(e: Explanation) -> TourCard:
         "Cover and compare",
         "▦xaℓ",
         "A map says where a head attends. What happens to the prediction when something is missing is another "
-        "question, "
-        "and you can try it.",
+        "question, and you can try it.",
         f"What will the network predict without the mouth? Guess, then cover {part}.",
-        "{now} Pixels, maps, embeddings and probabilities were computed again. If little changed, the covered part was "
-        "hardly needed, even if its cells are bright. Another fill may give another result.",
+        "{now} Pixels, maps, embeddings and probabilities were computed again. If little changed, the covered part "
+        "was hardly needed, even if its cells are bright. Another fill may give another result.",
     )
 
 
@@ -232,9 +223,8 @@ def _limits(e: Explanation) -> TourCard:
         f"A bright cell does not prove that the prediction depends on it.{same}",
         task,
         f"{answer}So test a map: does it find the places that the prediction depends on better than a random map "
-        f"does? The "
-        "tab Faithfulness measures it for this face. On a hundred new faces, the fusion map of a raw logit did worse "
-        "than random maps, and looked just as convincing; that of the log-probability does better.",
+        "does? The tab Faithfulness measures it for this face. On a hundred new faces, the fusion map of a raw "
+        "logit did worse than random maps, and looked just as convincing; that of the log-probability does better.",
     )
 
 
@@ -254,10 +244,10 @@ def _another(single: bool) -> TourCard:
         "another",
         "The whole way",
         "▦xagvzℓ" if single else "▦xagvpSzℓ",
-        "Pixels → features x → spatial attention a → channel attention g → embeddings v "
-        f"{fused} → log-probabilities ℓ.",
+        f"Pixels → features x → spatial attention a → channel attention g → embeddings v {fused} → log-probabilities "
+        "ℓ.",
         "Choose another face. Which of these change, and which head decides now?",
-        "{now} Everything on this way changes; only the trained weights stay, and what equal heads would predict. The "
-        "widest band belongs to the head that contributes most; the sentence below the diagram names the head whose "
-        "removal changes most. All tools stay on the page: go on exploring.",
+        "{now} Everything on this way changes; only the trained weights stay, and what equal heads would predict. "
+        "The widest band belongs to the head that contributes most; the sentence below the diagram names the head "
+        "whose removal changes most. All tools stay on the page: go on exploring.",
     )

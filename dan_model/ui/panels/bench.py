@@ -39,14 +39,10 @@ def bench(explanation: Explanation) -> str:
         f"{_sliders(heads)}"
         f'<output class="dan-bench-sentence" aria-live="polite"></output>'
         f'<div class="dan-bench-row"><div class="dan-decision" role="group" aria-label="Class probabilities now">'
-        f"{''.join(_class_row(label) for label in explanation.labels)}"
-        "<small>Bars and first number: probability; second: log-probability in nats. Mark in a bar: before your "
-        "changes."
-        "</small>"
-        "</div>"
+        f"{''.join(_class_row(label) for label in explanation.labels)}<small>Bars and first number: probability; "
+        "second: log-probability in nats. Mark in a bar: before your changes.</small></div>"
         f'<div><svg class="dan-path" viewBox="0 0 420 190" role="img" aria-label="Class probabilities over α"></svg>'
-        f"<small>{marked(_path_text(explanation))}</small></div></div>"
-        f"{_formulas(explanation)}</div>"
+        f"<small>{marked(_path_text(explanation))}</small></div></div>{_formulas(explanation)}</div>"
     )
 
 

@@ -20,9 +20,8 @@ START = (
     '<div class="dan-learn"><section><h3>Tour</h3><p>Ten short cards lead from the pixels of a face to the decision. '
     "Each explains one part, with the numbers of the face that is shown, and asks for one action.</p>"
     '<button type="button" data-tour-card="0">Start the tour</button></section>'
-    "<section><h3>Guess first</h3><p>Choose the expression and the cells that you would look at, before you see what "
-    "the "
-    "network does. It stays on for every face until you end it.</p>"
+    "<section><h3>Guess first</h3><p>Choose the expression and the cells that you would look at, before you see "
+    "what the network does. It stays on for every face until you end it.</p>"
     '<button type="button" class="dan-guess-start" aria-pressed="false">Guess first</button></section></div>'
 )
 WORKSHEET = (
