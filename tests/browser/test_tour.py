@@ -21,6 +21,13 @@ from tests.fixtures.models import random_dan
 
 pytestmark = pytest.mark.browser
 
+# What the card points at is beside the card or above it, never behind it, once the page has scrolled there.
+LIGHT_IS_FREE = """() => {
+  const boxOf = (name) => document.querySelector(name).getBoundingClientRect();
+  const light = boxOf(".dan-tour-light"), card = boxOf(".dan-tour-card");
+  return light.top < card.top || light.right <= card.left;
+}"""
+
 
 @pytest.fixture
 def visit_page(browser):
@@ -91,9 +98,7 @@ def take_tour(page, explanation):
             predicted = page.locator("#dan-probabilities .dan-best > :first-child").inner_text()
             expect(box.locator(".dan-tour-result")).to_contain_text(f"Now the network predicts {predicted}")
             assert page.locator(".dan-example", has_text="Eileen Collins").get_attribute("aria-pressed") == "true"
-        # What the card points at is beside the card or above it, never behind it.
-        light, below = page.locator(".dan-tour-light").bounding_box(), box.bounding_box()
-        assert light["y"] < below["y"] or light["x"] + light["width"] <= below["x"]
+        page.wait_for_function(LIGHT_IS_FREE)
         assert f"tour={i + 1}" in page.url
         page.locator(".dan-tour-next").click()
     expect(page.locator(".dan-tour-card")).to_be_hidden()

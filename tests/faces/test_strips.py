@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import multiprocessing
 import sys
 
 import numpy as np
@@ -17,18 +18,25 @@ from dan_model.faces.decoding import MAX_SCANS
 from tests.faces.test_decoding import with_scans
 
 BYTES_OF_A_PIXEL = 10  # 4 in Pillow's memory, 3 in the result, and what a decoder holds beside them
+VIDEO = {"HEIC": 8_000_000, "AVIF": 8_000_000}  # bytes: what decoders of films hold for any picture
+WIDTH, HEIGHT = 1400, 1000
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the memory of the process from /proc")
-def test_a_photo_of_any_format_takes_ten_bytes_of_each_pixel_at_most(monkeypatch):
-    width, height = 1400, 1000
-    monkeypatch.setattr(images, "LARGE", width * height - 1)
-    monkeypatch.setattr(strips, "STRIP", width * height // 50)  # as of 50 megapixels
+def test_a_photo_of_any_format_takes_ten_bytes_of_each_pixel_at_most():
+    with multiprocessing.get_context("spawn").Pool(1) as fresh:  # memory that is free but held would hide what is used
+        used = fresh.apply(peaks)
+    assert len(used) >= 18
+    bound = BYTES_OF_A_PIXEL * WIDTH * HEIGHT
+    assert {name: peak for name, peak in used.items() if peak > bound + VIDEO.get(name, 0)} == {}
+
+
+def peaks() -> dict[str, int]:
+    """By format: bytes used while a photo is read, in strips as many as 50 megapixels have."""
+    images.LARGE, strips.STRIP = WIDTH * HEIGHT - 1, WIDTH * HEIGHT // 50
     for _, data in encoded(160, 120):  # what a decoder loads once
         read_image(data)
-    used = {name: peak_of(lambda data=data: read_image(data)) for name, data in encoded(width, height)}
-    assert len(used) >= 18
-    assert {name: peak for name, peak in used.items() if peak > BYTES_OF_A_PIXEL * width * height} == {}
+    return {name: peak_of(lambda data=data: read_image(data)) for name, data in encoded(WIDTH, HEIGHT)}
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "L", "LA", "CMYK", "I;16", "I", "F", "1"])

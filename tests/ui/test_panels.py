@@ -48,6 +48,17 @@ from tests.fixtures.models import random_dan
 from tests.ui.conftest import stream
 
 
+def test_the_key_of_a_face_is_that_of_its_pixels_and_weights_not_of_last_bits(small_explainer, astronaut):
+    e = small_explainer.explain(astronaut, attributions=())
+    key = html.face_key(e)
+    elsewhere = replace(e, heads=replace(e.heads, embeddings=e.heads.embeddings * (1 + 1e-7)))
+    other_class = small_explainer.explain(astronaut, target=(e.target + 1) % len(e.labels), attributions=())
+    assert html.face_key(elsewhere) == html.face_key(other_class) == key
+    assert html.face_key(small_explainer.explain(EXAMPLES / "hopper.jpg", attributions=())) != key
+    other_weights = Explainer(random_dan(8, 4, image_size=112), small_explainer.detector)
+    assert html.face_key(other_weights.explain(astronaut, attributions=())) != key
+
+
 def test_every_method_stands_in_one_group_with_its_speed():
     groups = grouped_methods()
     assert sorted(name for names in groups.values() for name in names) == sorted(METHODS)

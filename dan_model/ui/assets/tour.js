@@ -91,12 +91,12 @@ const follow = () => {
   const place = card && target();
   light.hidden = !place;
   if (place) {
-    const { left: x, top, width, height } = place.getBoundingClientRect();
-    Object.assign(light.style, { left: `${x - 6}px`, top: `${top - 6}px`, width: `${width + 12}px`, height: `${height + 12}px` });
     if (place !== scrolled) {
       scrolled = place;
       scrollThere(place);
     }
+    const { left: x, top, width, height } = place.getBoundingClientRect();
+    Object.assign(light.style, { left: `${x - 6}px`, top: `${top - 6}px`, width: `${width + 12}px`, height: `${height + 12}px` });
   }
   requestAnimationFrame(follow);
 };
