@@ -5,6 +5,9 @@ what they held.
 
 Gradio fetches an address that stands where a file should, for whoever asks, without a limit on its size. The page
 asks no other host, so it takes uploaded files only.
+
+The functions that the page's scripts call (live frames, and more) are no part of the API: another site, whose visitors
+would send frames here without knowing, is refused.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import logging
 import re
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
@@ -24,11 +28,13 @@ from dan_model.ui.answering import UNANSWERED, place_of
 MAX_BODY = 4_000_000  # bytes of a JSON body; photos come as uploads
 REMOTE = re.compile(r"\s*(?:[a-z][a-z0-9+.-]*:)?//|\s*(?:https?|ftp|data|file):", re.IGNORECASE)
 OWN = re.compile(r"\s*data:image/[a-z0-9.+-]+;base64,", re.IGNORECASE)  # an image that is sent along, in the request
+PAGES_OWN = "/component_server"  # Gradio's route to the functions of the page's scripts
 log = logging.getLogger(__name__)
 
 
 class FileGuard:
-    """ASGI middleware: refuses JSON bodies with a remote file (400), or above `MAX_BODY` (413).
+    """ASGI middleware: refuses JSON bodies with a remote file (400), or above `MAX_BODY` (413), and calls of the page's
+    own functions by another site (403).
 
     What Gradio does not foresee in a body becomes one line too (400).
     """
@@ -39,6 +45,9 @@ class FileGuard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] != "POST":
             await self.app(scope, receive, send)
+            return
+        if scope.get("path", "").rstrip("/").endswith(PAGES_OWN) and is_from_another_site(_headers(scope)):
+            await _refuse(403, "This function is for the page itself. Use its API instead.", scope, receive, send)
             return
         if _is_upload(scope):
             await self._answer(scope, receive, send)
@@ -135,9 +144,27 @@ def _paths(content: Any) -> Iterator[Any]:
             waiting.extend(one)
 
 
+def is_from_another_site(headers: dict[bytes, bytes]) -> bool:
+    """Whether a browser sends the request for a page of another site.
+
+    Browsers say so, older ones only the host of their page: it is then that of the request, or what a proxy was asked
+    for. Programs that are no browsers send neither.
+    """
+    site = headers.get(b"sec-fetch-site")
+    if site is not None:
+        return site not in (b"same-origin", b"none")
+    origin = headers.get(b"origin")
+    own = headers.get(b"x-forwarded-host", headers.get(b"host", b""))
+    return origin is not None and urlsplit(origin.decode("latin-1")).netloc != own.decode("latin-1")
+
+
 def _is_upload(scope: Scope) -> bool:
-    headers = dict(scope["headers"])
-    return headers.get(b"content-type", b"").startswith(b"multipart/form-data")
+    return _headers(scope).get(b"content-type", b"").startswith(b"multipart/form-data")
+
+
+def _headers(scope: Scope) -> dict[bytes, bytes]:
+    """By name in lower case."""
+    return dict(scope["headers"])
 
 
 async def _refuse(status: int, text: str, scope: Scope, receive: Receive, send: Send) -> None:

@@ -175,7 +175,9 @@ def build(config: ModelConfig, state: Mapping[str, Tensor], where: str) -> DAN:
             f"{where} has {count_classes(state)} classes, its config {len(config.labels)} labels.",
             "Give the config that belongs to these weights.",
         )
-    model = DAN(config.labels, config.num_heads, config.preprocess, config.provenance, config.class_prior)
+    with torch.device("meta"):  # no random numbers for parameters that are replaced at once
+        model = DAN(config.labels, config.num_heads, config.preprocess, config.provenance, config.class_prior)
+    model = model.to_empty(device="cpu")
     complaint, remedy = f"{where} does not fit the network", "Give the weights that belong to its config."
     model.load_state_dict(_checked(state, model.state_dict(), where, complaint, remedy), strict=True)
     return model.eval()

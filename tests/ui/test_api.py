@@ -195,6 +195,8 @@ def test_whatever_is_sent_to_any_event_or_function_is_answered_in_a_line(client,
                 sent = httpx2.post(f"{client.src}gradio_api/component_server", content=json.dumps(body), timeout=60)
                 assert sent.status_code == 200, (name, value, sent.text)
                 replies += 1
+    elsewhere = httpx2.post(sent.url, content=json.dumps(body), headers={"Sec-Fetch-Site": "cross-site"}, timeout=30)
+    assert (elsewhere.status_code, "page itself" in elsewhere.text) == (403, True)
     for body in ({}, {"component_id": 10**9, "fn_name": "x", "session_hash": "s", "data": 1}, [], {"data": "\ud83d"}):
         sent = httpx2.post(f"{client.src}gradio_api/component_server", content=json.dumps(body), timeout=30)
         assert sent.status_code in (400, 404, 422), body

@@ -8,7 +8,7 @@ import json
 import pytest
 from starlette.requests import ClientDisconnect
 
-from dan_model.ui.guard import FileGuard, holds_half_characters, names_remote_file
+from dan_model.ui.guard import FileGuard, holds_half_characters, is_from_another_site, names_remote_file
 
 
 @pytest.mark.parametrize(
@@ -49,6 +49,27 @@ def test_an_image_in_a_data_address_is_sent_along_but_is_no_path():
     assert not names_remote_file(json.dumps({"data": [{"path": None, "url": address}, {"url": address}]}).encode())
     assert names_remote_file(json.dumps({"path": address}).encode())
     assert names_remote_file(json.dumps({"path": "http://a", "url": address}).encode())
+
+
+@pytest.mark.parametrize(
+    ("headers", "other"),
+    [
+        ({"sec-fetch-site": "cross-site"}, True),
+        ({"sec-fetch-site": "same-site", "origin": "https://a.host", "host": "a.host"}, True),  # another subdomain
+        (
+            {"sec-fetch-site": "same-origin", "origin": "https://a.host", "host": "10.0.0.7:7860"},
+            False,
+        ),  # behind a proxy
+        ({"sec-fetch-site": "none"}, False),
+        ({"origin": "https://evil.host", "host": "a.host"}, True),
+        ({"origin": "null", "host": "a.host"}, True),
+        ({"origin": "http://a.host:7860", "host": "a.host:7860"}, False),
+        ({"origin": "https://a.host", "host": "10.0.0.7:7860", "x-forwarded-host": "a.host"}, False),
+        ({"host": "a.host"}, False),  # no browser
+    ],
+)
+def test_another_site_is_known_by_what_browsers_say(headers, other):
+    assert is_from_another_site({key.encode(): value.encode() for key, value in headers.items()}) is other
 
 
 def test_half_characters_are_known_from_whole_ones():
