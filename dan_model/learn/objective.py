@@ -65,7 +65,7 @@ class Objective(nn.Module):
             terms["overlap"] = overlap_loss(spatial, recipe.overlap_margin)
             terms["balance"] = balance_loss(embeddings)
             if recipe.needed:
-                terms["needed"] = needed_loss(self.model, embeddings, targets, recipe.needed_margin)
+                terms["needed"] = needed_loss(self.model, embeddings, targets, recipe.needed_margin, recipe.needed_most)
             if recipe.fewer:
                 terms["fewer"] = fewer_loss(self.model, embeddings, targets)
         # The terms that concern each head separately.
@@ -108,8 +108,10 @@ def balance_loss(embeddings: Tensor) -> Tensor:
     return -(parts / parts.sum() * len(parts)).log().mean()
 
 
-def needed_loss(model: DAN, embeddings: Tensor, targets: Tensor, margin: float) -> Tensor:
-    """How far ablating a head raises the cross-entropy by less than a margin, mean over the heads.
+def needed_loss(model: DAN, embeddings: Tensor, targets: Tensor, margin: float, most: float = 0.0) -> Tensor:
+    """How far ablating a head raises the cross-entropy by less than a margin or more than a limit, mean over the heads.
+
+    Without the limit, one head takes over the decision, and the others are not needed.
 
     Heads are ablated as in inference: the embedding is zero, and the last BatchNorm uses its running statistics. The
     statistics of the batch would compensate for the missing head.
@@ -118,13 +120,15 @@ def needed_loss(model: DAN, embeddings: Tensor, targets: Tensor, margin: float) 
         model: The network; its fusion and classifier are used.
         embeddings: v, (B, H, C).
         targets: The part of each class in each image, (B, K), rows sum to 1.
-        margin: The rise of the cross-entropy that ablating a head should cause, in nats.
+        margin: The rise of the cross-entropy that ablating a head should cause at least, in nats.
+        most: The rise that it should cause at most; 0: no limit.
     """
     heads = embeddings.shape[1]
     logits = _as_in_inference(model, ablate_each(embeddings).flatten(0, 1))  # (B · (1 + H), K)
     each = F.cross_entropy(logits, targets.repeat_interleave(heads + 1, dim=0), reduction="none")
     whole, without = each.unflatten(0, (-1, heads + 1)).mean(dim=0).split([1, heads])
-    return F.relu(whole + margin - without).mean()
+    rise = without - whole
+    return (F.relu(margin - rise) + (F.relu(rise - most) if most else 0)).mean()
 
 
 def fewer_loss(model: DAN, embeddings: Tensor, targets: Tensor) -> Tensor:

@@ -52,8 +52,10 @@ class Recipe:
         balance: Weight of how unevenly the embeddings are distributed over the heads.
         outside: Weight of the part of each head's attention that is outside the face.
         alone: Weight of the cross-entropy of each head alone, with auxiliary classifiers that are not saved.
-        needed: Weight of how far ablating a head raises the cross-entropy by less than `needed_margin`.
-        needed_margin: The rise of the cross-entropy that ablating a head should cause, in nats.
+        needed: Weight of how far ablating a head raises the cross-entropy by less than `needed_margin`, or by more than
+            `needed_most`.
+        needed_margin: The rise of the cross-entropy that ablating a head should cause at least, in nats.
+        needed_most: The rise that it should cause at most, so that no head decides alone; 0: no limit.
         fewer: Weight of the cross-entropy with a part of the heads ablated, a different one from image to image.
         follow: Weight of 1 less the correlation between the map of a moved face and the moved map of the same face
             before it was moved. Every image is then seen twice in a step, moved and as it is.
@@ -86,6 +88,7 @@ class Recipe:
     alone: float = 0.0
     needed: float = 0.0
     needed_margin: float = 0.1
+    needed_most: float = 0.0
     fewer: float = 0.0
     follow: float = 0.0
     alike: float = 0.0
@@ -153,7 +156,8 @@ RECIPES: Mapping[str, Recipe] = {
     "affectnet8": AFFECTNET,
     "ferplus": FERPLUS,
     "ferplus-moved": replace(
-        FERPLUS, augmentation=Augmentation(degrees=25, shift=0.2, scale=(0.8, 1.25)), follow=1.0, alike=1.0, fewer=0.5,
+        FERPLUS, augmentation=Augmentation(degrees=25, shift=0.2, scale=(0.8, 1.25)), follow=1.0, alike=1.0, fewer=0.1,
+        balance=2.0, needed=4.0, needed_margin=0.1, needed_most=0.4,
     ),
 }  # fmt: skip
 """Recipes by name. rafdb and affectnet are the published ones. sfew is this package's reading of the paper, which

@@ -120,6 +120,10 @@ def test_the_loss_for_ablating_a_head_by_hand():
     for margin in (0.5, (ablated - kept) / 2):
         expected = (max(0, kept + margin - ablated) + margin) / 2  # head 0, head 1
         assert needed_loss(model, embeddings, target, margin).item() == pytest.approx(expected, abs=1e-6)
+    # Head 1 causes too little, head 0 too much.
+    limited = needed_loss(model, embeddings, target, 0.1, (ablated - kept) / 4).item()
+    assert limited == pytest.approx((0.1 + (ablated - kept) * 3 / 4) / 2, abs=1e-6)
+    assert ablated - kept > 0.1
     assert torch.equal(model.bn.running_mean, before)
     needed_loss(model, embeddings.requires_grad_(), target, 0.5).backward()
     assert embeddings.grad[:, 0, 0].max() < 0  # the head must say more
