@@ -86,3 +86,22 @@ def test_after_the_delete_time_no_byte_of_an_upload_is_on_disk_and_nothing_is_lo
     assert [path for path in written if holds_marks(path)] == []
     log = served.log.read_text()
     assert (MARK in log, NAME in log, "Traceback" in log) == (False, False, False)
+
+
+def test_killed_in_the_middle_of_an_answer_it_starts_again_without_what_lay_there(served, tmp_path, explainer):
+    photo = private_photo(tmp_path)
+    with Visitor(served.address) as visitor:
+        visitor.send("on_photo", {"dan-upload": visitor.upload(photo)})
+        visitor.begin("on_explain", {"dan-face": "1", **visitor.chosen(["occlusion", "integrated_gradients"])})
+        replies = visitor.replies()
+        next(replies)
+        served.process.kill()
+        with pytest.raises(httpx2.HTTPError):  # the answer breaks off
+            list(replies)
+    served.process.wait()
+    assert any(holds_marks(path) for path in served.temporary_files())
+    served.start()
+    assert [path for path in served.temporary_files() if holds_marks(path)] == []
+    with httpx2.Client(timeout=60) as client:
+        (answer,) = call(served.address, "predict", photo, client=client)
+    assert answer["label"] == explainer.explain(photo, attributions=()).prediction.label
