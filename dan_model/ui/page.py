@@ -8,6 +8,7 @@ from typing import Any
 
 import gradio as gr
 
+from dan_model.explain import Explainer
 from dan_model.ui import api
 from dan_model.ui.answering import AnsweringBlocks
 from dan_model.ui.context import QUEUED, PageContext
@@ -135,8 +136,8 @@ def build(weights: WeightsCache, folder: Path | None = None, gpu: Callable[[Any]
         explain = request.explain_event(request_panel, photo_panel.face, results, context)
         photo.wire(photo_panel, strip, load, explain, context)
         request.wire(request_panel, explain, context)
-        depends_on_model = request.depends_on_model(request_panel)
-        model.wire(model_panel, top, depends_on_model, choices, load.again, explain, context)
+        depends_on_model = [*request.depends_on_model(request_panel), film_panel.heads]
+        model.wire(model_panel, top, depends_on_model, _choices, load.again, explain, context)
         tiles.wire(request_panel.smooth, request_panel.shared, [heads_row, attributions_row], context)
         compare.wire(compare_panel, context)
         film.wire(film_panel, context)
@@ -145,6 +146,11 @@ def build(weights: WeightsCache, folder: Path | None = None, gpu: Callable[[Any]
             component.select(_opener(tab, results, context), None, results.tab_components, **QUEUED)
         page.unload(_on_leave(context))
     return page
+
+
+def _choices(explainer: Explainer) -> list[dict[str, Any]]:
+    """The choices that depend on the model, for an explainer."""
+    return [*choices(explainer), film.shown_heads(explainer)]
 
 
 def _start(examples: list[ExamplePhoto]) -> Callable[[], Session]:

@@ -60,16 +60,21 @@ class Components:
         return [self.status, self.video, self.moments, self.figures]
 
 
+def shown_heads(explainer: Explainer) -> dict[str, Any]:
+    """The choices of the heads whose maps are drawn over the film, and the first of them."""
+    heads = [EVERY_HEAD if one == ALL_HEADS else one for one in head_choices(explainer.model.config.num_heads)]
+    return {"choices": heads, "value": heads[0]}
+
+
 def components(explainer: Explainer, context: PageContext) -> Components:
     """Add the panel to the tab that is being built."""
-    heads = [EVERY_HEAD if one == ALL_HEADS else one for one in head_choices(explainer.model.config.num_heads)]
     gr.HTML(sentence(INTRODUCTION))
     with gr.Row(elem_id="dan-film"):
         with gr.Column(scale=1, min_width=300):
             film = film_input(label="Your film", height=150, elem_id="dan-film-upload")
             with gr.Row():
                 rate = gr.Dropdown(list(RATES), value=USUAL_RATE, label="Pictures per second", min_width=120)
-                shown = gr.Dropdown(heads, value=heads[0], label="Maps shown", min_width=120)
+                shown = gr.Dropdown(**shown_heads(explainer), label="Maps shown", min_width=120)
             with gr.Row():
                 explain = gr.Button("Explain this film", size="sm", elem_id="dan-film-explain", min_width=150)
                 stop = gr.Button("Stop", size="sm", elem_id="dan-film-stop", min_width=80, scale=0)
