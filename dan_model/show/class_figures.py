@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from matplotlib import colormaps
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from dan_model.explain.reference import ClassDistances, Reference
-from dan_model.show.axes import WIDTH, legend_above, literal, plain
+from dan_model.show.axes import WIDTH, literal, plain
 from dan_model.show.style import CLASS_COLOURS, FAINT, INK
 from dan_model.show.tiles import whole_percent
 
@@ -47,15 +48,31 @@ def projection_figure(class_distances: ClassDistances, reference: Reference, lab
         x, y = points[classes == k].T.numpy()
         axes.plot(x, y, ".", color=class_colour(k), markersize=3.5, alpha=0.5, markeredgewidth=0)
     centres = (reference.centres - mean) @ axes_of.T
-    for k, ((x, y), label) in enumerate(zip(centres.tolist(), literal(labels), strict=True)):
-        axes.plot(x, y, "o", color=class_colour(k), markersize=8, markeredgecolor="white", label=label, linestyle="")
-    legend_above(axes, 4)
+    for k, (x, y) in enumerate(centres.tolist()):
+        axes.plot(x, y, "o", color=class_colour(k), markersize=8, markeredgecolor="white", label=labels[k])
+    low, high = axes.get_ylim()
+    heights = _apart(centres[:, 1].tolist(), 0.05 * (high - low))
+    for (x, y), height, label in zip(centres.tolist(), heights, literal(labels), strict=True):
+        axes.annotate(
+            label, (x, y), (x + 0.03 * sum(map(abs, axes.get_xlim())), height), fontsize=8.5, fontweight="bold",
+            color=INK, va="center", arrowprops={"arrowstyle": "-", "color": INK, "linewidth": 0.7},
+        )  # fmt: skip
     axes.plot(*class_distances.point.tolist(), "*", color=INK, markersize=15, markeredgecolor=FAINT)
     parts = [0.0, 0.0] if reference.explained is None else reference.explained.tolist()
     axes.set_xlabel(f"first axis ({whole_percent(parts[0])} of the variance)")
     axes.set_ylabel(f"second axis ({whole_percent(parts[1])})")
     plain(axes)
     return figure
+
+
+def _apart(heights: Sequence[float], gap: float) -> list[float]:
+    """Heights of labels, in the same order, each at least a gap from the next and as near as that allows."""
+    order = sorted(range(len(heights)), key=heights.__getitem__)
+    found = list(heights)
+    for below, above in pairwise(order):
+        found[above] = max(found[above], found[below] + gap)
+    moved = sum(found[i] - heights[i] for i in order) / max(1, len(order))  # half of the push goes downwards
+    return [height - moved for height in found]
 
 
 def class_colour(k: int) -> str:

@@ -74,6 +74,34 @@ def test_the_keyboard_goes_from_the_first_stop_to_an_enlarged_map_and_back(brows
     page.close()
 
 
+def test_in_high_contrast_bars_are_filled_and_what_is_chosen_is_framed(browser, shipped):
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, forced_colors="active")
+    page = context.new_page()
+    open_page(page, shipped)
+    style = "(one, name) => getComputedStyle(one)[name]"
+    best = page.locator("#dan-probabilities .dan-best .dan-track")
+    fill, track = (one.evaluate(style, "backgroundColor") for one in (best.locator("span"), best))
+    assert fill != track
+    off = page.locator(".dan-switch[data-switch=off]").first
+    off.click()
+    for chosen in (off, page.get_by_role("tab", name="Heads"), page.locator(".dan-explained")):
+        assert chosen.evaluate(style, "outlineStyle") == "solid"
+    context.close()
+
+
+def test_a_slider_has_a_name_and_says_what_its_value_means(browser, shipped):
+    page = browser.new_page(viewport={"width": 1440, "height": 900})
+    open_page(page, shipped)
+    page.get_by_role("tab", name="Fusion").click()
+    slider = page.get_by_role("slider", name="Differences between heads α", exact=True)
+    expect(slider).to_have_attribute("aria-valuetext", "1.00, this face")
+    slider.fill("0")
+    expect(slider).to_have_attribute("aria-valuetext", "0.00, all heads equal")
+    page.locator("#dan-bench .dan-more summary").click()
+    expect(page.get_by_role("slider", name="Scale of Head 2", exact=True)).to_have_count(1)
+    page.close()
+
+
 def test_a_phone_has_a_bar_that_leads_to_the_parts_and_covers_nothing(browser, shipped):
     page = browser.new_page(viewport={"width": 375, "height": 812}, reduced_motion="reduce")
     open_page(page, shipped)

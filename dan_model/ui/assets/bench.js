@@ -111,6 +111,7 @@ const draw = () => {
   const alpha = bench.querySelector(".dan-alpha");
   alpha.value = state.alpha;
   alpha.nextElementSibling.textContent = state.alpha.toFixed(2);
+  alpha.setAttribute("aria-valuetext", state.alpha.toFixed(2) + ({ 0: ", all heads equal", 1: ", this face", 2: ", doubled" }[state.alpha] ?? ""));
   bench.querySelectorAll(".dan-scale").forEach((slider, h) => {
     slider.value = state.scale[h];
     slider.nextElementSibling.textContent = state.scale[h].toFixed(2);

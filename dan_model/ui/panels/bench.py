@@ -69,12 +69,13 @@ def _sliders(heads: int) -> str:
     )
     scales = "".join(
         f'<label>Head {h + 1} <input type="range" class="dan-scale" data-head="{h}" min="0" max="2" step="0.01" '
-        f'value="1"><span>1.00</span></label>'
+        f'value="1" aria-label="Scale of Head {h + 1}"><span>1.00</span></label>'
         for h in range(heads)
     )
     return (
         '<label class="dan-alpha-row"><span>Differences between heads α</span>'
         '<input type="range" class="dan-alpha" min="0" max="2" step="0.01" value="1" '
+        'aria-label="Differences between heads α" '
         'aria-description="0: all heads equal, the baseline; 1: this face; 2: differences doubled">'
         "<span>1.00</span><small>0 baseline (all heads equal) · 1 this face · 2 doubled</small></label>"
         '<details class="dan-more"><summary>Copy, swap, scale</summary><div>'
