@@ -25,6 +25,7 @@ QUIET = (  # no sandbox for root in containers; no calls home
 )
 
 FAKE_CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
+PERMISSIONS = ["camera", "clipboard-read", "clipboard-write"]
 SLOW = 60_000  # milliseconds: attributions on two busy cores
 expect.set_options(timeout=SLOW)
 
@@ -74,7 +75,7 @@ def shipped(explainer) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def visitor(browser) -> Iterator[BrowserContext]:
     """A browser window whose cache holds Gradio's files for all tests."""
-    context = browser.new_context(viewport={"width": 1440, "height": 900}, permissions=["camera"])
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, permissions=PERMISSIONS)
     yield context
     context.close()
 
@@ -94,6 +95,27 @@ def page(visitor, server) -> Iterator[Page]:
         page.goto(f"{server}/manifest.json")
     page.evaluate("localStorage.clear()")
     page.close()
+    assert failures == []
+
+
+@pytest.fixture
+def open_at(visitor) -> Iterator[Callable[..., Page]]:
+    """Opens an address at a size, without animations; script errors fail the test."""
+    pages: list[Page] = []
+    failures: list[str] = []
+
+    def opened(address: str, width: int = 1440, height: int = 900, **media: str) -> Page:
+        page = visitor.new_page()
+        pages.append(page)
+        page.set_viewport_size({"width": width, "height": height})
+        page.emulate_media(**{"reduced_motion": "reduce", **media})
+        page.on("pageerror", lambda error: failures.append(str(error)))
+        open_page(page, address)
+        return page
+
+    yield opened
+    for page in pages:
+        page.close()
     assert failures == []
 
 

@@ -6,11 +6,14 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from tests.browser.conftest import open_page
-
 pytestmark = pytest.mark.browser
 GRADIOS_OWN = "#dan-upload"  # the name of Gradio's upload box does not begin with what is seen
-TABS = ("Heads", "Fusion", "Cover", "Attributions", "Faithfulness", "Classes", "Compare", "Live", "Film")
+TABS = {  # and what stands in each once it is open
+    "Heads": "#dan-view-gates svg", "Fusion": "#dan-ledger", "Cover": ".dan-cover-face", "Attributions": ".dan-card",
+    "Faithfulness": "#dan-measure", "Classes": "#dan-view-projection svg", "Compare": "#dan-keep",
+    "Live": ".dan-live-start", "Film": "#dan-film",
+}  # fmt: skip
+AT_REST = "document.getAnimations().every((one) => one.playState !== 'running')"  # colours have changed
 
 
 def findings(page, within: str = "body", rules: list[str] | None = None) -> list[str]:
@@ -32,17 +35,16 @@ def findings(page, within: str = "body", rules: list[str] | None = None) -> list
     ]
 
 
-def test_axe_finds_nothing_serious_on_any_tab_or_in_an_enlarged_map(browser, shipped):
+def test_axe_finds_nothing_serious_on_any_tab_or_in_an_enlarged_map(open_at, shipped):
     """In the light with every rule, then in the dark with those about colours: the others see no theme."""
-    page = browser.new_page(viewport={"width": 1440, "height": 900}, reduced_motion="reduce")
-    open_page(page, f"{shipped}/?__theme=light")
+    page = open_at(f"{shipped}/?__theme=light")
     expect(page.locator("#dan-tiles .dan-tile")).to_have_count(8)
     for theme, rules in (("light", None), ("dark", ["color-contrast", "link-in-text-block"])):
         page.evaluate("theme => document.body.classList.toggle('dark', theme === 'dark')", theme)
-        for name in TABS:
+        for name, shown in TABS.items():
             page.get_by_role("tab", name=name).click()
-            expect(page.get_by_role("tab", name=name)).to_have_attribute("aria-selected", "true")
-            page.wait_for_timeout(700 if theme == "light" else 300)  # figures are drawn, colours have changed
+            expect(page.locator(shown).locator("visible=true").first).to_be_visible()
+            page.wait_for_function(AT_REST)
             assert findings(page, "#dan-tabs", rules) == [], name
         page.locator("#dan-settings button").first.click()
         assert findings(page, rules=rules) == []
@@ -50,12 +52,10 @@ def test_axe_finds_nothing_serious_on_any_tab_or_in_an_enlarged_map(browser, shi
         expect(page.locator(".dan-promise")).not_to_be_empty()
         assert findings(page, "#dan-enlarged", rules) == []
         page.keyboard.press("Escape")
-    page.close()
 
 
-def test_the_keyboard_goes_from_the_first_stop_to_an_enlarged_map_and_back(browser, shipped):
-    page = browser.new_page(viewport={"width": 1440, "height": 900})
-    open_page(page, shipped)
+def test_the_keyboard_goes_from_the_first_stop_to_an_enlarged_map_and_back(open_at, shipped):
+    page = open_at(shipped)
     expect(page.locator("#dan-tiles .dan-tile")).to_have_count(8)
     page.keyboard.press("Tab")
     first = page.evaluate("document.activeElement.textContent.trim()")
@@ -71,13 +71,10 @@ def test_the_keyboard_goes_from_the_first_stop_to_an_enlarged_map_and_back(brows
     page.keyboard.press("Escape")
     expect(dialog).not_to_be_visible()
     assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "Enlarge Head 1"  # where it came from
-    page.close()
 
 
-def test_in_high_contrast_bars_are_filled_and_what_is_chosen_is_framed(browser, shipped):
-    context = browser.new_context(viewport={"width": 1440, "height": 900}, forced_colors="active")
-    page = context.new_page()
-    open_page(page, shipped)
+def test_in_high_contrast_bars_are_filled_and_what_is_chosen_is_framed(open_at, shipped):
+    page = open_at(shipped, forced_colors="active")
     style = "(one, name) => getComputedStyle(one)[name]"
     best = page.locator("#dan-probabilities .dan-best .dan-track")
     fill, track = (one.evaluate(style, "backgroundColor") for one in (best.locator("span"), best))
@@ -86,12 +83,10 @@ def test_in_high_contrast_bars_are_filled_and_what_is_chosen_is_framed(browser, 
     off.click()
     for chosen in (off, page.get_by_role("tab", name="Heads"), page.locator(".dan-explained")):
         assert chosen.evaluate(style, "outlineStyle") == "solid"
-    context.close()
 
 
-def test_a_slider_has_a_name_and_says_what_its_value_means(browser, shipped):
-    page = browser.new_page(viewport={"width": 1440, "height": 900})
-    open_page(page, shipped)
+def test_a_slider_has_a_name_and_says_what_its_value_means(open_at, shipped):
+    page = open_at(shipped)
     page.get_by_role("tab", name="Fusion").click()
     slider = page.get_by_role("slider", name="Differences between heads α", exact=True)
     expect(slider).to_have_attribute("aria-valuetext", "1.00, this face")
@@ -99,12 +94,10 @@ def test_a_slider_has_a_name_and_says_what_its_value_means(browser, shipped):
     expect(slider).to_have_attribute("aria-valuetext", "0.00, all heads equal")
     page.locator("#dan-bench .dan-more summary").click()
     expect(page.get_by_role("slider", name="Scale of Head 2", exact=True)).to_have_count(1)
-    page.close()
 
 
-def test_a_phone_has_a_bar_that_leads_to_the_parts_and_covers_nothing(browser, shipped):
-    page = browser.new_page(viewport={"width": 375, "height": 812}, reduced_motion="reduce")
-    open_page(page, shipped)
+def test_a_phone_has_a_bar_that_leads_to_the_parts_and_covers_nothing(open_at, shipped):
+    page = open_at(shipped, 375, 812)
     bar = page.locator(".dan-phone-bar")
     expect(bar).to_be_visible()
     bar.get_by_role("button", name="Class").click()
@@ -117,4 +110,3 @@ def test_a_phone_has_a_bar_that_leads_to_the_parts_and_covers_nothing(browser, s
     expect(bar.get_by_role("button", name="Stop")).not_to_be_visible()
     page.set_viewport_size({"width": 1440, "height": 900})
     expect(bar).not_to_be_visible()
-    page.close()

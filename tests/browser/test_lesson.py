@@ -17,12 +17,10 @@ def links(root):
     return sorted(set(re.findall(rf"\(({re.escape(ADDRESS)}/[^)]*)\)", text)))
 
 
-def test_every_link_of_the_lesson_opens_what_it_says(browser, shipped, pytestconfig):
+def test_every_link_of_the_lesson_opens_what_it_says(open_at, shipped, pytestconfig):
     found = links(pytestconfig.rootpath)
     assert len(found) > 10
-    context = browser.new_context(viewport={"width": 1440, "height": 900}, reduced_motion="reduce")
-    page, failures = context.new_page(), []
-    page.on("pageerror", lambda error: failures.append(str(error)))
+    page = open_at(shipped)
     for link in found:
         asked = {name: values[0] for name, values in parse_qs(urlsplit(link).query).items()}
         page.goto(link.replace(ADDRESS, shipped))
@@ -48,5 +46,3 @@ def test_every_link_of_the_lesson_opens_what_it_says(browser, shipped, pytestcon
         if "class" in asked:
             expect(page.locator("#dan-probabilities .dan-explained")).to_contain_text(asked.pop("class"))
         assert asked == {}  # everything that the link asks for was checked
-    assert failures == []
-    context.close()

@@ -25,19 +25,14 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
-def opened(browser, shipped, explainer):
+def opened(open_at, shipped, explainer):
     """The page at 1440 px, just opened, and the passes of the network since then."""
     passes = []
     hook = explainer.model.features[0].register_forward_hook(lambda *_: passes.append(1))
-    context = browser.new_context(viewport={"width": 1440, "height": 900}, accept_downloads=True)
-    page, failures = context.new_page(), []
-    page.on("pageerror", lambda error: failures.append(str(error)))
-    page.goto(shipped)
+    page = open_at(shipped)
     expect(page.locator("#dan-tiles .dan-tile")).to_have_count(8)
     yield page, passes
     hook.remove()
-    assert failures == []
-    context.close()
 
 
 def test_the_first_screen_shows_face_flow_answer_and_heads_without_a_pass(opened):
@@ -155,10 +150,8 @@ def test_covered_regions_change_prediction_maps_flow_and_table(opened, explainer
     expect(page.locator("#dan-probabilities .dan-best")).to_contain_text("92.9")
 
 
-def test_a_link_restores_example_face_class_tab_and_heads(browser, shipped, explainer):
-    context = browser.new_context(permissions=["clipboard-read", "clipboard-write"])
-    page = context.new_page()
-    page.goto(f"{shipped}/?example=two_faces&face=2&class=anger&tab=Fusion&off=1,3&alpha=1.5&head=Head+9")
+def test_a_link_restores_example_face_class_tab_and_heads(open_at, shipped):
+    page = open_at(f"{shipped}/?example=two_faces&face=2&class=anger&tab=Fusion&off=1,3&alpha=1.5&head=Head+9")
     expect(page.locator(".dan-flow-caption")).to_contain_text("Head 1, Head 3 off, α = 1.50")
     expect(page.locator(".dan-class.dan-explained").first).to_contain_text("anger")
     expect(page.locator("#dan-ledger")).to_be_visible()
@@ -168,7 +161,6 @@ def test_a_link_restores_example_face_class_tab_and_heads(browser, shipped, expl
     copied = parse_qs(urlsplit(page.evaluate("navigator.clipboard.readText()")).query)
     wanted = {"example": ["two_faces"], "face": ["2"], "class": ["anger"], "tab": ["Fusion"]}
     assert copied == {**wanted, "off": ["1,3"], "alpha": ["1.5"]}
-    context.close()
 
 
 def test_everything_of_the_face_can_be_downloaded(opened, explainer):

@@ -15,7 +15,6 @@ from dan_model.ui.page import build
 from dan_model.ui.theme import launch_settings, queue_settings
 from dan_model.ui.weights_cache import LoadedWeights, WeightsCache
 from dan_model.weights import load_checkpoint
-from tests.browser.conftest import open_page
 from tests.fixtures.examples import EXAMPLES
 from tests.fixtures.models import random_dan
 
@@ -27,25 +26,6 @@ LIGHT_IS_FREE = """() => {
   const light = boxOf(".dan-tour-light"), card = boxOf(".dan-tour-card");
   return light.top < card.top || light.right <= card.left;
 }"""
-
-
-@pytest.fixture
-def visit_page(browser):
-    """Opens an address at a size; script errors fail the test."""
-    contexts, failures = [], []
-
-    def open_at(address, width=1440, height=900):
-        context = browser.new_context(viewport={"width": width, "height": height}, reduced_motion="reduce")
-        contexts.append(context)
-        page = context.new_page()
-        page.on("pageerror", lambda error: failures.append(str(error)))
-        open_page(page, address)
-        return page
-
-    yield open_at
-    for context in contexts:
-        context.close()
-    assert failures == []
 
 
 def shown_flow(page):
@@ -106,14 +86,14 @@ def take_tour(page, explanation):
     return cards
 
 
-def test_the_whole_tour_on_a_wide_screen(visit_page, shipped, explainer):
-    page = visit_page(shipped)
+def test_the_whole_tour_on_a_wide_screen(open_at, shipped, explainer):
+    page = open_at(shipped)
     take_tour(page, explainer.explain(EXAMPLES / "hopper.jpg", attributions=()))
     expect(page.locator("#dan-main")).to_be_visible()  # nothing stays hidden
 
 
-def test_the_whole_tour_on_a_phone_and_another_face(visit_page, shipped, explainer):
-    page = visit_page(f"{shipped}/?example=mean_sadness", 375, 812)
+def test_the_whole_tour_on_a_phone_and_another_face(open_at, shipped, explainer):
+    page = open_at(f"{shipped}/?example=mean_sadness", 375, 812)
     expect(page.locator(".dan-example[aria-pressed=true]")).to_contain_text("sadness")
     e = explainer.explain(EXAMPLES / "mean_sadness.png", attributions=())
     probability = percent(float(e.prediction.probabilities.max()))  # both faces are neutral
@@ -132,9 +112,9 @@ def two_heads(detector):
     page.close()
 
 
-def test_the_tour_asks_for_a_face_first_and_fits_two_heads(visit_page, two_heads):
+def test_the_tour_asks_for_a_face_first_and_fits_two_heads(open_at, two_heads):
     address, explainer = two_heads
-    page = visit_page(address)
+    page = open_at(address)
     page.locator(".dan-tour-start").click()
     expect(page.locator(".dan-tour-card h2")).to_have_text("First, a face")
     page.locator(".dan-example", has_text="Grace Hopper").click()
@@ -152,8 +132,8 @@ def by_tab(page, selector):
     raise AssertionError(f"Tab does not reach {selector}")
 
 
-def test_the_whole_tour_by_keyboard(visit_page, shipped):
-    page = visit_page(shipped)
+def test_the_whole_tour_by_keyboard(open_at, shipped):
+    page = open_at(shipped)
     press = page.keyboard.press
     page.locator(".dan-tour-start").focus()
     press("Enter")
@@ -224,8 +204,8 @@ def test_the_whole_tour_by_keyboard(visit_page, shipped):
     expect(page.locator(".dan-tour-start")).to_be_focused()
 
 
-def test_a_link_opens_a_card_and_the_tour_goes_on_where_it_was_left(visit_page, shipped):
-    page = visit_page(f"{shipped}/?tour=6&example=astronaut")
+def test_a_link_opens_a_card_and_the_tour_goes_on_where_it_was_left(open_at, shipped):
+    page = open_at(f"{shipped}/?tour=6&example=astronaut")
     expect(page.locator(".dan-tour-place")).to_have_text("Tour, card 6 of 10")
     expect(page.locator(".dan-tour-text")).to_contain_text("happiness")  # of the face that the link names
     page.locator(".dan-tour-leave").click()
@@ -235,8 +215,8 @@ def test_a_link_opens_a_card_and_the_tour_goes_on_where_it_was_left(visit_page, 
     expect(page.locator(".dan-tour-place")).to_have_text("Tour, card 6 of 10")
 
 
-def test_guessing_hides_the_answer_until_it_is_revealed_for_every_new_face(visit_page, shipped, explainer):
-    page = visit_page(shipped)
+def test_guessing_hides_the_answer_until_it_is_revealed_for_every_new_face(open_at, shipped, explainer):
+    page = open_at(shipped)
     page.locator("#dan-start .dan-guess-start").click()
     hidden = page.locator("#dan-main, #dan-summary, #dan-tiles, #dan-tabs")
     for part in hidden.all():
@@ -273,8 +253,8 @@ def test_guessing_hides_the_answer_until_it_is_revealed_for_every_new_face(visit
 
 
 @pytest.mark.parametrize("width", [1440, 375])
-def test_a_word_shows_its_meaning_on_hover_focus_and_tap(visit_page, shipped, width):
-    page = visit_page(shipped, width, 812)
+def test_a_word_shows_its_meaning_on_hover_focus_and_tap(open_at, shipped, width):
+    page = open_at(shipped, width, 812)
     word, note = page.locator("#dan-flow .dan-term", has_text="nats"), page.locator("#dan-term-note")
     word.hover()
     expect(note).to_contain_text("The unit of natural logarithms")
