@@ -29,7 +29,7 @@ from dan_model.weights.published import (
 )
 
 EMBEDDED = Path(__file__).parent.parent / "pretrained" / "ferplus"
-EMBEDDED_SHA256 = "68416d397af03020a58104fc023405a3f8fbd1ef9cfe835f8c445f49521301ae"
+EMBEDDED_SHA256 = "c83d253067074248445ea942f8a4c568fb268387650e051538d3d34d293d7c3f"
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
 REFERENCE_FILE = "reference.safetensors"
