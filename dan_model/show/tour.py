@@ -223,8 +223,8 @@ def _limits(e: Explanation) -> TourCard:
         f"A bright cell does not prove that the prediction depends on it.{same}",
         task,
         f"{answer}So test a map: does it find the places that the prediction depends on better than a random map "
-        "does? The tab Faithfulness measures it for this face. On a hundred new faces, the fusion map of a raw "
-        "logit did worse than random maps, and looked just as convincing; that of the log-probability does better.",
+        "does? The tab Faithfulness measures it for this face. With earlier weights, the fusion map of a raw logit "
+        "did worse than random maps on a hundred new faces, and looked just as convincing.",
     )
 
 
