@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from benchmarks.heads import table_of
+from benchmarks.heads import each, table_of
 from dan_model.explain.regions import FACE
 
 SHOWN = ("precision", "recall", "f1", "count")
@@ -59,16 +59,16 @@ def of_heads(heads: Mapping[str, Any]) -> str:
 
     def most(shares: Mapping[str, float]) -> str:
         two = sorted(shares, key=shares.__getitem__, reverse=True)[:2]
-        return ", ".join(f"{name} {shares[name]:.0%}" for name in two).replace("%", " %")
+        return ", ".join(f"{name} {each([shares[name]], '.0%')}" for name in two)
 
     columns = len(heads["entropy"])
     rows = [["", *(f"head {h + 1}" for h in range(columns))], ["---"] * (columns + 1)]
     inside = [sum(shares[part] for part in FACE) for shares in heads["regions"]]
     rows += [
         ["attends most to", *map(most, heads["regions"])],
-        ["inside the face, brows to chin", *(f"{value:.0%}".replace("%", " %") for value in inside)],
+        ["inside the face, brows to chin", *(each([value], ".0%") for value in inside)],
         ["entropy of its map, part of the uniform one's", *(f"{value:.2f}" for value in heads["entropy"])],
-        ["channels won", *(f"{value:.0%}".replace("%", " %") for value in heads["won"])],
+        ["channels won", *(each([value], ".0%") for value in heads["won"])],
         ["accuracy without it", *(f"{value:.3f}" for value in heads["ablated"])],
         ["accuracy with it only", *(f"{value:.3f}" for value in heads["alone"])],
     ]

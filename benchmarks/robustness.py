@@ -42,18 +42,24 @@ def main(
     named = dict(one.split("=", 1) for one in weights or ())
     models = {name: load_checkpoint(folder).model for name, folder in named.items()}
     models["embedded"] = load_checkpoint().model
+    pixels = {name: _pixels(model, root, every) for name, model in models.items()}
     rows = [["", *models], ["---"] * (1 + len(models))]
     for name, change in CHANGES.items():
         rows.append([name])
-        for model in models.values():
-            faces = load_faces("ferplus", root, "valid").in_order_of(model.config.labels).every(every)
-            pixels = copy.copy(Pixels(faces, model.config.preprocess))
-            assert pixels.decoded is not None
-            pixels.decoded = change(pixels.decoded, model)
-            logits, classes = predict(model, pixels)
+        for weights_name, model in models.items():
+            changed = copy.copy(pixels[weights_name])
+            assert changed.decoded is not None
+            changed.decoded = change(changed.decoded, model)
+            logits, classes = predict(model, changed)
             rows[-1].append(f"{float((logits.argmax(dim=1) == classes).double().mean()):.3f}")
         typer.echo(" | ".join(rows[-1]), err=True)
     typer.echo(table_of(rows))
+
+
+def _pixels(model: DAN, root: Path, every: int) -> Pixels:
+    """The validation faces as a network takes them."""
+    faces = load_faces("ferplus", root, "valid").in_order_of(model.config.labels).every(every)
+    return Pixels(faces, model.config.preprocess)
 
 
 def _dark(faces: Tensor, model: DAN) -> Tensor:

@@ -49,12 +49,12 @@ def projection_figure(class_distances: ClassDistances, reference: Reference, lab
         axes.plot(x, y, ".", color=class_colour(k), markersize=3.5, alpha=0.5, markeredgewidth=0)
     centres = (reference.centres - mean) @ axes_of.T
     for k, (x, y) in enumerate(centres.tolist()):
-        axes.plot(x, y, "o", color=class_colour(k), markersize=8, markeredgecolor="white", label=labels[k])
-    low, high = axes.get_ylim()
+        axes.plot(x, y, "o", color=class_colour(k), markersize=8, markeredgecolor="white")
+    (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
     heights = _apart(centres[:, 1].tolist(), 0.05 * (high - low))
     for (x, y), height, label in zip(centres.tolist(), heights, literal(labels), strict=True):
         axes.annotate(
-            label, (x, y), (x + 0.03 * sum(map(abs, axes.get_xlim())), height), fontsize=8.5, fontweight="bold",
+            label, (x, y), (x + 0.03 * (right - left), height), fontsize=8.5, fontweight="bold",
             color=INK, va="center", arrowprops={"arrowstyle": "-", "color": INK, "linewidth": 0.7},
         )  # fmt: skip
     axes.plot(*class_distances.point.tolist(), "*", color=INK, markersize=15, markeredgecolor=FAINT)
@@ -66,13 +66,12 @@ def projection_figure(class_distances: ClassDistances, reference: Reference, lab
 
 
 def _apart(heights: Sequence[float], gap: float) -> list[float]:
-    """Heights of labels, in the same order, each at least a gap from the next and as near as that allows."""
+    """Heights of labels, in the same order, pushed up where one is less than a gap above the next below."""
     order = sorted(range(len(heights)), key=heights.__getitem__)
     found = list(heights)
     for below, above in pairwise(order):
         found[above] = max(found[above], found[below] + gap)
-    moved = sum(found[i] - heights[i] for i in order) / max(1, len(order))  # half of the push goes downwards
-    return [height - moved for height in found]
+    return found
 
 
 def class_colour(k: int) -> str:

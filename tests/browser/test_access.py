@@ -43,6 +43,7 @@ def test_axe_finds_nothing_serious_on_any_tab_or_in_an_enlarged_map(open_at, shi
         page.evaluate("theme => document.body.classList.toggle('dark', theme === 'dark')", theme)
         for name, shown in TABS.items():
             page.get_by_role("tab", name=name).click()
+            expect(page.get_by_role("tab", name=name)).to_have_attribute("aria-selected", "true")
             expect(page.locator(shown).locator("visible=true").first).to_be_visible()
             page.wait_for_function(AT_REST)
             assert findings(page, "#dan-tabs", rules) == [], name

@@ -89,7 +89,7 @@ def test_a_contrast_is_the_difference_of_two_log_probabilities(explainer, stages
 
 
 @pytest.mark.parametrize("kind", ["log-probability", "logit"])
-@pytest.mark.parametrize("factor", [1e-4, 4.0])
+@pytest.mark.parametrize("factor", [1e-4, 1.0, 4.0])
 def test_the_ledger_equals_integration_by_autograd_on_the_embedded_weights(explainer, stages, factor, kind):
     """Every (head, class) entry against 20,000 points on autograd's gradient of the score, saturated and not.
 
