@@ -22,11 +22,8 @@ check: $(VENV)/development
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-benchmark: $(VENV)/runtime
-	$(BIN)/python -m benchmarks.ratios
-	$(BIN)/python -m benchmarks.attributions
-	$(BIN)/python -m benchmarks.training
-	$(BIN)/python -m benchmarks.memory
+benchmark: $(VENV)/development
+	$(BIN)/python -m benchmarks
 	$(if $(FERPLUS),$(BIN)/python -m benchmarks.peers $(FERPLUS))
 
 soak: $(VENV)/development

@@ -1,7 +1,4 @@
-"""Attributions, as ratios to the same number of bare passes at the best batch size.
-
-`python -m benchmarks.attributions`
-"""
+"""Attributions, as ratios to the same number of bare passes at the best batch size."""
 
 from __future__ import annotations
 
@@ -10,9 +7,11 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from rich.console import Console
-from rich.table import Table
+from captum.attr import IntegratedGradients, Occlusion
+from torch import Tensor
 
+from benchmarks.bare import ONE, bare_pass
+from benchmarks.rows import Row
 from benchmarks.turns import median_seconds
 from dan_model import Explainer
 from dan_model.explain.attributions import DEFAULT_METHODS, attribute, attribute_in_stages
@@ -26,20 +25,23 @@ STEPS = 3 * NODES  # of integrated gradients: three whole intervals of the path
 GOAL = "≤ 1.10"
 
 
-def main() -> None:
-    """Measure everything in turns and print the ratios."""
+def rows() -> list[Row]:
+    """Each method against its own bare passes, and the defaults against one."""
     explainer = Explainer.from_pretrained(device="cpu")
     model, task = explainer.model, explainer.task(explainer.explain(PHOTO))
 
     # Bare passes at several batch sizes, and the fastest of them.
+    def faces(count: int) -> Tensor:
+        return task.x.expand(count, -1, -1, -1).contiguous(memory_format=torch.channels_last)
+
     def forward(batch: int, count: int) -> None:
-        with frozen(model), torch.no_grad():
-            for part in task.x.expand(count, -1, -1, -1).split(batch):
+        with torch.inference_mode():
+            for part in faces(count).split(batch):
                 model(part)
 
     def backward(batch: int, count: int) -> None:
         with frozen(model):
-            for part in task.x.expand(count, -1, -1, -1).split(batch):
+            for part in faces(count).split(batch):
                 x = part.detach().clone().requires_grad_()
                 torch.autograd.grad(model(x)[:, 1].sum(), x)
 
@@ -68,6 +70,18 @@ def main() -> None:
         runs[name] = partial(attribute, task, request)
         runs[f"bare {name}"] = partial(bare[kind], count)
 
+    # Captum's own methods at equal settings, as its documentation calls them.
+    peers = {
+        f"integrated gradients, {STEPS} steps": partial(
+            IntegratedGradients(model).attribute, task.x, target=1, n_steps=STEPS
+        ),
+        "occlusion": partial(
+            Occlusion(model).attribute, task.x, sliding_window_shapes=(3, 32, 32), strides=(3, 32, 32), target=1
+        ),
+    }
+    for name, run in peers.items():
+        runs[f"Captum's {name}"] = run
+
     # What a visitor waits for: the default attributions, coarse and in full, against one bare pass of one face.
     def defaults(coarse: bool) -> None:
         for name in DEFAULT_METHODS:
@@ -78,16 +92,13 @@ def main() -> None:
     visitor = {"the three defaults, coarse": (True, "≤ 15"), "the three defaults": (False, "≤ 70")}
     for name, (coarse, _) in visitor.items():
         runs[name] = partial(defaults, coarse)
-    runs["bare pass"] = partial(forward, 1, 1)
-    # Measure, and print a table.
+    runs[ONE] = bare_pass(model, task.x)
     medians = median_seconds(runs, ROUNDS)
-    table = Table("what", "against", "ratio", "goal", title=f"{torch.get_num_threads()} threads, median of {ROUNDS}")
+    found = []
     for name, (_, kind, count) in measured.items():
-        table.add_row(name, f"{count} × {kind}", f"{medians[name] / medians[f'bare {name}']:.2f}", GOAL)
+        found.append(Row(name, f"{count} × {kind}", medians[name] / medians[f"bare {name}"], GOAL))
+    for name in peers:
+        found.append(Row(f"Captum's {name}, called plainly", "ours", medians[f"Captum's {name}"] / medians[name]))
     for name, (_, goal) in visitor.items():
-        table.add_row(name, "1 × forward, 1 at a time", f"{medians[name] / medians['bare pass']:.1f}", goal)
-    Console(width=100).print(table)
-
-
-if __name__ == "__main__":
-    main()
+        found.append(Row(name, ONE, medians[name] / medians[ONE], goal))
+    return found

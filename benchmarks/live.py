@@ -1,4 +1,4 @@
-"""What an answer to a camera frame costs, and where the time goes: `python -m benchmarks.live`."""
+"""What an answer to a camera frame costs, and where the time goes; without a browser."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import io
 import json
 from pathlib import Path
 
-import torch
 from PIL import Image
 
+from benchmarks.bare import ONE, bare_pass
+from benchmarks.rows import Row
 from benchmarks.turns import median_seconds
 from dan_model import Explainer
 from dan_model.faces import FaceDetector
@@ -20,8 +21,8 @@ SIZE = (320, 240)
 ROUNDS = 25
 
 
-def main() -> None:
-    """Print the cost of each part, in bare passes, and how many answers a second that makes."""
+def rows() -> list[Row]:
+    """The cost of each part, in bare passes, and how many answers a second that makes."""
     explainer = Explainer.from_pretrained(device="cpu")
     explainer.detector = FaceDetector()
     frame = _frame()
@@ -35,14 +36,8 @@ def main() -> None:
     face = find_face(explainer, request)
     assert face is not None
     crop, answer = explainer.crop(request.pixels, face), answer_frame(explainer, request)
-    x = explainer.input_of(crop).contiguous(memory_format=torch.channels_last)
-
-    def bare() -> None:
-        with torch.inference_mode():
-            explainer.model(x)
-
     parts = {
-        "one bare pass": bare,
+        ONE: bare_pass(explainer.model, explainer.input_of(crop)),
         "decode the frame": lambda: FrameRequest.parse(sent, heads),
         "find the face in the whole frame": lambda: find_face(explainer, first),
         "follow the face": lambda: find_face(explainer, request),
@@ -52,10 +47,10 @@ def main() -> None:
         "one answer in all": lambda: json.dumps(answer_frame(explainer, FrameRequest.parse(sent, heads) or request)),
     }
     seconds = median_seconds(parts, ROUNDS)
-    for name, time in seconds.items():
-        print(f"{name:34} {1000 * time:7.1f} ms {time / seconds['one bare pass']:6.2f} passes")
-    print(f"answers a second, one viewer without a browser: {1 / seconds['one answer in all']:.1f}")
-    print(f"bytes of a frame: {len(frame):,}; of an answer: {len(json.dumps(answer)):,}")
+    found = [Row(f"live: {name}", ONE, time / seconds[ONE]) for name, time in seconds.items() if name != ONE]
+    frame_of = f"{SIZE[0]} × {SIZE[1]}, without a browser"
+    found.append(Row("live answers", frame_of, 1 / seconds["one answer in all"], "≥ 12", "a second"))
+    return [*found, Row("live: bytes of an answer", frame_of, len(json.dumps(answer)), unit="bytes")]
 
 
 def _frame() -> str:
@@ -64,7 +59,3 @@ def _frame() -> str:
     frame.paste(face, ((SIZE[0] - SIZE[1]) // 2, 0))
     frame.save(buffer, "JPEG", quality=80)
     return START + base64.b64encode(buffer.getvalue()).decode()
-
-
-if __name__ == "__main__":
-    main()

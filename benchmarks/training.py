@@ -1,6 +1,6 @@
 """Training throughput, as a ratio to the published loop: fp32, each image decoded and augmented by PIL in each epoch.
 
-`python -m benchmarks.training`: both loops train the same network at 224 px on the same generated images, in turns.
+Both loops train the same network at 224 px on the same generated images, in turns.
 """
 
 from __future__ import annotations
@@ -13,13 +13,12 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from rich.console import Console
-from rich.table import Table
 from torch import Tensor
 from torch.utils.data import DataLoader
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
+from benchmarks.rows import Row
 from benchmarks.turns import median_seconds
 from dan_model.config import ModelConfig, PreprocessConfig
 from dan_model.learn.batches import Pixels
@@ -32,8 +31,8 @@ from dan_model.losses import affinity_loss, partition_loss
 IMAGES, BATCH, ROUNDS = 96, 32, 4  # images of 100×100 pixels, the size of RAF-DB's
 
 
-def main() -> None:
-    """Measure the steps of both loops in turns and print the ratio."""
+def rows() -> list[Row]:
+    """The steps of both loops, measured in turns."""
     recipe = RECIPES["rafdb"]
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     with tempfile.TemporaryDirectory() as folder:
@@ -47,11 +46,8 @@ def main() -> None:
 
         runs = {"published loop": lambda: step(theirs), "this package, bf16": lambda: step(ours)}
         medians = median_seconds(runs, ROUNDS)
-    table = Table("loop", "images/s", "ratio", "goal", title=f"{device}, {torch.get_num_threads()} threads")
-    for name, median in medians.items():
-        ratio = medians["published loop"] / median
-        table.add_row(name, f"{BATCH / median:.1f}", f"{ratio:.2f}", "≥ 2" if ratio != 1 else "")
-    Console(width=100).print(table)
+    ratio = medians["published loop"] / medians["this package, bf16"]
+    return [Row(f"images a second in training, bf16, {device}", "the published loop", ratio, "≥ 2")]
 
 
 def _ours(root: Path, recipe: Recipe, device: torch.device) -> Iterator[None]:
@@ -109,7 +105,3 @@ def _images(root: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(generator.integers(0, 256, (100, 100, 3), dtype=np.uint8)).save(path)
     return root
-
-
-if __name__ == "__main__":
-    main()

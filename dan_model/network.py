@@ -305,8 +305,9 @@ def frozen(model: nn.Module) -> Iterator[None]:
 
     The mode of each module and the flag of each parameter are restored afterwards, also after an exception.
     """
-    modes = [(module, module.training) for module in model.modules()]
-    flags = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
+    modules = list(model.modules())
+    modes = [(module, module.training) for module in modules]
+    flags = [(one, one.requires_grad) for module in modules for one in module.parameters(recurse=False)]
     try:
         model.eval().requires_grad_(False)
         yield

@@ -231,7 +231,7 @@ class Explainer:
         lock = PassLock(self._order)
         with lock, frozen(model), torch.no_grad():
             stages = model.stages(x)
-        explanation = self.explain_stages(crop, stages, target, against, head, score, prior)
+        explanation = self.explain_stages(crop, stages, target, against, head, score, prior, x)
         yield explanation
         # Whether the attended cells are used.
         if attended_vs_used and should_continue():
@@ -258,8 +258,12 @@ class Explainer:
         head: int | None = None,
         score: str | None = None,
         prior: str = TRAINING_PRIOR,
+        x: Tensor | None = None,
     ) -> Explanation:
-        """What `explain` says of a crop without attributions, from the stages (B = 1) of its pass; no further pass."""
+        """What `explain` says of a crop without attributions, from the stages (B = 1) of its pass; no further pass.
+
+        `x` is the crop as the network's input, if it is computed already.
+        """
         prediction = Prediction.from_logits(stages.logits[0].cpu(), self.labels)
         chosen = self.class_index(prediction.index if target is None else target)
         explained = Score(chosen, None if against is None else self.class_index(against), head, score or "")
@@ -271,7 +275,7 @@ class Explainer:
             score=explained,
             prior=prior,
             crop=crop,
-            input_pixels=to_pixels(self.input_of(crop), config.preprocess),
+            input_pixels=to_pixels(self.input_of(crop) if x is None else x, config.preprocess),
             heads=compute_heads(stages),
             fusion=compute_fusion(model, stages, explained),
             regions=compute_regions(crop, config.preprocess),

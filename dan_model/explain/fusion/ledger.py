@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import torch
@@ -101,6 +102,13 @@ def compute_curve_value(model: DAN, stages: Stages, score: Score) -> Tensor:
     return score.curve_value(stages.logits) if score.head is None else compute_score(model, stages, score)
 
 
+@cache
+def _nodes() -> tuple[Tensor, Tensor]:
+    """Nodes and weights of the quadrature on [-1, 1], (NODES,) each."""
+    x, w = np.polynomial.legendre.leggauss(NODES)
+    return torch.from_numpy(x), torch.from_numpy(w)
+
+
 def _pieces(
     classifier: Classifier, offsets: Tensor, score: Score, low: Tensor, high: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -108,8 +116,7 @@ def _pieces(
 
     The residual is the largest, over the classes, of what the contributions miss of the change across the piece.
     """
-    heads = len(offsets)
-    x, w = (torch.from_numpy(values) for values in np.polynomial.legendre.leggauss(NODES))
+    heads, (x, w) = len(offsets), _nodes()
     length = (high - low)[:, None]
     alphas = torch.cat([low[:, None] + length * (x + 1) / 2, low[:, None], high[:, None]], dim=1)  # nodes, both ends
     path = alphas[..., None, None] * offsets  # (P, N + 2, H, C); v̄, the same for all heads, drops out
@@ -121,7 +128,7 @@ def _pieces(
     if score.kind != LOGIT:
         moved = moved - (moved * logits[:, :NODES, None].softmax(dim=-1)).sum(dim=-1, keepdim=True)
     slope = score.slope(classifier.weight, logits[:, :NODES])  # (P, N, C)
-    terms = torch.einsum("pnhc,pnc->phc", steps, slope)
+    terms = (steps * slope[:, :, None]).sum(dim=1)
     ledger = moved.sum(dim=1)
     ends = score.of_classes(logits[:, NODES:]).detach()
     missed = (ends[:, 1] - ends[:, 0] - ledger.detach().sum(dim=1)).abs().amax(dim=1)
