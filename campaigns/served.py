@@ -98,12 +98,14 @@ class ServedPage:
 
 
 def _counts() -> dict[str, int]:
-    """What this process holds. Collects garbage first: what is counted is in use."""
+    """What this process holds. Garbage is collected and free memory given back first: what is counted is in use."""
     from torch import nn
 
+    from dan_model.ui.process_memory import give_back
     from dan_model.ui.session import Session
 
     gc.collect()
+    give_back()
     objects = gc.get_objects()
     modules = [one for one in objects if isinstance(one, nn.Module)]
     return {
