@@ -42,16 +42,17 @@ def main(
     """Measure, print one table, and write it down."""
     console, began, where = Console(), datetime.now(timezone.utc), machine()
     rows: list[Row] = []
+    out.parent.mkdir(parents=True, exist_ok=True)
     for part in parts or list(Part):
         console.print(f"measuring: {part.value}", style="dim")
         rows += import_module(f"benchmarks.{part.value}").rows()
+        # Kept after each part: a run that is interrupted loses one.
+        kept = {"date": began.isoformat(timespec="seconds"), "machine": where, "rows": [asdict(row) for row in rows]}
+        out.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     table = Table("what", "against", "figure", "goal", "", title=", ".join(f"{k} {v}" for k, v in where.items()))
     for row in rows:
         table.add_row(row.what, row.against, row.text, row.goal, {True: "met", False: "missed", None: ""}[row.met])
     console.print(table)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    kept = {"date": began.isoformat(timespec="seconds"), "machine": where, "rows": [asdict(row) for row in rows]}
-    out.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     console.print(f"written: {out}")
 
 
