@@ -50,7 +50,7 @@ class Row:
 
 
 def machine() -> dict[str, Any]:
-    """What the figures depend on: processor, cores, threads, memory, versions, and how busy it was at the start."""
+    """What the figures depend on: processor, cores, threads, versions, and how busy it was at the start."""
     information = Path("/proc/cpuinfo")
     found = MODEL.search(information.read_text()) if information.exists() else None
     return {
