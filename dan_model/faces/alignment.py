@@ -6,7 +6,8 @@ Coordinates are continuous: pixel i covers [i, i + 1), its centre lies at i + 0.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -41,8 +42,16 @@ class FaceCrop:
     side: float
     small: bool
     photo_size: tuple[int, int]
+    _greys: dict[int, np.ndarray] = field(default_factory=dict, init=False, repr=False)
 
-    @property
+    def grey(self, side: int) -> np.ndarray:
+        """The crop in grey, (side, side) uint8; kept, since every map is drawn over it."""
+        if side not in self._greys:
+            resized = Image.fromarray(self.pixels).convert("L").resize((side, side), Image.Resampling.LANCZOS)
+            self._greys[side] = np.asarray(resized)
+        return self._greys[side]
+
+    @cached_property
     def part_outside(self) -> float:
         """The part of the crop that is not in the photo, in [0, 1]; there, the photo's edge pixels are repeated."""
         return float(self.outside(OUTSIDE_SIDE).mean())
@@ -50,7 +59,9 @@ class FaceCrop:
     def outside(self, side: int) -> np.ndarray:
         """Which pixels of the crop, drawn with (side, side) pixels, have their centre outside the photo; bool."""
         height, width = self.photo_size
-        x, y = np.moveaxis(_pixel_centres((side, side)) / (side, side, 1) @ self.to_photo.T, -1, 0)
+        centres = (np.arange(side) + 0.5) / side
+        (a, b, left), (c, d, top) = self.to_photo
+        x, y = np.add.outer(b * centres + left, a * centres), np.add.outer(d * centres + top, c * centres)
         found: np.ndarray = (x < 0) | (x > width) | (y < 0) | (y > height)
         return found
 

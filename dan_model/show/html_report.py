@@ -16,12 +16,13 @@ import numpy as np
 from dan_model.explain.explanation import Explanation
 from dan_model.show.figure_views import FigureView, all_views
 from dan_model.show.flow import flow_picture
+from dan_model.show.map_drawing import colour_bar
 from dan_model.show.panel import panel
 from dan_model.show.photos import picture_address
 from dan_model.show.report import arrays, numbers, panel_png
 from dan_model.show.sentences import crop_notes, prior_note, score_note, summary
 from dan_model.show.svg import inline_svg
-from dan_model.show.tiles import Tile, all_tiles, colour_bar, number, percent
+from dan_model.show.tiles import Tile, all_tiles, number, percent
 from dan_model.version import __version__
 
 NOTICE = (
@@ -103,7 +104,7 @@ def tile_figure(tile: Tile) -> str:
         )
     alt = escape(f"{tile.title}, {tile.note}", quote=True)
     return (
-        f'<figure><img src="{picture_address(tile.pixels)}" alt="{alt}">'
+        f'<figure><img src="{picture_address(tile.pixels, exact=True)}" alt="{alt}">'
         f"<figcaption><b>{escape(tile.title)}</b><br>{escape(tile.note)}{bar}{escape(tile.unit)}</figcaption></figure>"
     )
 

@@ -8,8 +8,9 @@ from matplotlib.figure import Figure
 
 from dan_model.explain.explanation import Explanation
 from dan_model.show.axes import literal, plain
+from dan_model.show.map_drawing import colour_bar
 from dan_model.show.style import head_colour
-from dan_model.show.tiles import Tile, all_tiles, colour_bar, number, percent
+from dan_model.show.tiles import Tile, all_tiles, number, percent
 
 TILE_INCHES = 1.55
 TILES_IN_A_ROW = 9

@@ -18,19 +18,10 @@ from dan_model.explain.explanation import Explanation
 from dan_model.explain.reference import compare_maps
 from dan_model.explain.regions import REGIONS
 from dan_model.faces import FaceCrop
+from dan_model.show.map_drawing import hatched, layer
 from dan_model.show.photos import picture_address
 from dan_model.show.sentences import signed
-from dan_model.show.tiles import (
-    Tile,
-    attribution_tile,
-    compared_head_tiles,
-    fusion_tile,
-    hatched,
-    head_tiles,
-    layer,
-    number,
-    percent,
-)
+from dan_model.show.tiles import Tile, attribution_tile, compared_head_tiles, fusion_tile, head_tiles, number, percent
 from dan_model.ui.context import PageContext
 from dan_model.ui.session import Session
 from dan_model.ui.state import DIFFERENCE, THIS_FACE
@@ -78,7 +69,7 @@ def enlarged(session: Session, explanation: Explanation, title: str) -> dict[str
         return {}
     smooth, native = found.smooth, found.native
     return {
-        "face": picture_address(_face(explanation.crop)),
+        "face": picture_address(_face(explanation.crop), exact=True),
         "grey": picture_address(_face(explanation.crop, "L")),
         "smooth": _layer(explanation.crop, smooth, smooth=not smooth.by_region),
         "native": _layer(explanation.crop, native, smooth=False),

@@ -14,9 +14,9 @@ from dan_model.explain.explanation import Explanation
 from dan_model.faces import FaceCrop
 from dan_model.show.figure_views import FigureView
 from dan_model.show.glossary import marked
+from dan_model.show.map_drawing import Scale, overlay
 from dan_model.show.photos import picture_address
 from dan_model.show.svg import inline_svg
-from dan_model.show.tiles import Scale, overlay
 
 SMALL_SIDE = 112  # pixels of a small map
 SAVE = (  # `assets/save.js` saves the figure before it

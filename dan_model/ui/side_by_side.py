@@ -10,10 +10,11 @@ from torch import Tensor
 
 from dan_model.explain.explanation import Explanation
 from dan_model.faces import FaceCrop
+from dan_model.show.map_drawing import Scale, overlay
 from dan_model.show.photos import picture_address
 from dan_model.show.sentences import signed
 from dan_model.show.style import head_colour
-from dan_model.show.tiles import Scale, overlay, percent
+from dan_model.show.tiles import percent
 
 MAP_SIDE = 168  # pixels
 

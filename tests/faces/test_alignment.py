@@ -11,7 +11,7 @@ from dan_model.config import LandmarkTemplate, PreprocessConfig
 from dan_model.errors import NoFaceError
 from dan_model.faces import Face, average_face, crop_face, median_template, whole_image
 from dan_model.faces.alignment import AVERAGE_SIDE
-from dan_model.show.tiles import Scale, on_photo, overlay
+from dan_model.show.map_drawing import Scale, on_photo, overlay
 from tests.fixtures.examples import EXAMPLES
 
 CENTRED = LandmarkTemplate((0.3, 0.4), (0.7, 0.4), (0.5, 0.6), (0.35, 0.75), (0.65, 0.75))

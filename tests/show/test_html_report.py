@@ -37,7 +37,7 @@ def test_the_report_shows_every_view_and_map_with_weights_and_notice(explanation
 def test_the_report_needs_no_other_file_and_no_network(report):
     addresses = re.findall(r'(?:src|href)="([^"]{1,40})', report)
     assert addresses
-    assert all(address.startswith(("data:image/png;base64,", "#")) for address in addresses)
+    assert all(address.startswith(("data:image/png;base64,", "data:image/jpeg;base64,", "#")) for address in addresses)
     assert "url(http" not in report
 
 

@@ -11,18 +11,9 @@ from matplotlib import colormaps
 
 from dan_model.explain.attributions import Attribution
 from dan_model.explain.reference import compare_maps
+from dan_model.show.map_drawing import Scale, colour_bar, overlay
 from dan_model.show.style import HEAD_COLOURS, SEQUENTIAL, TILE_SIDE, head_colour
-from dan_model.show.tiles import (
-    Scale,
-    all_tiles,
-    attribution_tile,
-    colour_bar,
-    compared_head_tiles,
-    fusion_tile,
-    head_tiles,
-    number,
-    overlay,
-)
+from dan_model.show.tiles import all_tiles, attribution_tile, compared_head_tiles, fusion_tile, head_tiles, number
 from tests.fixtures.examples import EXAMPLES
 
 

@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from dan_model.faces import Face
-from dan_model.show.tiles import attribution_tile, head_tiles, layer, number, overlay
+from dan_model.show.map_drawing import layer, overlay
+from dan_model.show.tiles import attribution_tile, head_tiles, number
 from dan_model.ui.enlarged import SIDE, enlarged
 from dan_model.ui.session import Session
 from tests.fixtures.examples import EXAMPLES

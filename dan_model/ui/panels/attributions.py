@@ -11,8 +11,9 @@ from dan_model.explain.explanation import Explanation
 from dan_model.explain.regions import REGIONS
 from dan_model.show.faithfulness_views import attribution_sentence
 from dan_model.show.glossary import marked
+from dan_model.show.map_drawing import Scale
 from dan_model.show.style import head_colour
-from dan_model.show.tiles import Scale, number, whole_percent
+from dan_model.show.tiles import number, whole_percent
 from dan_model.ui.html import notice, small_map
 from dan_model.ui.results import Tab
 

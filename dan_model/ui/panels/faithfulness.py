@@ -14,7 +14,8 @@ from dan_model.explain.explanation import Explanation
 from dan_model.explain.faithfulness import Faithfulness, MapName, ParameterRandomisation
 from dan_model.faces import FaceCrop
 from dan_model.show.faithfulness_views import faithfulness_views, randomisation_view
-from dan_model.show.tiles import Scale, number
+from dan_model.show.map_drawing import Scale
+from dan_model.show.tiles import number
 from dan_model.ui.context import QUEUED, UNQUEUED, PageContext
 from dan_model.ui.html import figure_views, notice, small_map
 from dan_model.ui.photo_input import shown_as_error

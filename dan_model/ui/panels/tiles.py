@@ -14,16 +14,9 @@ from dan_model.explain.explanation import Explanation
 from dan_model.explain.reference import compare_maps
 from dan_model.explain.score import LOG_PROBABILITY
 from dan_model.show.glossary import marked
+from dan_model.show.map_drawing import colour_bar
 from dan_model.show.sentences import score_note, usual_maps_sentence
-from dan_model.show.tiles import (
-    Tile,
-    attribution_tile,
-    colour_bar,
-    compared_head_tiles,
-    fusion_tile,
-    head_tiles,
-    number,
-)
+from dan_model.show.tiles import Tile, attribution_tile, compared_head_tiles, fusion_tile, head_tiles, number
 from dan_model.ui.context import QUEUED, PageContext
 from dan_model.ui.enlarged import enlarge_function
 from dan_model.ui.html import picture
