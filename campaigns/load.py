@@ -81,10 +81,10 @@ def first_results(address: str, number: int, methods: tuple[str, ...] = ()) -> t
     """Seconds until a new visitor's first results, and until all; without methods, those that the page has chosen."""
     with Visitor(address) as visitor:
         start = time.perf_counter()
-        visitor.send("on_photo", {"dan-upload": visitor.upload(FACE)})
-        visitor.begin("on_explain", {"dan-face": "1", **(visitor.chosen(methods) if methods else {})})
+        chosen = visitor.chosen(methods) if methods else {}
+        visitor.begin("on_photo", {"dan-upload": visitor.upload(FACE), **chosen})
         replies = visitor.replies()
-        next(replies)
+        next(reply for reply in replies if "dan-tile" in str(reply))  # after the status and the faces
         first = time.perf_counter() - start
         for _ in replies:
             pass
@@ -106,8 +106,7 @@ def many_tabs(address: str, count: int = TABS, methods: tuple[str, ...] = ALL_ME
             visitor = Visitor(address)
             visitor.__enter__()
             opened.append(visitor)
-            visitor.send("on_photo", {"dan-upload": visitor.upload(FACE)})
-            visitor.begin("on_explain", {"dan-face": "1", **visitor.chosen(methods)})
+            visitor.begin("on_photo", {"dan-upload": visitor.upload(FACE), **visitor.chosen(methods)})
         yield
     finally:
         for visitor in opened:

@@ -28,7 +28,7 @@ FIRST = 50  # explanations, after which memory is compared
 GROWTH = 1.02
 AT_ONCE = 3  # visitors and callers
 LEAVE_EARLY = 0.2  # part of the visitors who leave in the middle of an answer
-TABS = ("on_open", "on_open_1", "on_open_2", "on_open_3", "on_open_4")
+TABS = ("on_view", "on_view_1", "on_view_2", "on_view_3", "on_view_4")
 METHODS = ("layer_grad_cam", "saliency", "input_x_gradient", "head_grad_cam", "deep_lift", "integrated_gradients")
 QUICK = METHODS[:4]
 
@@ -74,11 +74,13 @@ class Soak:
     def _come_and_go(self) -> None:
         with Visitor(self.address) as visitor:
             file = visitor.upload(self.drawn.choice(self.photos))
-            visitor.send("on_photo", {"dan-upload": file})
             leaves = self.drawn.random() < LEAVE_EARLY
-            for _ in range(self.drawn.randint(1, 3)):
-                wanted = self.drawn.sample(self.methods, self.drawn.randint(1, 2))
-                visitor.begin("on_explain", {"dan-face": "1", **visitor.chosen(wanted)})
+            for n in range(self.drawn.randint(1, 3)):
+                wanted = visitor.chosen(self.drawn.sample(self.methods, self.drawn.randint(1, 2)))
+                if n == 0:
+                    visitor.begin("on_photo", {"dan-upload": file, **wanted})
+                else:
+                    visitor.begin("on_explain", {"dan-face": "1", **wanted})
                 replies = visitor.replies()
                 if leaves:
                     next(replies, None)
@@ -93,7 +95,6 @@ class Soak:
                 visitor.send("on_keep")
             if self.drawn.random() < 0.3:
                 visitor.send("on_example", about={"index": self.drawn.randint(0, 3), "value": None})
-                visitor.send("on_explain_1", {"dan-face": "1"})
                 self._explained("example")
 
     def _note(self, what: str) -> None:

@@ -7,7 +7,7 @@ from the proportions of a face seen from the front. For a face in profile the re
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
@@ -21,6 +21,7 @@ from dan_model.faces import FaceCrop
 REGIONS = ("brows", "eyes", "nose", "mouth", "cheeks", "forehead", "chin", "background")
 FACE = ("brows", "eyes", "nose", "mouth", "cheeks", "chin")  # brows to chin, cheek to cheek
 SIDE = 224  # pixels; regions are drawn at this resolution
+KEPT_CELLS = 1024  # of a map, up to which the regions' part in each is kept
 
 HALF_WIDTH = 1.12  # of the face's outline, at the eyes
 CROWN, CHIN = -1.15, 0.72  # top of the forehead; chin below the mouth
@@ -43,6 +44,7 @@ class Regions:
     """
 
     map: Tensor
+    _covers: dict[tuple[int, ...], Tensor] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def area(self) -> Tensor:
@@ -59,11 +61,19 @@ class Regions:
         Returns:
             (R,) float64, in [0, 1], sums to 1; zeros for a map that is zero everywhere.
         """
-        one_hot = F.one_hot(self.map, len(REGIONS)).permute(2, 0, 1).double()[None]  # (1, R, SIDE, SIDE)
-        cover = F.interpolate(one_hot, size=tuple(values.shape), mode="area")[0]  # (R, h, w), sums to 1 in each cell
         weights = values.detach().double().abs()
         total = weights.sum()
-        return (cover * weights).sum(dim=(1, 2)) / (total if total > 0 else 1.0)
+        return (self._cover(tuple(values.shape)) * weights).sum(dim=(1, 2)) / (total if total > 0 else 1.0)
+
+    def _cover(self, size: tuple[int, ...]) -> Tensor:
+        """The part of each cell that lies in each region, (R, h, w); of few cells, it is kept."""
+        if size in self._covers:
+            return self._covers[size]
+        one_hot = F.one_hot(self.map, len(REGIONS)).permute(2, 0, 1).double()[None]  # (1, R, SIDE, SIDE)
+        cover = F.interpolate(one_hot, size=size, mode="area")[0]
+        if cover[0].numel() <= KEPT_CELLS:
+            self._covers[size] = cover
+        return cover
 
 
 def face_cover(preprocess: PreprocessConfig) -> dict[str, Tensor] | None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import traceback
+from copy import copy
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from gradio.block_function import BlockFunction
 from gradio.exceptions import Error as GradioError
+from gradio.state_holder import SessionState
 
 from dan_model.ui.gradio_sessions import GradioSessions
 
@@ -56,6 +58,24 @@ class AnsweringBlocks(gr.Blocks):
             raise gr.Error(UNANSWERED, print_exception=False) from None
         finally:
             self._after(block_fn, kwargs.get("session_hash"), queued=kwargs.get("event_id") is not None)
+
+    async def postprocess_data(
+        self, block_fn: BlockFunction, predictions: Any, state: SessionState | None
+    ) -> list[Any]:
+        """What an event sends to the browser. Gradio would build every component anew that stays as it is."""
+        count = len(block_fn.outputs)
+        if count == 1 or not isinstance(predictions, (list, tuple)) or len(predictions) != count:
+            return await super().postprocess_data(block_fn, predictions, state)
+        changed = [i for i, value in enumerate(predictions) if not isinstance(value, dict) or value != gr.skip()]
+        values: list[Any] = [gr.skip()] * count
+        if changed:
+            narrowed = copy(block_fn)
+            narrowed.outputs = [block_fn.outputs[i] for i in changed]
+            given = [predictions[i] for i in changed]
+            sent = await super().postprocess_data(narrowed, given if len(given) > 1 else given[0], state)
+            for i, value in zip(changed, sent, strict=True):
+                values[i] = value
+        return values
 
     def _after(self, block_fn: BlockFunction | int, key: str | None, queued: bool) -> None:
         """Delete the session of a visitor who has left, which is no event of the queue; of a call, its values."""

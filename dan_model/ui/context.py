@@ -9,7 +9,8 @@ from typing import Any
 import gradio as gr
 
 from dan_model.explain import Explainer
-from dan_model.ui.session import Session, SessionStore
+from dan_model.ui.session import Session
+from dan_model.ui.session_store import SessionStore
 from dan_model.ui.state import FIRST_WEIGHTS
 from dan_model.ui.weights_cache import WeightsCache
 
@@ -17,9 +18,10 @@ from dan_model.ui.weights_cache import WeightsCache
 REQUESTS_AT_ONCE = 64
 
 UNQUEUED: dict[str, Any] = {
-    "queue": False, "api_visibility": "private", "show_progress": "hidden", "trigger_mode": "multiple",
+    "queue": False, "api_visibility": "private", "show_progress": "hidden", "show_progress_on": [],
+    "trigger_mode": "multiple",
 }  # fmt: skip
-"""Settings of events that only take a note."""
+"""Settings of events that only take a note. Gradio would update the progress of every output ten times a second."""
 
 QUEUED: dict[str, Any] = {**UNQUEUED, "queue": True, "concurrency_id": "page", "concurrency_limit": REQUESTS_AT_ONCE}
 """Settings of events that compute or draw."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -30,7 +30,7 @@ class ExplainRequest:
     """What a visitor wants to be explained, as chosen on the page.
 
     Attributes:
-        face: The number of a face, or `WHOLE`.
+        face: The number of a face, or `WHOLE`; empty where none was chosen.
         target: A class, or `PREDICTED`.
         against: A class, `ALL_OTHERS` (the log-probability is explained) or `RAW_LOGIT`.
         contribution: `ALL_HEADS`, or a head as `head_choices` names it.
@@ -48,6 +48,15 @@ class ExplainRequest:
     baselines: tuple[str, ...] = ()
     finer: bool = False
     base_rates: str = AS_TRAINED
+
+    @classmethod
+    def from_page(
+        cls, face: str | None, target: str, against: str, contribution: str, settings: Sequence[Any]
+    ) -> ExplainRequest:
+        """What the page's controls hold; `settings` are the values of `panels.request.Components.settings`."""
+        cells, regions, pixels, baselines, finer, base_rates, *_ = settings
+        methods = (*cells, *regions, *pixels)
+        return cls(face or "", target, against, contribution, methods, tuple(baselines), finer, base_rates)
 
     @property
     def attributions(self) -> list[str]:

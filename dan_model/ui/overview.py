@@ -17,7 +17,9 @@ def has_several(photo: UploadedPhoto | None) -> bool:
 
 
 def overview(photo: UploadedPhoto, chosen: str | None) -> str:
-    """The photo with a button on each face; the chosen one is pressed."""
+    """The photo with a button on each face, of which the chosen one is pressed; empty without several faces."""
+    if not has_several(photo):
+        return ""
     height, width = photo.reduced.shape[:2]
     buttons = "".join(
         f'<button type="button" class="dan-face-box" data-face="{i + 1}" aria-label="Face {i + 1}" '

@@ -11,9 +11,10 @@ import gradio as gr
 from dan_model.explain import Explainer
 from dan_model.ui import api
 from dan_model.ui.answering import AnsweringBlocks
-from dan_model.ui.context import QUEUED, PageContext
+from dan_model.ui.context import PageContext
 from dan_model.ui.examples import ExamplePhoto, load_examples
 from dan_model.ui.explain_request import choices
+from dan_model.ui.explaining import explaining
 from dan_model.ui.panels import (
     attributions,
     bench,
@@ -38,12 +39,13 @@ from dan_model.ui.panels import (
     tour,
 )
 from dan_model.ui.panels import examples as example_panel
-from dan_model.ui.results import Results, Tab
-from dan_model.ui.session import Session, SessionStore
+from dan_model.ui.results import Results
+from dan_model.ui.session import Session
+from dan_model.ui.session_store import SessionStore
 from dan_model.ui.theme import KEEP_FILES, asset
 from dan_model.ui.weights_cache import WeightsCache
 
-DRAWN_LATER = frozenset((fusion.NAME, cover.NAME, attributions.NAME, classes.NAME))  # when their tab is opened
+DRAWN_LATER = frozenset((heads.NAME, fusion.NAME, cover.NAME, attributions.NAME, classes.NAME))  # when seen
 
 
 def build(weights: WeightsCache, folder: Path | None = None, gpu: Callable[[Any], Any] | None = None) -> gr.Blocks:
@@ -83,18 +85,18 @@ def build(weights: WeightsCache, folder: Path | None = None, gpu: Callable[[Any]
             request_panel = request.components(first.explainer)
             attributions_row = tiles.attributions_part(context)
         with gr.Tabs(elem_id="dan-tabs", overflow_behavior="wrap"):
-            with gr.Tab(heads.NAME) as heads_tab:
+            with gr.Tab(heads.NAME):
                 heads_figures = heads.tab()
-            with gr.Tab(fusion.NAME) as fusion_tab:
+            with gr.Tab(fusion.NAME):
                 bench_part = bench.part()
                 fusion_panel = fusion.components()
-            with gr.Tab(cover.NAME) as cover_tab:
+            with gr.Tab(cover.NAME):
                 cover_panel = cover.tab(context)
-            with gr.Tab(attributions.NAME) as attributions_tab:
+            with gr.Tab(attributions.NAME):
                 attribution_cards = attributions.tab()
             with gr.Tab(faithfulness.NAME):
                 faithfulness_panel = faithfulness.components()
-            with gr.Tab(classes.NAME) as classes_tab:
+            with gr.Tab(classes.NAME):
                 class_figures = classes.tab()
             with gr.Tab(compare.NAME):
                 compare_panel = compare.components()
@@ -112,38 +114,34 @@ def build(weights: WeightsCache, folder: Path | None = None, gpu: Callable[[Any]
         api.add_endpoints(first.explainer, folder)
 
         # What the page opens with.
-        opened = {
-            heads_figures: heads_tab,
-            fusion_panel.figures: fusion_tab,
-            cover_panel: cover_tab,
-            attribution_cards: attributions_tab,
-            class_figures: classes_tab,
-        }
         results = Results(
             [
                 status, guess_part, flow_part, probabilities, sentence, heads_row, attributions_row, bench_part,
                 fusion_panel.contributions, compare_panel.comparison, faithfulness_panel.faithfulness,
                 faithfulness_panel.randomisation, tour_part,
             ],
-            list(opened),
+            [heads_figures, fusion_panel.figures, cover_panel, attribution_cards, class_figures],
         )  # fmt: skip
         session = context.sessions.start()
         if session.state is not None:
             results.start(session, session.state)
 
         # What happens.
-        load = photo.load_events(photo_panel, examples, results, request.defaults(request_panel), context)
-        explain = request.explain_event(request_panel, photo_panel.face, results, context)
-        photo.wire(photo_panel, strip, load, explain, context)
+        explain_face = explaining(results, context)
+        defaults, settings = request.defaults(request_panel), request_panel.settings
+        upload, again, example = photo.load_events(
+            photo_panel, examples, defaults, settings, explain_face, results, context
+        )
+        explain = request.explain_event(request_panel, photo_panel.face, explain_face, results, context)
+        photo.wire(photo_panel, strip, (upload, again, example), explain, context)
         request.wire(request_panel, explain, context)
         depends_on_model = [*request.depends_on_model(request_panel), film_panel.heads]
-        model.wire(model_panel, top, depends_on_model, _choices, load.again, explain, context)
+        model.wire(model_panel, top, depends_on_model, _choices, again, context)
         tiles.wire(request_panel.smooth, request_panel.shared, [heads_row, attributions_row], context)
         compare.wire(compare_panel, context)
         film.wire(film_panel, context)
         faithfulness.wire(faithfulness_panel, attributions_row, results, context)
-        for tab, component in opened.items():
-            component.select(_opener(tab, results, context), None, results.tab_components, **QUEUED)
+        results.wire(context)
         page.unload(_on_leave(context))
     return page
 
@@ -159,13 +157,6 @@ def _start(examples: list[ExamplePhoto]) -> Callable[[], Session]:
         return Session
     first = examples[0]
     return lambda: Session(photo=first.photo, state=first.state, stale_tabs=DRAWN_LATER)
-
-
-def _opener(tab: Tab, results: Results, context: PageContext) -> Callable[[gr.Request], list[Any]]:
-    def on_open(request: gr.Request) -> list[Any]:
-        return results.open_tab(context.session(request), tab.name)
-
-    return on_open
 
 
 def _on_leave(context: PageContext) -> Callable[[gr.Request], None]:

@@ -1,7 +1,7 @@
-"""The results column: which component shows what, and when it is drawn. First results at once, figures after them.
+"""The results column: which component shows what, and when it is drawn. First results at once, figures when seen.
 
-Figures take longer to draw than numbers. So those of the open tab are drawn after the first results have appeared, and
-those of other tabs when the tab is opened.
+Figures take longer to draw than numbers. So those of a tab are drawn when it comes into view (`assets/figures.js`), in
+an event of their own, and from then on again whenever what they show changes.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ import gradio as gr
 
 from dan_model.explain.explanation import Explanation
 from dan_model.ui import html
+from dan_model.ui.context import QUEUED, PageContext
 from dan_model.ui.session import RequestToken, Session
 from dan_model.ui.state import PageState
+from dan_model.ui.theme import asset
 
 STATUS, HEADS_ROW, TILES = "status", "heads row", "tiles"
 
@@ -37,19 +39,21 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class Tab:
-    """The figures of a tab, drawn when it is open.
+    """The figures of a tab, drawn when they come into view.
 
     Attributes:
         name: The title of the tab.
-        component: Where the figures are shown.
+        component: Where the figures are shown; made by `figures_component`.
         render: Draws them.
         depends_on: What the figures depend on besides the face and the score; they are drawn again when it changes.
+        ready: Whether drawing is worth it: not while something is about to change.
     """
 
     name: str
     component: gr.HTML
     render: Callable[[Explanation], str]
     depends_on: Callable[[Explanation], object] = lambda explanation: None
+    ready: Callable[[PageState], bool] = lambda state: True
 
 
 class Results:
@@ -57,22 +61,24 @@ class Results:
 
     Args:
         parts: With the status first.
-        tabs: The first one is open at the start.
+        tabs: In the order of the page.
     """
 
     def __init__(self, parts: list[Part], tabs: list[Tab]) -> None:
         self._parts = {part.name: part for part in parts}
         self._tabs = {tab.name: tab for tab in tabs}
         self.names = (*self._parts, *self._tabs)
-        self.tab_components: list[Any] = [tab.component for tab in tabs]
-        self.components: list[Any] = [*(part.component for part in parts), *self.tab_components]
+        self._opened: PageState | None = None
+        self._opened_figures: dict[str, str] = {}
+        self.components: list[Any] = [*(part.component for part in parts), *(tab.component for tab in tabs)]
 
     def start(self, session: Session, state: PageState) -> None:
-        """Make the page open with a state, for every visitor: all parts, and the figures of the first tab."""
+        """Make the page open with a state, for every visitor; its figures are drawn for the first one who sees them."""
+        self._opened = state
         for part in self._parts.values():
             part.component.value = part.render(session, state)
-        first = next(iter(self._tabs.values()))
-        first.component.value = first.render(state.explanation)
+        for tab in self._tabs.values():
+            tab.component.value = _undrawn(session.requests)
 
     def update(self, values: Mapping[str, str] | None = None) -> list[Any]:
         """New values for some parts and tabs, by name; the others stay as they are."""
@@ -86,40 +92,81 @@ class Results:
         """The first results of a request: everything except figures. None if a newer request has begun."""
         if not session.show(state, token):
             return None
-        session.stale_tabs = frozenset(self._tabs)
+        session.drawn_tabs, session.stale_tabs = frozenset(), frozenset(self._tabs)
         values = {part.name: part.render(session, state) for part in self._parts.values()}
-        return self._unless_superseded(values | {name: html.notice("Drawing …") for name in self._tabs}, token)
+        waiting = {
+            tab.name: _undrawn(token.number) if tab.ready(state) else html.notice("Drawing …")
+            for tab in self._tabs.values()
+        }
+        return self._unless_superseded(values | waiting, token)
 
     def later(self, session: Session, state: PageState, token: RequestToken) -> list[Any] | None:
-        """Later results of the same request: the tiles and the figures of the open tab. None as for `first`."""
+        """Later results of the same request: the tiles, and figures that were drawn and have changed. None as above."""
         before = session.state
         if not session.show(state, token):
             return None
-        session.stale_tabs |= {
-            tab.name
-            for tab in self._tabs.values()
-            if before is None or tab.depends_on(before.explanation) != tab.depends_on(state.explanation)
-        }
-        figures = self.figures(session)
-        return self._unless_superseded({**figures, TILES: self._parts[TILES].render(session, state)}, token)
+        assert before is not None
+        changed = {
+            tab.name for tab in self._tabs.values()
+            if tab.depends_on(before.explanation) != tab.depends_on(state.explanation)
+        }  # fmt: skip
+        session.stale_tabs |= changed
+        now_ready = {tab.name for tab in self._tabs.values() if tab.ready(state) and not tab.ready(before)}
+        values = {name: _undrawn(token.number) for name in now_ready - session.drawn_tabs}
+        for name in changed & session.drawn_tabs:
+            values |= self.draw(session, name)
+        return self._unless_superseded({**values, TILES: self._parts[TILES].render(session, state)}, token)
 
-    def open_tab(self, session: Session, name: str) -> list[Any]:
-        """The figures of all tabs, after one was opened."""
-        session.tab = name
-        figures = self.figures(session)
-        return [figures.get(tab, gr.skip()) for tab in self._tabs]
+    def draw(self, session: Session, name: str) -> dict[str, str]:
+        """The figures of a tab, by its name, if they are still to be drawn; drawn again if they change meanwhile."""
+        tab = self._tabs[name]
+        while name in session.stale_tabs and (state := session.state) is not None:
+            request = session.requests
+            drawn = self._figures(tab, state)
+            now = session.state
+            if now is None or session.requests != request:  # a newer request asks for its own figures
+                return {}
+            if tab.depends_on(now.explanation) == tab.depends_on(state.explanation):
+                session.drawn_tabs |= {name}
+                session.stale_tabs -= {name}
+                return {name: drawn}
+        return {}
 
-    def figures(self, session: Session) -> dict[str, str]:
-        """The figures of the open tab, if they are still to be drawn, by the tab's name."""
-        state, name = session.state, session.tab or next(iter(self._tabs))  # either may change while this draws
-        if state is None or name not in session.stale_tabs:
-            return {}
-        drawn = self._tabs[name].render(state.explanation)
-        if session.state is not state:  # a newer state draws its own figures
-            return {}
-        session.stale_tabs -= {name}
-        return {name: drawn}
+    def _figures(self, tab: Tab, state: PageState) -> str:
+        """The figures of a tab; those that every visitor sees at first are drawn once."""
+        if state is not self._opened:
+            return tab.render(state.explanation)
+        if tab.name not in self._opened_figures:
+            self._opened_figures[tab.name] = tab.render(state.explanation)
+        return self._opened_figures[tab.name]
+
+    def wire(self, context: PageContext) -> None:
+        """Draw the figures of each tab when they come into view."""
+        for tab in self._tabs.values():
+            tab.component.select(self._drawer(tab.name, context), None, tab.component, **QUEUED)
+
+    def _drawer(self, name: str, context: PageContext) -> Callable[[gr.Request], Any]:
+        def on_view(request: gr.Request) -> Any:
+            return self.draw(context.session(request), name).get(name, gr.skip())
+
+        return on_view
 
     def _unless_superseded(self, values: Mapping[str, str], token: RequestToken) -> list[Any] | None:
         """The values, unless a newer request began while they were drawn: its face may be gone by then."""
         return None if token.superseded else self.update(values)
+
+
+def figures_component(name: str, scripts: str = "", **settings: Any) -> gr.HTML:
+    """Where the figures of a tab are shown, which asks for them when it comes into view.
+
+    Args:
+        name: Its id on the page.
+        scripts: What else runs in it.
+        settings: Further arguments of `gr.HTML`.
+    """
+    return gr.HTML(elem_id=name, js_on_load=asset("figures.js") + scripts, **settings)
+
+
+def _undrawn(request: int) -> str:
+    """In place of figures that are drawn when this comes into view; another text for each request."""
+    return f'<p class="dan-notice dan-undrawn" role="status" data-request="{request}">Drawing …</p>'

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import secrets
 import threading
-import time
-from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from dan_model.explain.attributions import Attribution
 from dan_model.explain.cache import Cache
 from dan_model.ui.film_run import ExplainedFilm
-from dan_model.ui.gradio_sessions import IDLE_SECONDS, MAX_SESSIONS
 from dan_model.ui.state import FIRST_WEIGHTS, SMOOTH, THIS_FACE, KeptFace, PageState, UploadedPhoto, Weights
 
 CACHE_BYTES = 24_000_000  # of attributions, for each session: about 100
-REMEMBERED = 10_000  # sessions that ended: their pages begin empty when they come back
 
 
 @dataclass(eq=False)
@@ -30,8 +27,9 @@ class Session:
         smooth: Whether maps are drawn smoothly rather than in their native cells.
         shared: Whether all heads have one colour scale.
         compared: What the tiles of the heads show, in `COMPARED`.
-        tab: The open tab.
-        stale_tabs: Tabs whose figures are not drawn yet for `state`; they are drawn when the tab is opened.
+        drawn_tabs: Tabs whose figures were drawn since the last request began.
+        stale_tabs: Tabs whose figures are not drawn yet for `state`; they are drawn when they come into view.
+        settings: How faces are explained and drawn, as chosen on the page: values of `request.Components.settings`.
         kept_face: The face that others are compared with, or None.
         film: The visitor's film, or None.
         cache: The attributions computed for this visitor; deleted with the session.
@@ -50,8 +48,9 @@ class Session:
     smooth: bool = True
     shared: bool = True
     compared: str = THIS_FACE
-    tab: str = ""
+    drawn_tabs: frozenset[str] = frozenset()
     stale_tabs: frozenset[str] = frozenset()
+    settings: tuple[Any, ...] = ()
     kept_face: KeptFace | None = None
     film: ExplainedFilm | None = None
     cache: Cache[Attribution] = field(default_factory=lambda: Cache(CACHE_BYTES))
@@ -98,9 +97,11 @@ class Session:
             self.state = state
             return True
 
-    def set_drawing(self, drawing: str, shared: bool) -> None:
-        """Choose how maps are drawn, `SMOOTH` or `NATIVE`, and whether all heads have one colour scale."""
-        self.smooth, self.shared = drawing == SMOOTH, shared
+    def set_settings(self, settings: Sequence[Any]) -> None:
+        """Choose how faces are explained and drawn."""
+        self.settings = tuple(settings)
+        *_, drawing, self.shared = settings
+        self.smooth = drawing == SMOOTH
 
     def stop(self) -> None:
         """Stop all requests."""
@@ -148,53 +149,3 @@ class PhotoToken:
                 return False
             self.session.photo, self.session.reading = photo, False
             return True
-
-
-class SessionStore:
-    """All sessions, in memory only. A session ends when the visitor leaves, or after `IDLE_SECONDS` of inactivity.
-
-    Of more than `MAX_SESSIONS`, the one that was inactive for longest ends.
-
-    Args:
-        start: Makes the session of a new visitor.
-        clock: Returns the seconds of a steady clock.
-    """
-
-    def __init__(self, start: Callable[[], Session] = Session, clock: Callable[[], float] = time.monotonic) -> None:
-        self._sessions: OrderedDict[str, Session] = OrderedDict()  # the one that was active last at the end
-        self._lock = threading.RLock()
-        self._ended: deque[str] = deque(maxlen=REMEMBERED)
-        self.start, self._clock = start, clock
-
-    def __len__(self) -> int:
-        return len(self._sessions)
-
-    def get(self, session_hash: str | None) -> Session:
-        """The session with this hash; a new one if there is none."""
-        key, now = session_hash or "", self._clock()
-        with self._lock:
-            for other, session in list(self._sessions.items()):
-                if now - session.last_seen > IDLE_SECONDS:
-                    self.end(other)
-            if key not in self._sessions:  # a page that comes back after its session ended shows a photo that is gone
-                while len(self._sessions) >= MAX_SESSIONS:
-                    self.end(next(iter(self._sessions)))
-                self._sessions[key] = Session() if key in self._ended else self.start()
-            self._sessions.move_to_end(key)
-            self._sessions[key].last_seen = now
-            return self._sessions[key]
-
-    def find(self, key: str) -> Session | None:
-        """The session with this key; None where it has ended."""
-        sent = key.encode("utf-8", "backslashreplace")
-        return next(
-            (one for one in list(self._sessions.values()) if secrets.compare_digest(one.key.encode(), sent)), None
-        )
-
-    def end(self, session_hash: str | None) -> None:
-        """Delete a session and stop its requests."""
-        with self._lock:
-            session = self._sessions.pop(session_hash or "", None)
-            if session is not None:
-                session.stop()
-                self._ended.append(session_hash or "")

@@ -120,10 +120,7 @@ def open_at(visitor) -> Iterator[Callable[..., Page]]:
 
 
 def open_page(page: Page, address: str) -> None:
-    """Open the page and wait until its first event, which opens the first tab, has ended: it may undo clicks."""
-    ended: list[str] = []
-    for outcome in ("requestfinished", "requestfailed"):  # Gradio's client aborts the stream that it no longer needs
-        page.on(outcome, lambda request: ended.append(request.url))
+    """Open the page and wait until its components are there."""
     page.goto(address)
-    while not any("/queue/data" in url for url in ended):
-        page.wait_for_timeout(20)
+    page.locator("#dan-upload input[type=file]").wait_for(state="attached")
+    page.locator("#dan-tabs [role=tab]").first.wait_for()

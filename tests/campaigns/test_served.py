@@ -70,8 +70,7 @@ def test_after_the_delete_time_no_byte_of_an_upload_is_on_disk_and_nothing_is_lo
     with Visitor(served.address) as visitor:
         uploaded = visitor.upload(photo)
         assert any(holds_marks(path) for path in served.temporary_files())
-        visitor.send("on_photo", {"dan-upload": uploaded})
-        visitor.send("on_explain", {"dan-face": "1", **{label: [] for label in visitor.methods()}})
+        visitor.send("on_photo", {"dan-upload": uploaded, **visitor.chosen([])})
     with httpx2.Client(timeout=60) as client:
         call(served.address, "explain", photo, "", [], "", None, "", "", client=client)
     place = urlsplit(served.address)
@@ -91,8 +90,8 @@ def test_after_the_delete_time_no_byte_of_an_upload_is_on_disk_and_nothing_is_lo
 def test_killed_in_the_middle_of_an_answer_it_starts_again_without_what_lay_there(served, tmp_path, explainer):
     photo = private_photo(tmp_path)
     with Visitor(served.address) as visitor:
-        visitor.send("on_photo", {"dan-upload": visitor.upload(photo)})
-        visitor.begin("on_explain", {"dan-face": "1", **visitor.chosen(["occlusion", "integrated_gradients"])})
+        methods = visitor.chosen(["occlusion", "integrated_gradients"])
+        visitor.begin("on_photo", {"dan-upload": visitor.upload(photo), **methods})
         replies = visitor.replies()
         next(replies)
         served.process.kill()

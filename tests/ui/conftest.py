@@ -22,19 +22,14 @@ from tests.fixtures.examples import EXAMPLES
 
 def request_values(*methods: str) -> tuple:
     """What the controls of the page hold for the first face."""
-    wanted = ExplainRequest("1", methods=methods)
-    chosen = (wanted.face, wanted.target, wanted.against, wanted.contribution)
-    return (
-        *chosen,
-        list(wanted.methods),
-        [],
-        [],
-        list(wanted.baselines),
-        wanted.finer,
-        wanted.base_rates,
-        SMOOTH,
-        True,
-    )
+    wanted = ExplainRequest("1")
+    return (wanted.face, wanted.target, wanted.against, wanted.contribution, *settings(*methods))
+
+
+def settings(*methods: str) -> tuple:
+    """What the controls hold for every face."""
+    wanted = ExplainRequest("1")
+    return (list(methods), [], [], list(wanted.baselines), wanted.finer, wanted.base_rates, SMOOTH, True)
 
 
 @dataclass(frozen=True)
@@ -46,16 +41,37 @@ class BuiltPage:
     names: tuple[str, ...]
     visitor: SimpleNamespace
 
-    def upload(self, name: str) -> None:
-        list(self.handlers["on_photo"](str(EXAMPLES / name), self.visitor))
+    def upload(self, name: str | None, *methods: str):
+        """Upload an example as a photo of one's own, or remove the photo. The values of every step, by name."""
+        path = None if name is None else str(EXAMPLES / name)
+        yield from self._named(self.handlers["on_photo"](self.visitor, path, *settings(*methods)))
 
-    def choose_example(self, index: int, value: object = None) -> None:
-        list(self.handlers["on_example"](SimpleNamespace(index=index, value=value), self.visitor))
+    def choose_example(self, index: int, *methods: str, value: object = None):
+        """The values of every step, by name."""
+        event = SimpleNamespace(index=index, value=value)
+        yield from self._named(self.handlers["on_example"](event, self.visitor, *settings(*methods)))
 
     def explain(self, *methods: str):
-        """The values of every step, by the name of the part."""
-        for values in self.handlers["on_explain"](*request_values(*methods), self.visitor):
-            yield dict(zip(self.names, values, strict=True))
+        """The values of every step, by name."""
+        yield from self._named(self.handlers["on_explain"](self.visitor, *request_values(*methods)))
+
+    def draw(self, component: str):
+        """What a tab shows when it comes into view, by the id of its component."""
+        drawn = {
+            target.elem_id: block.fn
+            for block in self.blocks.fns.values()
+            if block.name == "on_view"
+            for target in block.outputs
+        }
+        return drawn[component](self.visitor)
+
+    def _named(self, steps):
+        """By the name of the part; of the photo and the request, which come before the results, only the face."""
+        for values in steps:
+            parts = dict(zip(self.names, values[-len(self.names) :], strict=True))
+            before = values[: -len(self.names)]
+            face = next((value for value in before if isinstance(value, gr.Radio)), None)
+            yield parts if face is None else {**parts, "face": face}
 
 
 @pytest.fixture

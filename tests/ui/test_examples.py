@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-from types import SimpleNamespace
 
 import gradio as gr
 import pytest
@@ -39,30 +38,30 @@ def test_the_page_opens_explained_and_every_example_is_shown_without_a_pass(buil
     assert percent(float(live.prediction.probabilities[0])) in drawn["dan-probabilities"]
     assert drawn["dan-heads-row"].count('class="dan-tile"') == 5
     assert drawn["dan-attributions-row"].count('class="dan-tile"') == len(DEFAULT_METHODS)
-    assert "dan-view-regions" in drawn["dan-heads"]
-    # A tab of the opened example is drawn when it is opened, also without a pass.
-    assert "dan-view-distances" in page.handlers["on_open"](page.visitor)[-1]
+    # A tab of the opened example is drawn when it comes into view, also without a pass.
+    for name, view in (("dan-heads", "dan-view-regions"), ("dan-classes-tab", "dan-view-distances")):
+        assert "dan-undrawn" in drawn[name]
+        assert view in page.draw(name)
     assert passes == []
     # Another example.
-    page.choose_example(1)
-    results = list(page.explain(*DEFAULT_METHODS))
+    _, *results = page.choose_example(1, *DEFAULT_METHODS)
     assert "happiness" in results[0]["probabilities"]
     assert results[-1]["tiles"].count('class="dan-tile"') == len(DEFAULT_METHODS)
     assert passes == []
     # Another class of it is computed.
-    list(page.handlers["on_explain"](*[*request_values()[:1], "anger", *request_values()[2:]], page.visitor))
+    list(page.handlers["on_explain"](page.visitor, *request_values()[:1], "anger", *request_values()[2:]))
     assert passes != []
 
 
 def test_an_example_stays_when_another_model_is_loaded_and_a_removed_photo_does_not(build_page):
     """The event of the model loads the photo again; the upload is empty while an example is shown."""
     page = build_page(examples=EXAMPLES)
-    page.choose_example(1)
-    again = list(page.handlers["on_photo"](None, page.visitor))[-1]
-    assert again[1].value == "1"
-    page.upload("hopper.jpg")
-    removed = list(page.handlers["on_photo"](None, page.visitor))[-1]
-    assert removed[1].value is None
+    list(page.choose_example(1))
+    again = next(page.upload(None))
+    assert again["face"].value == "1"
+    list(page.upload("hopper.jpg"))
+    removed = next(page.upload(None))
+    assert removed["face"].value is None
 
 
 def test_an_example_without_an_explanation_for_these_weights_is_loaded_as_a_photo(small_explainer):
@@ -93,4 +92,4 @@ def test_averages_that_are_read_as_another_class_are_marked(explainer):
 def test_an_example_that_does_not_exist_is_refused(build_page, index):
     page = build_page()
     with pytest.raises(gr.Error, match="no such example"):
-        list(page.handlers["on_example"](SimpleNamespace(index=index, value=None), page.visitor))
+        list(page.choose_example(index))

@@ -23,7 +23,8 @@ from dan_model.ui.context import PageContext
 from dan_model.ui.film_run import explain_upload
 from dan_model.ui.panels.film import EVERY_HEAD, finished, moment_function
 from dan_model.ui.photo_input import film_input
-from dan_model.ui.session import Session, SessionStore
+from dan_model.ui.session import Session
+from dan_model.ui.session_store import SessionStore
 from dan_model.ui.weights_cache import LoadedWeights, WeightsCache
 from dan_model.weights import load_checkpoint
 from tests.fixtures.films import scene, write_film

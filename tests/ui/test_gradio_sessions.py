@@ -10,7 +10,7 @@ import pytest
 
 from campaigns.visitors import Visitor, call
 from dan_model.ui.gradio_sessions import IDLE_SECONDS, MAX_SESSIONS, GradioSessions
-from dan_model.ui.session import SessionStore
+from dan_model.ui.session_store import SessionStore
 from dan_model.ui.status import INVITATION
 from tests.fixtures.examples import EXAMPLES
 
@@ -80,9 +80,7 @@ def test_the_pages_own_sessions_are_bounded_in_number_too():
 def test_nothing_of_a_visitor_who_left_or_a_call_that_was_answered_stays_with_gradio(blocks, server, wait_until_idle):
     values, queue = blocks.state_holder.session_data, blocks._queue
     with Visitor(server) as visitor:
-        visitor.send("on_photo", {"dan-upload": visitor.upload(EXAMPLES / "astronaut.jpg")})
-        none = {label: [] for label in visitor.methods()}
-        visitor.send("on_explain", {"dan-face": "1", **none})
+        visitor.send("on_photo", {"dan-upload": visitor.upload(EXAMPLES / "astronaut.jpg"), **visitor.chosen([])})
         assert len(str(values[visitor.key].config_values)) > 1_000_000  # maps and photo
     wait_until_idle(lambda: visitor.key not in values)
     assert queue.pending_messages_per_session[visitor.key].empty()
@@ -94,8 +92,7 @@ def test_nothing_of_a_visitor_who_left_or_a_call_that_was_answered_stays_with_gr
 
 def test_a_visitor_who_leaves_in_the_middle_of_an_answer_is_no_error(server, blocks, wait_until_idle, caplog, capfd):
     with Visitor(server) as visitor:
-        visitor.send("on_photo", {"dan-upload": visitor.upload(EXAMPLES / "astronaut.jpg")})
-        visitor.begin("on_explain", {"dan-face": "1"})
+        visitor.begin("on_photo", {"dan-upload": visitor.upload(EXAMPLES / "astronaut.jpg")})
         next(visitor.replies())
     wait_until_idle()
     assert "Error" not in caplog.text + "".join(capfd.readouterr())
@@ -103,7 +100,7 @@ def test_a_visitor_who_leaves_in_the_middle_of_an_answer_is_no_error(server, blo
 
 def test_a_page_that_comes_back_with_a_face_that_is_gone_gets_an_invitation(server):
     with Visitor(server) as visitor:
-        visitor.send("on_photo", {"dan-upload": visitor.upload(EXAMPLES / "two_faces.jpg")})
+        visitor.send("on_photo", {"dan-upload": visitor.upload(EXAMPLES / "two_faces.jpg"), **visitor.chosen([])})
     with Visitor(server, visitor.key) as visitor:
-        replies = visitor.send("on_explain_2", {"dan-face": "2"})
+        replies = visitor.send("on_explain", {"dan-face": "2"})
     assert INVITATION in str(replies)

@@ -15,49 +15,76 @@ from dan_model.ui.session import Session
 from dan_model.ui.state import PageState
 
 
-def results(render_heads=lambda explanation: "heads drawn") -> Results:
+def results(render_heads=lambda explanation: f"{explanation} drawn", ready=lambda state: True) -> Results:
     """Results with one part and two tabs, without a page."""
     return Results(
         [Part(TILES, gr.HTML(), lambda session, state: "tiles drawn")],
         [
-            Tab("Heads", gr.HTML(), render_heads, depends_on=lambda explanation: explanation),
+            Tab("Heads", gr.HTML(), render_heads, depends_on=lambda explanation: explanation, ready=ready),
             Tab("Fusion", gr.HTML(), lambda explanation: "fusion drawn"),
         ],
     )
 
 
-def test_the_open_tab_is_drawn_once_and_another_one_when_it_is_opened():
+def test_figures_are_drawn_when_they_come_into_view_and_once():
     page, session = results(), Session()
-    assert page.figures(session) == {}
+    assert page.draw(session, "Heads") == {}
     token = session.begin_request()
     waiting = page.first(session, PageState("one"), token)[1:]
-    assert [value.count("Drawing …") for value in waiting] == [1, 1]
-    assert page.later(session, PageState("one"), token)[1] == "heads drawn"
-    assert page.figures(session) == {}
-    assert page.open_tab(session, "Fusion")[1] == "fusion drawn"
-    assert page.open_tab(session, "Fusion")[1] == gr.skip()
-    assert session.stale_tabs == frozenset()
+    assert [value.count("dan-undrawn") for value in waiting] == [1, 1]
+    assert page.later(session, PageState("one"), token)[1:] == [gr.skip(), gr.skip()]
+    assert page.draw(session, "Fusion") == {"Fusion": "fusion drawn"}
+    assert page.draw(session, "Fusion") == {}
+    assert session.stale_tabs == {"Heads"}
+
+
+def test_every_request_has_its_own_line_in_place_of_the_figures():
+    """The browser asks for figures when the line changes: the same line twice would never be drawn."""
+    page, session = results(), Session()
+    first, second = (page.first(session, PageState("one"), session.begin_request())[1] for _ in range(2))
+    assert first != second
+
+
+def test_figures_that_are_about_to_change_wait():
+    page, session = results(ready=lambda state: not state.pending), Session()
+    token = session.begin_request()
+    assert "dan-undrawn" not in page.first(session, PageState("one", ("more",)), token)[1]
+    assert "dan-undrawn" in page.later(session, PageState("one"), token)[1]
 
 
 def test_figures_are_drawn_again_only_when_what_they_depend_on_changes():
     page, session = results(), Session()
     token = session.begin_request()
     page.first(session, PageState("one"), token)
-    page.later(session, PageState("one"), token)
+    page.draw(session, "Heads")
     assert page.later(session, PageState("one"), token)[1] == gr.skip()
-    assert page.later(session, PageState("two"), token)[1] == "heads drawn"
+    assert page.later(session, PageState("two"), token)[1] == "two drawn"
 
 
-def test_figures_of_what_is_no_longer_shown_are_dropped():
+def test_figures_that_change_while_they_are_drawn_are_drawn_again():
     session = Session()
 
-    def removed_meanwhile(explanation):
-        session.state = None
+    def changed_meanwhile(explanation):
+        page.later(session, PageState("two"), token)
+        return f"{explanation} drawn"
+
+    page = results(changed_meanwhile)
+    token = session.begin_request()
+    page.first(session, PageState("one"), token)
+    assert page.draw(session, "Heads") == {"Heads": "two drawn"}
+
+
+@pytest.mark.parametrize("begin", [Session.begin_request, Session.begin_photo])
+def test_figures_of_what_is_no_longer_shown_are_dropped(begin):
+    session = Session()
+
+    def replaced_meanwhile(explanation):
+        begin(session)
         return "heads drawn"
 
-    page = results(removed_meanwhile)
+    page = results(replaced_meanwhile)
     page.first(session, PageState("one"), session.begin_request())
-    assert page.figures(session) == {}
+    assert page.draw(session, "Heads") == {}
 
 
 @pytest.mark.parametrize("step", ["first", "later"])
@@ -80,11 +107,11 @@ def test_nothing_is_shown_of_a_photo_that_was_removed_while_it_was_drawn(step):
 def test_the_page_shows_nothing_of_a_removed_photo(build_page, monkeypatch):
     """The same with the handlers of the page: the photo is removed while the first tiles are drawn."""
     page = build_page()
-    page.upload("hopper.jpg")
+    list(page.upload("hopper.jpg"))
     computed = explainer_module.compute_fusion
 
     def slow(*arguments):
-        list(page.handlers["on_photo"](None, page.visitor))
+        list(page.upload(None))
         return computed(*arguments)
 
     monkeypatch.setattr(explainer_module, "compute_fusion", slow)
@@ -101,20 +128,22 @@ def stop_at(page, monkeypatch, when: str) -> dict[str, str]:
         return computed(*arguments)
 
     monkeypatch.setattr(explainer_module, when, slow)
-    page.upload("hopper.jpg")
     shown = dict.fromkeys(page.names, "")
-    for values in page.explain("layer_grad_cam"):
+    for values in page.upload("hopper.jpg", "layer_grad_cam"):
         shown |= {name: value for name, value in values.items() if value != gr.skip()}
     return shown
 
 
 @pytest.mark.parametrize("when", ["compute_fusion", "measure_attended_vs_used", "attribute_each"])
 def test_stop_leaves_nothing_waiting(build_page, monkeypatch, when):
-    shown = stop_at(build_page(), monkeypatch, when)
+    page = build_page()
+    shown = stop_at(page, monkeypatch, when)
     assert shown["heads row"].count("dan-tile") >= 5
     assert "dan-waiting" not in shown["tiles"]
-    assert "Which parts of the face" in shown[heads.NAME]
-    assert ("dan-view-attended-vs-used" in shown[heads.NAME]) == (when != "compute_fusion")
+    drawn = page.draw("dan-heads")
+    assert "dan-undrawn" in shown[heads.NAME]
+    assert "Which parts of the face" in drawn
+    assert ("dan-view-attended-vs-used" in drawn) == (when != "compute_fusion")
 
 
 def test_what_fails_midway_keeps_what_is_ready_and_leaves_nothing_waiting(build_page, monkeypatch):
@@ -124,10 +153,9 @@ def test_what_fails_midway_keeps_what_is_ready_and_leaves_nothing_waiting(build_
         raise DeviceMemoryError("There is no memory for a single pass.", "Take another device.")
 
     monkeypatch.setattr(explainer_module, "attribute_each", fail)
-    page.upload("hopper.jpg")
     shown = []
     with pytest.raises(gr.Error, match="no memory"):
-        shown.extend(values["tiles"] for values in page.explain("layer_grad_cam"))
+        shown.extend(values["tiles"] for values in page.upload("hopper.jpg", "layer_grad_cam"))
     assert "dan-waiting" in shown[-2]
     assert "dan-waiting" not in shown[-1]
 
@@ -145,8 +173,7 @@ def test_what_a_lent_gpu_computes_crosses_processes(build_page):
         return elsewhere
 
     page = build_page(gpu)
-    page.upload("hopper.jpg")
-    shown = list(page.explain("layer_grad_cam"))
+    _, _, *shown = page.upload("hopper.jpg", "layer_grad_cam")  # looking for faces, found
     assert calls == [("", None)]
     assert len(shown) == 3  # heads and fusion, attended versus used, Grad-CAM
     assert "Grad-CAM, peak" in shown[-1]["tiles"]

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from dan_model.ui.session import IDLE_SECONDS, Session, SessionStore
+from dan_model.ui.gradio_sessions import IDLE_SECONDS
+from dan_model.ui.session import Session
+from dan_model.ui.session_store import SessionStore
 from dan_model.ui.state import NATIVE, SMOOTH, PageState
 
 
@@ -79,7 +81,7 @@ def test_a_page_that_comes_back_after_its_session_ended_begins_empty():
 
 def test_how_maps_are_drawn_is_stored_by_name():
     session = Session()
-    session.set_drawing(NATIVE, False)
+    session.set_settings((NATIVE, False))
     assert (session.smooth, session.shared) == (False, False)
-    session.set_drawing(SMOOTH, True)
+    session.set_settings((SMOOTH, True))
     assert (session.smooth, session.shared) == (True, True)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from html import escape
 
-import gradio as gr
-
 from dan_model.explain.attributions import METHODS, Attribution, AttributionRequest
 from dan_model.explain.explanation import Explanation
 from dan_model.explain.regions import REGIONS
@@ -15,7 +13,7 @@ from dan_model.show.map_drawing import Scale
 from dan_model.show.style import head_colour
 from dan_model.show.tiles import number, whole_percent
 from dan_model.ui.html import notice, small_map
-from dan_model.ui.results import Tab
+from dan_model.ui.results import Tab, figures_component
 
 NAME = "Attributions"
 NO_ATTRIBUTIONS = "Choose attributions under “Methods, baselines and drawing”."
@@ -25,7 +23,7 @@ def tab() -> Tab:
     """Add the panel to the tab that is being built."""
     return Tab(
         NAME,
-        gr.HTML(elem_id="dan-attributions"),
+        figures_component("dan-attributions"),
         cards,
         depends_on=lambda explanation: [(text, one.final) for text, one in explanation.attributions.items()],
     )

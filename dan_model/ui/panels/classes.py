@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import gradio as gr
-
 from dan_model.show.figure_views import class_views
 from dan_model.ui.html import figure_views
-from dan_model.ui.results import Tab
+from dan_model.ui.results import Tab, figures_component
 
 NAME = "Classes"
 
 
 def tab() -> Tab:
     """Add the panel to the tab that is being built."""
-    return Tab(NAME, gr.HTML(elem_id="dan-classes-tab"), lambda explanation: figure_views(class_views(explanation)))
+    return Tab(NAME, figures_component("dan-classes-tab"), lambda explanation: figure_views(class_views(explanation)))

@@ -12,7 +12,6 @@ import threading
 from html import escape
 from typing import Any
 
-import gradio as gr
 import numpy as np
 
 from dan_model.errors import DanError
@@ -22,7 +21,7 @@ from dan_model.explain.regions import REGIONS
 from dan_model.show.tiles import percent
 from dan_model.ui.context import PageContext
 from dan_model.ui.html import notice, packed, picture
-from dan_model.ui.results import Tab
+from dan_model.ui.results import Tab, figures_component
 from dan_model.ui.side_by_side import contribution_table, map_rows, probability_table
 from dan_model.ui.theme import asset
 
@@ -53,7 +52,7 @@ def tab(context: PageContext) -> Tab:
         embeddings = packed(after.heads.embeddings.double())
         return {"html": before_and_after(state.explanation, after), "embeddings": embeddings}
 
-    component = gr.HTML(elem_id="dan-cover", js_on_load=asset("cover.js"), server_functions=[cover])
+    component = figures_component("dan-cover", asset("cover.js"), server_functions=[cover])
     return Tab(NAME, component, controls)
 
 

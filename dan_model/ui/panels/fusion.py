@@ -15,7 +15,7 @@ from dan_model.show.sentences import consensus_text, score_note, signed
 from dan_model.show.style import head_colour
 from dan_model.show.tiles import number
 from dan_model.ui.html import figure_views
-from dan_model.ui.results import Part, Tab
+from dan_model.ui.results import Part, Tab, figures_component
 
 NAME = "Fusion"
 
@@ -31,7 +31,7 @@ class Components:
 def components() -> Components:
     """Add the panel to the tab that is being built, below the bench."""
     contributions = gr.HTML(elem_id="dan-ledger")
-    figures = gr.HTML(elem_id="dan-fusion")
+    figures = figures_component("dan-fusion")
     return Components(
         Part("contributions", contributions, lambda session, state: contributions_table(state.explanation)),
         Tab(NAME, figures, lambda explanation: figure_views(fusion_views(explanation))),

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import gradio as gr
-
 from dan_model.show.figure_views import head_views
 from dan_model.ui.html import figure_views
-from dan_model.ui.results import Tab
+from dan_model.ui.results import Tab, figures_component
 
 NAME = "Heads"
 
@@ -15,7 +13,8 @@ def tab() -> Tab:
     """Add the panel to the tab that is being built."""
     return Tab(
         NAME,
-        gr.HTML(elem_id="dan-heads"),
+        figures_component("dan-heads"),
         lambda explanation: figure_views(head_views(explanation)),
         depends_on=lambda explanation: explanation.attended_vs_used is not None,
+        ready=lambda state: state.explanation.attended_vs_used is not None or not state.pending,
     )

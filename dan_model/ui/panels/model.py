@@ -94,7 +94,6 @@ def wire(
     request_components: list[Any],
     request_choices: Any,
     load_photo: dict[str, Any],
-    explain: dict[str, Any],
     context: PageContext,
 ) -> None:
     """Connect the panel: another model is loaded, and the photo is explained with it.
@@ -104,8 +103,7 @@ def wire(
         top: The top of the page.
         request_components: Components whose choices depend on the model.
         request_choices: Gives their choices and values for an explainer, in the same order.
-        load_photo: The event that loads the photo again.
-        explain: The event that explains it.
+        load_photo: The event that loads the photo again and explains it.
         context: Of the page.
     """
 
@@ -132,5 +130,5 @@ def wire(
 
     outputs: list[Any] = [top.title, top.notice, panel.configuration, *request_components]
     switched = panel.load.click(on_weights, [panel.source, panel.preset], outputs, **{**QUEUED, **LOADING})
-    switched.success(**load_photo).success(**explain)
+    switched.success(**load_photo)
     top.theme.click(None, js="() => { document.body.classList.toggle('dark') }", api_visibility="private")

@@ -13,10 +13,13 @@ from dan_model.errors import DanError
 from dan_model.ui import html
 from dan_model.ui.context import QUEUED, UNQUEUED, PageContext
 from dan_model.ui.examples import ExamplePhoto
+from dan_model.ui.explain_request import ExplainRequest
+from dan_model.ui.explaining import Explain
 from dan_model.ui.link import linked_face, linked_request
 from dan_model.ui.overview import has_choice, has_several, overview
 from dan_model.ui.photo_input import STRETCH, load_photo, photo_input, shown_as_error
-from dan_model.ui.results import Results
+from dan_model.ui.results import STATUS, Results
+from dan_model.ui.session import Session
 from dan_model.ui.state import WHOLE, UploadedPhoto
 from dan_model.ui.status import INVITATION
 from dan_model.ui.theme import asset
@@ -67,57 +70,56 @@ def components(folder: Path | None, shown: UploadedPhoto | None) -> Components:
     return Components(photo, numbered, face, stretch)
 
 
-@dataclass(frozen=True)
-class LoadEvents:
-    """The events that load a photo and empty the results, as arguments for Gradio's listeners.
-
-    Attributes:
-        upload: Loads the uploaded photo.
-        again: Loads it again, with other weights or with its levels stretched.
-        example: Loads an example.
-    """
-
-    upload: dict[str, Any]
-    again: dict[str, Any]
-    example: dict[str, Any]
+Event = dict[str, Any]
+"""Arguments for one of Gradio's listeners."""
+Events = tuple[Event, Event, Event]
 
 
 def load_events(
     panel: Components,
     examples: Sequence[ExamplePhoto],
-    results: Results,
     defaults: Sequence[tuple[Any, Any]],
+    settings: list[Any],
+    explain_face: Explain,
+    results: Results,
     context: PageContext,
-) -> LoadEvents:
-    """The events of this panel.
+) -> Events:
+    """The events that load a photo and explain its first face.
 
     Args:
         panel: This panel.
         examples: In the order in which they are shown.
-        results: What is emptied.
         defaults: Components of the request with the values that they have again for another photo.
+        settings: Components that say how faces are explained.
+        explain_face: Explains the first face.
+        results: Where it is shown.
         context: Of the page.
+
+    Returns:
+        The event of an upload; the same photo with other weights or with its levels stretched; of an example.
     """
     hidden = [gr.HTML("", visible=False), gr.Radio([], value=None, visible=False), gr.Checkbox(False, visible=False)]
     fresh = [value for _, value in defaults]
-    unchanged = [gr.skip() for _ in defaults]
+    unchanged = [gr.skip() for _ in (*hidden, *fresh)]
 
     def load(
+        session: Session,
         path: str | None,
-        request: gr.Request,
+        chosen_settings: Sequence[Any],
         example: Path | None = None,
         stored: UploadedPhoto | None = None,
         asked: object = None,
         stretch: bool = False,
     ) -> Iterator[list[Any]]:
-        session = context.session(request)
         token = session.begin_photo()
+        session.set_settings(chosen_settings)
         if path is None:
             token.finish(None)
             yield [*hidden, *fresh, *results.blank(html.notice(INVITATION))]
             return
+        # Read it. What is shown of the last photo stays meanwhile, dimmed, so that nothing jumps.
         if stored is None or session.weights != stored.weights:
-            yield [*hidden, *fresh, *results.blank(html.notice("Looking for faces …", "running"))]
+            yield [*unchanged, *results.update({STATUS: html.notice("Looking for faces …", "running")})]
             try:
                 explainer = context.weights.get(*session.weights).explainer
                 loaded = load_photo(explainer, path, session.weights, stretch)
@@ -127,61 +129,70 @@ def load_events(
                     yield [*hidden, *fresh, *results.blank(html.notice(str(error), "warning"))]
                 raise
         if not token.finish(stored):
-            yield [*(gr.skip() for _ in hidden), *unchanged, *results.update()]
+            yield [*unchanged, *results.update()]
             return
+        # Show its faces, and explain one.
         chosen = linked_face(asked, stored.numbers)
-        explained = linked_request(asked, context.weights.get(*session.weights).explainer)
-        yield [
+        target, against, head = linked_request(asked, context.weights.get(*session.weights).explainer)
+        found = [
             gr.HTML(overview(stored, chosen), visible=has_several(stored)),
             gr.Radio([*stored.numbers, WHOLE], value=chosen, visible=has_choice(stored)),
             gr.Checkbox(bool(stored.stretched), visible=stored.stretched is not None),
-            *explained,
-            *results.update(),
-        ]
+            target, against, head,
+        ]  # fmt: skip
+        if session.stopped:
+            yield [*found, *results.blank(html.notice("Stopped."))]
+            return
+        request = session.begin_request()
+        yield [*found, *results.update()]
+        wanted = ExplainRequest.from_page(chosen, target, against, head, session.settings)
+        try:
+            for values in explain_face(session, request, wanted):
+                yield [*unchanged, *values]
+        except DanError as error:
+            if session.state is None and not request.superseded:
+                yield [*unchanged, *results.blank(html.notice(str(error), "warning"))]
+            raise
 
     @shown_as_error
-    def on_photo(path: str | None, request: gr.Request) -> Iterator[list[Any]]:
-        yield from on_again(path, False, request)
+    def on_photo(request: gr.Request, path: str | None, *chosen: Any) -> Iterator[list[Any]]:
+        yield from on_again(request, path, False, *chosen)
 
     @shown_as_error
-    def on_again(path: str | None, stretch: bool | None, request: gr.Request) -> Iterator[list[Any]]:
-        shown = context.session(request).photo
-        if path is None and shown is not None and shown.example is not None:  # with other weights
-            yield from load(str(shown.example), request, shown.example, shown)
+    def on_again(request: gr.Request, path: str | None, stretch: bool | None, *chosen: Any) -> Iterator[list[Any]]:
+        session = context.session(request)
+        if path is None and (shown := session.photo) is not None and shown.example is not None:  # with other weights
+            yield from load(session, str(shown.example), chosen, shown.example, shown)
         else:
-            yield from load(path, request, stretch=bool(stretch))
+            yield from load(session, path, chosen, stretch=bool(stretch))
 
     @shown_as_error
-    def on_example(event: gr.SelectData, request: gr.Request) -> Iterator[list[Any]]:
+    def on_example(event: gr.SelectData, request: gr.Request, *chosen: Any) -> Iterator[list[Any]]:
         if not isinstance(event.index, int) or not 0 <= event.index < len(examples):
             raise gr.Error("There is no such example.", print_exception=False)
-        one = examples[event.index]
-        for values in load(str(one.example.photo), request, one.example.photo, one.photo, event.value):
+        one, photo = examples[event.index], examples[event.index].example.photo
+        for values in load(context.session(request), str(photo), chosen, photo, one.photo, event.value):
             yield [None, *values]
 
-    outputs = [
-        panel.overview,
-        panel.face,
-        panel.stretch,
-        *(component for component, _ in defaults),
-        *results.components,
-    ]
-    return LoadEvents(
-        {"fn": on_photo, "inputs": panel.photo, "outputs": outputs, **QUEUED},
-        {"fn": on_again, "inputs": [panel.photo, panel.stretch], "outputs": outputs, **QUEUED},
-        {"fn": on_example, "outputs": [panel.photo, *outputs], **QUEUED},
+    chosen_components = [component for component, _ in defaults]
+    outputs = [panel.overview, panel.face, panel.stretch, *chosen_components, *results.components]
+    return (
+        {"fn": on_photo, "inputs": [panel.photo, *settings], "outputs": outputs, **QUEUED},
+        {"fn": on_again, "inputs": [panel.photo, panel.stretch, *settings], "outputs": outputs, **QUEUED},
+        {"fn": on_example, "inputs": settings, "outputs": [panel.photo, *outputs], **QUEUED},
     )
 
 
-def wire(panel: Components, strip: gr.HTML, load: LoadEvents, explain: dict[str, Any], context: PageContext) -> None:
+def wire(panel: Components, strip: gr.HTML, load: Events, explain: Event, context: PageContext) -> None:
     """Connect the panel: a new photo is loaded and explained, also stretched; another face is explained and marked."""
 
     def on_face(chosen: str | None, request: gr.Request) -> Any:
         photo = context.session(request).photo
         return gr.skip() if photo is None else overview(photo, chosen)
 
-    panel.photo.input(context.begin_request, **UNQUEUED).then(**load.upload).success(**explain)
-    panel.stretch.input(context.begin_request, **UNQUEUED).then(**load.again).success(**explain)
-    strip.select(**load.example).success(**explain)
+    upload, again, example = load
+    panel.photo.input(**upload)
+    panel.stretch.input(**again)
+    strip.select(**example)
     panel.face.input(context.begin_request, **UNQUEUED).then(**explain)
     panel.face.input(on_face, panel.face, panel.overview, **UNQUEUED)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 
-from dan_model.errors import DanError
 from dan_model.explain import Explainer
 from dan_model.explain.attributions import DEFAULT_METHODS, METHODS
-from dan_model.explain.explanation import Explanation
-from dan_model.faces import FaceCrop
 from dan_model.ui.context import QUEUED, UNQUEUED, PageContext
 from dan_model.ui.explain_request import (
     ALL_HEADS,
@@ -20,15 +17,14 @@ from dan_model.ui.explain_request import (
     PREDICTED,
     ExplainRequest,
     choices,
-    explain,
     grouped_methods,
     speed,
 )
+from dan_model.ui.explaining import Explain
 from dan_model.ui.html import notice
 from dan_model.ui.photo_input import shown_as_error
 from dan_model.ui.results import STATUS, Results
-from dan_model.ui.state import NATIVE, SMOOTH, PageState, Weights
-from dan_model.ui.status import INVITATION, photo_status
+from dan_model.ui.state import NATIVE, SMOOTH
 
 BASELINES_LABEL = "Baselines (reference inputs); none chosen: the mean face, or the blurred face where there is none"
 
@@ -47,6 +43,11 @@ class Components:
     stop: gr.Button
     smooth: gr.Radio
     shared: gr.Checkbox
+
+    @property
+    def settings(self) -> list[Any]:
+        """What holds for every face and class: methods, baselines, base rates, drawing."""
+        return [*self.methods, self.baselines, self.finer, self.base_rates, self.smooth, self.shared]
 
 
 def components(explainer: Explainer) -> Components:
@@ -92,94 +93,34 @@ def depends_on_model(panel: Components) -> list[Any]:
     return [panel.target, panel.against, panel.contribution, panel.baselines, panel.base_rates]
 
 
-def explain_event(panel: Components, face: gr.Radio, results: Results, context: PageContext) -> dict[str, Any]:
-    """The event that explains the chosen face, as arguments for Gradio's listeners.
+def explain_event(
+    panel: Components, face: gr.Radio, explain_face: Explain, results: Results, context: PageContext
+) -> dict[str, Any]:
+    """The event that explains the chosen face of the photo that is shown, as arguments for Gradio's listeners.
 
     Args:
         panel: This panel.
         face: The choice of a face.
+        explain_face: Explains it.
         results: Where it is shown.
         context: Of the page.
     """
 
-    def compute(
-        weights: Weights, crop: FaceCrop, texts: list[str], explained: Mapping[str, Any]
-    ) -> Iterator[Explanation]:
-        explainer = context.weights.get(*weights).explainer
-        return explainer.stream_crop(crop, attributions=texts, attended_vs_used=True, **explained)
-
-    on_gpu = context.gpu(compute) if context.gpu else None
-
     @shown_as_error
     def on_explain(
-        chosen: str | None,
-        target: str,
-        against: str,
-        contribution: str,
-        cells: list[str],
-        regions: list[str],
-        pixels: list[str],
-        baselines: list[str],
-        finer: bool,
-        base_rates: str,
-        smooth: str,
-        shared: bool,
-        request: gr.Request,
+        request: gr.Request, chosen: str | None, target: str, against: str, contribution: str, *settings: Any
     ) -> Iterator[list[Any]]:
-        # Begin, unless Stop was pressed while this request was in the queue.
         session = context.session(request)
-        session.set_drawing(smooth, shared)
-        if session.stopped:
+        session.set_settings(settings)
+        if session.stopped:  # while this request was in the queue
             yield results.update({STATUS: notice("Stopped.")})
-            return
-        if session.reading:  # explained when the photo is there, as it is asked for then
+        elif session.reading:  # explained when the photo is there, with these settings
             yield results.update()
-            return
-        token, photo = session.begin_request(), session.photo
-        if photo is None or chosen is None:
-            yield results.blank(notice(INVITATION) if photo is None else photo_status(photo))
-            return
+        else:
+            wanted = ExplainRequest.from_page(chosen, target, against, contribution, settings)
+            yield from explain_face(session, session.begin_request(), wanted)
 
-        def stream(crop: FaceCrop, texts: list[str], explained: Mapping[str, Any]) -> Iterator[Explanation]:
-            if on_gpu:
-                return on_gpu(photo.weights, crop, texts, explained)
-            return context.weights.get(*photo.weights).explainer.stream_crop(
-                crop, attributions=texts, attended_vs_used=True, should_continue=lambda: token.active,
-                cache=session.cache, **explained,
-            )  # fmt: skip
-
-        # Show each part as it is ready.
-        wanted = ExplainRequest(
-            chosen, target, against, contribution, (*cells, *regions, *pixels), tuple(baselines), finer, base_rates
-        )
-        state: PageState | None = None
-        show = results.first
-        try:
-            for state in explain(stream, photo, wanted):
-                if not token.active:
-                    break
-                values = show(session, state, token)
-                if values is None:
-                    break
-                yield values
-                show = results.later
-        except DanError:  # what is ready stays, and no tile waits for what will not come
-            if state is not None and token.active and (values := results.later(session, state.finished(), token)):
-                yield values
-            raise
-        # After a newer request Gradio would repeat the last values of this one: send none instead. After Stop, what is
-        # ready stays.
-        if token.superseded:
-            yield results.update()
-        elif state is not None and not token.active:
-            for draw in (results.first, results.later) if show == results.first else (results.later,):
-                if values := draw(session, state.finished(), token):
-                    yield values
-
-    inputs = [
-        face, panel.target, panel.against, panel.contribution, *panel.methods, panel.baselines, panel.finer,
-        panel.base_rates, panel.smooth, panel.shared,
-    ]  # fmt: skip
+    inputs = [face, panel.target, panel.against, panel.contribution, *panel.settings]
     return {"fn": on_explain, "inputs": inputs, "outputs": results.components, **QUEUED}
 
 
