@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 
 from dan_model.explain.explanation import Explanation
+from dan_model.show.axes import png
 from dan_model.show.figure_views import FigureView, all_views
 from dan_model.show.flow import flow_picture
 from dan_model.show.map_drawing import colour_bar
 from dan_model.show.panel import panel
 from dan_model.show.photos import picture_address
-from dan_model.show.report import arrays, numbers, panel_png
+from dan_model.show.report import arrays, numbers
 from dan_model.show.sentences import crop_notes, prior_note, score_note, summary
 from dan_model.show.svg import inline_svg
 from dan_model.show.tiles import Tile, all_tiles, number, percent
@@ -72,9 +73,10 @@ def bundle(explanation: Explanation, weights: str, provenance: Mapping[str, Any]
     """
     buffer, array_file, svg = io.BytesIO(), io.BytesIO(), io.StringIO()
     np.savez_compressed(array_file, allow_pickle=False, **arrays(explanation))
-    panel(explanation, smooth).savefig(svg, format="svg", metadata={"Date": None})
+    drawn = panel(explanation, smooth)
+    drawn.savefig(svg, format="svg", metadata={"Date": None})
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
-        file.writestr("panel.png", panel_png(explanation, smooth))
+        file.writestr("panel.png", png(drawn))
         file.writestr("panel.svg", svg.getvalue())
         file.writestr("arrays.npz", array_file.getvalue())
         file.writestr("numbers.json", json.dumps(numbers(explanation), indent=1))

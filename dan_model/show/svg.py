@@ -8,6 +8,7 @@ import threading
 from html import escape
 
 import matplotlib
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from dan_model.show.style import INK
@@ -21,12 +22,15 @@ def inline_svg(figure: Figure, alt: str) -> str:
     """The figure as an `<svg>` element without a background; its `--width` is the width at which it was drawn.
 
     Args:
-        figure: Drawn in `INK` and colours that read on dark and light.
+        figure: Drawn in `INK` and colours that read on dark and light; it loses its background.
         alt: The text alternative, for screen readers.
     """
     buffer = io.StringIO()
+    for patch in (figure.patch, *(axes.patch for axes in figure.axes)):
+        patch.set(facecolor="none", edgecolor="none")
+    # Printed by the canvas itself: `savefig` would draw everything twice, the first time for the layout alone.
     with _settings, matplotlib.rc_context({"svg.fonttype": "none"}):
-        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+        FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None, "Creator": None})
     drawn = buffer.getvalue()
     drawn = _GLOBAL.sub("", drawn[drawn.index("<svg") :]).replace(INK.lower(), "currentColor")
     drawn = re.sub(r'<g id="[^"]*"', "<g", drawn)
