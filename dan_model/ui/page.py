@@ -45,8 +45,6 @@ from dan_model.ui.session_store import SessionStore
 from dan_model.ui.theme import KEEP_FILES, asset
 from dan_model.ui.weights_cache import WeightsCache
 
-DRAWN_LATER = frozenset((heads.NAME, fusion.NAME, cover.NAME, attributions.NAME, classes.NAME))  # when seen
-
 
 def build(weights: WeightsCache, folder: Path | None = None, gpu: Callable[[Any], Any] | None = None) -> gr.Blocks:
     """The page as Gradio Blocks, ready to launch.
@@ -156,7 +154,7 @@ def _start(examples: list[ExamplePhoto]) -> Callable[[], Session]:
     if not examples or examples[0].state is None:
         return Session
     first = examples[0]
-    return lambda: Session(photo=first.photo, state=first.state, stale_tabs=DRAWN_LATER)
+    return lambda: Session(photo=first.photo, state=first.state)
 
 
 def _on_leave(context: PageContext) -> Callable[[gr.Request], None]:

@@ -78,7 +78,7 @@ class Results:
         for part in self._parts.values():
             part.component.value = part.render(session, state)
         for tab in self._tabs.values():
-            tab.component.value = _undrawn(session.requests)
+            tab.component.value = _undrawn(session.shown)
 
     def update(self, values: Mapping[str, str] | None = None) -> list[Any]:
         """New values for some parts and tabs, by name; the others stay as they are."""
@@ -92,7 +92,7 @@ class Results:
         """The first results of a request: everything except figures. None if a newer request has begun."""
         if not session.show(state, token):
             return None
-        session.drawn_tabs, session.stale_tabs = frozenset(), frozenset(self._tabs)
+        session.shown, session.drawn_tabs = token.number, frozenset()
         values = {part.name: part.render(session, state) for part in self._parts.values()}
         waiting = {
             tab.name: _undrawn(token.number) if tab.ready(state) else html.notice("Drawing …")
@@ -110,26 +110,24 @@ class Results:
             tab.name for tab in self._tabs.values()
             if tab.depends_on(before.explanation) != tab.depends_on(state.explanation)
         }  # fmt: skip
-        session.stale_tabs |= changed
         now_ready = {tab.name for tab in self._tabs.values() if tab.ready(state) and not tab.ready(before)}
-        values = {name: _undrawn(token.number) for name in now_ready - session.drawn_tabs}
+        values = {name: _undrawn(session.shown) for name in now_ready - session.drawn_tabs}
         for name in changed & session.drawn_tabs:
             values |= self.draw(session, name)
         return self._unless_superseded({**values, TILES: self._parts[TILES].render(session, state)}, token)
 
     def draw(self, session: Session, name: str) -> dict[str, str]:
-        """The figures of a tab, by its name, if they are still to be drawn; drawn again if they change meanwhile."""
+        """The figures of a tab, by its name; drawn again if they change meanwhile, and none of a face that is gone."""
         tab = self._tabs[name]
-        while name in session.stale_tabs and (state := session.state) is not None:
-            request = session.requests
+        while (state := session.state) is not None:
+            shown = session.shown
             drawn = self._figures(tab, state)
             now = session.state
-            if now is None or session.requests != request:  # a newer request asks for its own figures
+            if now is None or session.shown != shown:  # another face has its own figures
                 return {}
             if tab.depends_on(now.explanation) == tab.depends_on(state.explanation):
                 session.drawn_tabs |= {name}
-                session.stale_tabs -= {name}
-                return {name: drawn}
+                return {name: f'<div data-shown="{shown}">{drawn}</div>'}
         return {}
 
     def _figures(self, tab: Tab, state: PageState) -> str:
@@ -168,5 +166,5 @@ def figures_component(name: str, scripts: str = "", **settings: Any) -> gr.HTML:
 
 
 def _undrawn(request: int) -> str:
-    """In place of figures that are drawn when this comes into view; another text for each request."""
-    return f'<p class="dan-notice dan-undrawn" role="status" data-request="{request}">Drawing …</p>'
+    """In place of figures that are drawn when this comes into view; the browser takes only figures of this request."""
+    return f'<p class="dan-notice dan-undrawn" role="status" data-shown="{request}">Drawing …</p>'

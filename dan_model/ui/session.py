@@ -27,8 +27,8 @@ class Session:
         smooth: Whether maps are drawn smoothly rather than in their native cells.
         shared: Whether all heads have one colour scale.
         compared: What the tiles of the heads show, in `COMPARED`.
-        drawn_tabs: Tabs whose figures were drawn since the last request began.
-        stale_tabs: Tabs whose figures are not drawn yet for `state`; they are drawn when they come into view.
+        shown: The number of the request whose first results are shown.
+        drawn_tabs: Tabs whose figures were drawn for it.
         settings: How faces are explained and drawn, as chosen on the page: values of `request.Components.settings`.
         kept_face: The face that others are compared with, or None.
         film: The visitor's film, or None.
@@ -48,8 +48,8 @@ class Session:
     smooth: bool = True
     shared: bool = True
     compared: str = THIS_FACE
+    shown: int = 0
     drawn_tabs: frozenset[str] = frozenset()
-    stale_tabs: frozenset[str] = frozenset()
     settings: tuple[Any, ...] = ()
     kept_face: KeptFace | None = None
     film: ExplainedFilm | None = None

@@ -19,6 +19,7 @@ from dan_model.show.report import numbers
 from dan_model.show.sentences import signed
 from dan_model.show.tiles import percent
 from dan_model.ui.panels.cover import CELLS
+from dan_model.ui.results import Results
 from tests.fixtures.examples import EXAMPLES
 
 pytestmark = pytest.mark.browser
@@ -176,3 +177,17 @@ def test_everything_of_the_face_can_be_downloaded(opened, explainer):
     assert found["prediction"]["label"] == "neutral"
     assert found["fusion"]["contributions"] == pytest.approx(live["fusion"]["contributions"], abs=1e-3)
     assert set(found["attributions"]) == {"layer_grad_cam", "integrated_gradients", "occlusion"}
+
+
+def test_figures_of_another_face_that_arrive_late_are_hidden_and_asked_for_again(open_at, shipped, monkeypatch):
+    draw, late = Results.draw, ['<div data-shown="-1">of another face</div>']
+
+    def first_late(results, session, name):
+        return {name: late.pop()} if late and name == "Heads" else draw(results, session, name)
+
+    monkeypatch.setattr(Results, "draw", first_late)
+    page = open_at(shipped)
+    page.locator("#dan-tabs").scroll_into_view_if_needed()
+    expect(page.locator("#dan-view-regions")).to_be_visible()
+    expect(page.get_by_text("of another face")).to_have_count(0)
+    assert late == []
