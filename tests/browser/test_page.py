@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import time
 from urllib.parse import urlsplit
 
 import pytest
@@ -190,7 +191,12 @@ def test_native_cells_and_own_scales_redraw_at_once_and_last_while_methods_arriv
 def test_stop_ends_the_computation_and_keeps_what_is_there(page, small_explainer, wait_until_idle):
     methods(page, "Integrated gradients", "Occlusion")
     passes = []
-    hook = small_explainer.model.fc.register_forward_hook(lambda *_: passes.append(1))
+
+    def slow(*_):  # no attribution is ready before Stop
+        passes.append(1)
+        time.sleep(1)
+
+    hook = small_explainer.model.fc.register_forward_hook(slow)
     try:
         upload(page, "astronaut.jpg")
         expect(page.locator(".dan-waiting")).to_have_count(2)
