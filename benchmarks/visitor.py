@@ -30,10 +30,7 @@ LIVE_SECONDS = 15
 EXTRA = 0.15  # seconds that a click may take beside 1.5 times the network's own work
 RATE = re.compile(r"([\d.]+) frames a second")
 FIRST_MAP = "document.querySelector('#dan-heads-row .dan-tile')?.dataset.values"
-COMPLETE = (
-    "document.querySelectorAll('#dan-attributions-row .dan-tile').length && !document.querySelector('.dan-waiting')"
-    " && !document.body.innerText.includes('coarse so far')"
-)
+COMPLETE = "!document.querySelector('.dan-waiting') && !document.body.innerText.includes('coarse so far')"
 ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
 
 

@@ -70,7 +70,7 @@ def enlarged(session: Session, explanation: Explanation, title: str) -> dict[str
     smooth, native = found.smooth, found.native
     return {
         "face": picture_address(_face(explanation.crop), exact=True),
-        "grey": picture_address(_face(explanation.crop, "L")),
+        "grey": picture_address(hatched(explanation.crop.grey(SIDE), explanation.crop)),
         "smooth": _layer(explanation.crop, smooth, smooth=not smooth.by_region),
         "native": _layer(explanation.crop, native, smooth=False),
         "regions": found.regions,
@@ -130,6 +130,5 @@ def _values(by_region: Tensor, unit: str) -> list[tuple[str, str, float]]:
     return [(REGIONS[r], f"{signed(by_region[r])} {unit}", abs(float(by_region[r])) / largest) for r in order]
 
 
-def _face(crop: FaceCrop, mode: str = "RGB") -> np.ndarray:
-    picture = Image.fromarray(crop.pixels).convert(mode).resize((SIDE, SIDE), Image.Resampling.LANCZOS)
-    return hatched(np.asarray(picture), crop)
+def _face(crop: FaceCrop) -> np.ndarray:
+    return hatched(np.asarray(Image.fromarray(crop.pixels).resize((SIDE, SIDE), Image.Resampling.LANCZOS)), crop)

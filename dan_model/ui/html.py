@@ -36,7 +36,7 @@ def sentence(text: str) -> str:
 
 
 def picture(pixels: np.ndarray, alt: str, css_class: str = "") -> str:
-    """An image with its PNG inside, so that nothing is written to disk."""
+    """An image with its pixels inside, so that nothing is written to disk."""
     return f'<img class="{css_class}" src="{picture_address(pixels)}" alt="{escape(alt, quote=True)}">'
 
 

@@ -80,8 +80,9 @@ def test_the_pages_own_sessions_are_bounded_in_number_too():
 def test_nothing_of_a_visitor_who_left_or_a_call_that_was_answered_stays_with_gradio(blocks, server, wait_until_idle):
     values, queue = blocks.state_holder.session_data, blocks._queue
     with Visitor(server) as visitor:
-        visitor.send("on_photo", {"dan-upload": visitor.upload(EXAMPLES / "astronaut.jpg"), **visitor.chosen([])})
-        assert len(str(values[visitor.key].config_values)) > 500_000  # the maps
+        methods = visitor.chosen(["layer_grad_cam", "saliency", "input_x_gradient", "guided_grad_cam"])
+        visitor.send("on_photo", {"dan-upload": visitor.upload(EXAMPLES / "two_faces.jpg"), **methods})
+        assert len(str(values[visitor.key].config_values)) > 1_000_000  # maps and photo
     wait_until_idle(lambda: visitor.key not in values)
     assert queue.pending_messages_per_session[visitor.key].empty()
     before = set(values)
