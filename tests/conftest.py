@@ -3,7 +3,6 @@ from __future__ import annotations
 import os
 import socket
 import tempfile
-import time
 
 with socket.socket() as free:
     free.bind(("127.0.0.1", 0))
@@ -14,13 +13,13 @@ os.environ["HF_HOME"] = tempfile.mkdtemp(prefix="dan-tests-")
 os.environ["HF_HUB_DISABLE_XET"] = "1"
 os.environ.pop("HF_TOKEN", None)
 # OpenMP reads these when torch is imported. Idle threads must not spin, and several test processes share the cores.
-PATIENCE = 60  # seconds: attributions on two busy cores
 WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 os.environ["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // WORKERS))
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import gradio as gr
@@ -41,6 +40,7 @@ from dan_model.learn.face_set import FaceSet
 from dan_model.learn.reference_statistics import measure_reference
 from dan_model.network import DAN, Stages
 from dan_model.weights import load_checkpoint
+from tests.fixtures import queues
 from tests.fixtures.drawn_faces import MOUTHS, draw_face
 from tests.fixtures.examples import EXAMPLES
 from tests.fixtures.landmarks import FACE
@@ -167,16 +167,8 @@ def blocks(small_explainer) -> Iterator[gr.Blocks]:
 
 @pytest.fixture
 def wait_until_idle(blocks) -> Callable[..., None]:
-    """Waits until the server runs no event of any page, none is waiting, and a condition of the
-    test holds; where it may be busy, only until the condition holds."""
-
-    def wait(condition: Callable[[], object] = lambda: True, busy: bool = False) -> None:
-        deadline = time.monotonic() + PATIENCE
-        while (not busy and (len(blocks._queue) or any(blocks._queue.active_jobs))) or not condition():
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-
-    return wait
+    """`wait_until_idle` of `fixtures/queues.py`, for the page of the tests."""
+    return partial(queues.wait_until_idle, blocks)
 
 
 @pytest.fixture(scope="session")

@@ -63,13 +63,19 @@ def browser(camera, launch_browser) -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def shipped(explainer) -> Iterator[str]:
-    """The address of the page with the embedded weights, as `make demo` opens it."""
+def shipped_blocks(explainer) -> Iterator[gr.Blocks]:
+    """The page with the embedded weights, as `make demo` opens it."""
     gr.set_static_paths([EXAMPLES])
     page = build(WeightsCache(LoadedWeights(load_checkpoint(), explainer), paths_allowed=True), EXAMPLES)
     page.queue(**queue_settings()).launch(prevent_thread_lock=True, quiet=True, **launch_settings())
-    yield page.local_url.rstrip("/")
+    yield page
     page.close()
+
+
+@pytest.fixture(scope="session")
+def shipped(shipped_blocks) -> str:
+    """Its address."""
+    return shipped_blocks.local_url.rstrip("/")
 
 
 @pytest.fixture(scope="session")

@@ -21,13 +21,15 @@ from dan_model.show.tiles import percent
 from dan_model.ui.panels.cover import CELLS
 from dan_model.ui.results import Results
 from tests.fixtures.examples import EXAMPLES
+from tests.fixtures.queues import wait_until_idle
 
 pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
-def opened(open_at, shipped, explainer):
+def opened(open_at, shipped, shipped_blocks, explainer):
     """The page at 1440 px, just opened, and the passes of the network since then."""
+    wait_until_idle(shipped_blocks)  # what the visitor before had begun has ended
     passes = []
     hook = explainer.model.features[0].register_forward_hook(lambda *_: passes.append(1))
     page = open_at(shipped)
