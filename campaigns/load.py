@@ -21,7 +21,7 @@ from pathlib import Path
 
 import httpx2
 
-from campaigns.served import ROOT, ServedPage
+from campaigns.served import CERTIFICATES, ROOT, ServedPage
 from campaigns.visitors import Full, Refused, Visitor, call
 
 FACE = ROOT / "examples" / "astronaut.jpg"
@@ -121,7 +121,7 @@ def clients(
     end = time.monotonic() + seconds
 
     def client(number: int) -> None:
-        with httpx2.Client(timeout=600) as http:
+        with httpx2.Client(timeout=600, verify=CERTIFICATES) as http:
             name, arguments = endpoint(number)
             while True:
                 calls.timed(number, lambda: call(address, name, FACE, *arguments, client=http))

@@ -20,7 +20,7 @@ from pathlib import Path
 import httpx2
 from PIL import Image
 
-from campaigns.served import ROOT, ServedPage
+from campaigns.served import CERTIFICATES, ROOT, ServedPage
 from campaigns.visitors import Full, Refused, Visitor, call
 
 EXAMPLES = ROOT / "examples"
@@ -63,7 +63,7 @@ class Soak:
 
     def _call(self) -> None:
         photo, method = self.drawn.choice(self.photos), self.drawn.choice(self.methods)
-        with httpx2.Client(timeout=600) as client:
+        with httpx2.Client(timeout=600, verify=CERTIFICATES) as client:
             if self.drawn.random() < 0.5:
                 call(self.address, "predict", photo, client=client)
                 self._note("predict")

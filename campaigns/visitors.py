@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx2
 
-from campaigns.served import properties
+from campaigns.served import CERTIFICATES, properties
 
 PATIENCE = 600.0  # seconds for one answer
 
@@ -35,7 +35,7 @@ class Visitor:
     def __init__(self, address: str, key: str | None = None) -> None:
         self.address = f"{address}/gradio_api"
         self.key = key or secrets.token_hex(8)
-        self.client = httpx2.Client(timeout=PATIENCE)
+        self.client = httpx2.Client(timeout=PATIENCE, verify=CERTIFICATES)
         configuration = self.client.get(f"{address}/config").json()
         self._events = {one["api_name"]: one for one in configuration["dependencies"]}
         self._properties = properties(configuration)

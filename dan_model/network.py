@@ -305,17 +305,19 @@ def frozen(model: nn.Module) -> Iterator[None]:
 
     The mode of each module and the flag of each parameter are restored afterwards, also after an exception.
     """
-    modules = list(model.modules())
-    modes = [(module, module.training) for module in modules]
-    flags = [(one, one.requires_grad) for module in modules for one in module.parameters(recurse=False)]
+    training = [module for module in model.modules() if module.training]
+    learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
     try:
-        model.eval().requires_grad_(False)
+        for module in training:
+            module.training = False
+        for parameter in learning:
+            parameter.requires_grad_(False)
         yield
     finally:
-        for module, training in modes:
-            module.training = training
-        for parameter, requires_grad in flags:
-            parameter.requires_grad_(requires_grad)
+        for module in training:
+            module.training = True
+        for parameter in learning:
+            parameter.requires_grad_(True)
 
 
 def _sharing_parts(model: DAN) -> DAN:

@@ -13,7 +13,7 @@ import httpx2
 import pytest
 from PIL import Image
 
-from campaigns.served import KEEP, ROOT, ServedPage
+from campaigns.served import CERTIFICATES, KEEP, ROOT, ServedPage
 from campaigns.soak import QUICK, run
 from campaigns.visitors import Visitor, call
 from tests.fixtures.examples import EXAMPLES
@@ -71,7 +71,7 @@ def test_after_the_delete_time_no_byte_of_an_upload_is_on_disk_and_nothing_is_lo
         uploaded = visitor.upload(photo)
         assert any(holds_marks(path) for path in served.temporary_files())
         visitor.send("on_photo", {"dan-upload": uploaded, **visitor.chosen([])})
-    with httpx2.Client(timeout=60) as client:
+    with httpx2.Client(timeout=60, verify=CERTIFICATES) as client:
         call(served.address, "explain", photo, "", [], "", None, "", "", client=client)
     place = urlsplit(served.address)
     with socket.create_connection((place.hostname, place.port)) as half:
@@ -101,6 +101,6 @@ def test_killed_in_the_middle_of_an_answer_it_starts_again_without_what_lay_ther
     assert any(holds_marks(path) for path in served.temporary_files())
     served.start()
     assert [path for path in served.temporary_files() if holds_marks(path)] == []
-    with httpx2.Client(timeout=60) as client:
+    with httpx2.Client(timeout=60, verify=CERTIFICATES) as client:
         (answer,) = call(served.address, "predict", photo, client=client)
     assert answer["label"] == explainer.explain(photo, attributions=()).prediction.label

@@ -19,6 +19,8 @@ from dan_model.explain.attributions import AttributionRequest
 from dan_model.ui.guard import MAX_BODY
 from tests.fixtures.examples import EXAMPLES
 
+HTTP = httpx2.Client()  # its certificates are read once
+
 
 @pytest.fixture(scope="module")
 def client(server) -> Client:
@@ -51,8 +53,8 @@ def test_explain_by_name_returns_numbers_and_the_panel(client):
 def test_an_image_may_be_sent_along_as_a_data_address(client, small_explainer):
     content = base64.b64encode((EXAMPLES / "astronaut.jpg").read_bytes()).decode()
     file = {"path": None, "url": f"data:image/jpeg;base64,{content}", "meta": {"_type": "gradio.FileData"}}
-    call = httpx2.post(f"{client.src}gradio_api/call/predict", json={"data": [file]}, timeout=30).json()["event_id"]
-    answer = httpx2.get(f"{client.src}gradio_api/call/predict/{call}", timeout=60).text
+    call = HTTP.post(f"{client.src}gradio_api/call/predict", json={"data": [file]}, timeout=30).json()["event_id"]
+    answer = HTTP.get(f"{client.src}gradio_api/call/predict/{call}", timeout=60).text
     found = json.loads(answer.partition("data: ")[2])[0]
     expected = small_explainer.explain(EXAMPLES / "astronaut.jpg").prediction.probabilities
     assert found["probabilities"]["happiness"] == pytest.approx(float(expected[1]), abs=1e-5)
@@ -86,8 +88,8 @@ def test_errors_are_messages_without_paths_of_the_server(client, tmp_path):
         assert "/tmp" not in str(caught.value)
         assert "Traceback" not in str(caught.value)
     for path in ("/etc/passwd", "/etc/nosuch", "/root"):
-        sent = httpx2.post(f"{client.src}gradio_api/call/predict", json={"data": [{"path": path}]}, timeout=30)
-        answer = httpx2.get(f"{client.src}gradio_api/call/predict/{sent.json()['event_id']}", timeout=30).text
+        sent = HTTP.post(f"{client.src}gradio_api/call/predict", json={"data": [{"path": path}]}, timeout=30)
+        answer = HTTP.get(f"{client.src}gradio_api/call/predict/{sent.json()['event_id']}", timeout=30).text
         assert "did not arrive as an upload" in answer
         assert path not in answer
     with pytest.raises(AppError, match="No image was given"):
@@ -114,33 +116,33 @@ def test_an_address_is_never_fetched(client):
         {"data": [{**file, "path": None, "url": address}]},
     ):
         for route in ("call/predict", "call/explain", "queue/join", "run/predict", "call/v2/predict"):
-            answer = httpx2.post(f"{client.src}gradio_api/{route}", json=body, timeout=30)
+            answer = HTTP.post(f"{client.src}gradio_api/{route}", json=body, timeout=30)
             assert (answer.status_code, "not its address" in answer.text) == (400, True), (route, body)
     other.shutdown()
     assert asked == []
 
 
 def test_a_request_of_many_bytes_is_refused_before_it_is_read_whole(client):
-    answer = httpx2.post(f"{client.src}gradio_api/call/predict", content=b" " * (MAX_BODY + 1), timeout=30)
+    answer = HTTP.post(f"{client.src}gradio_api/call/predict", content=b" " * (MAX_BODY + 1), timeout=30)
     assert answer.status_code == 413
 
 
 def test_nothing_passes_by_the_queue(client):
     for route in ("run/predict", "api/predict", "run/explain"):
-        assert httpx2.post(f"{client.src}gradio_api/{route}", json={"data": [None]}, timeout=30).status_code == 404
+        assert HTTP.post(f"{client.src}gradio_api/{route}", json={"data": [None]}, timeout=30).status_code == 404
 
 
 def test_the_work_ends_when_the_caller_leaves(client, small_explainer, wait_until_idle):
     images = []
     hook = small_explainer.model.features[0].register_forward_hook(lambda _, inputs, __: images.append(len(inputs[0])))
-    uploaded = httpx2.post(
+    uploaded = HTTP.post(
         f"{client.src}gradio_api/upload", files={"files": ("h.jpg", (EXAMPLES / "hopper.jpg").read_bytes())}, timeout=30
     ).json()[0]
     file = {"path": uploaded, "meta": {"_type": "gradio.FileData"}}
     many = "region_shapley:samples=100"
     asked = [file, "", [many], "", None, "", ""]
-    sent = httpx2.post(f"{client.src}gradio_api/call/explain", json={"data": asked}, timeout=30)
-    with httpx2.stream("GET", f"{client.src}gradio_api/call/explain/{sent.json()['event_id']}", timeout=30):
+    sent = HTTP.post(f"{client.src}gradio_api/call/explain", json={"data": asked}, timeout=30)
+    with HTTP.stream("GET", f"{client.src}gradio_api/call/explain/{sent.json()['event_id']}", timeout=30):
         wait_until_idle(lambda: images, busy=True)
     wait_until_idle()
     hook.remove()
@@ -148,8 +150,8 @@ def test_the_work_ends_when_the_caller_leaves(client, small_explainer, wait_unti
 
 
 def answer_of(client, route: str, data: object) -> str:
-    sent = httpx2.post(f"{client.src}gradio_api/call/{route}", json={"data": data}, timeout=30)
-    return httpx2.get(f"{client.src}gradio_api/call/{route}/{sent.json()['event_id']}", timeout=60).text
+    sent = HTTP.post(f"{client.src}gradio_api/call/{route}", json={"data": data}, timeout=30)
+    return HTTP.get(f"{client.src}gradio_api/call/{route}/{sent.json()['event_id']}", timeout=60).text
 
 
 @pytest.mark.parametrize(
@@ -180,25 +182,25 @@ def test_whatever_is_sent_to_any_event_or_function_is_answered_in_a_line(client,
         for trial in range(2):
             data = [generator.choice(values) for _ in function.inputs][: None if trial else -1]
             body = {"data": data, "fn_index": index, "session_hash": f"fuzz{trial}", "trigger_id": None}
-            sent = httpx2.post(f"{client.src}gradio_api/queue/join", json=body, timeout=30)
+            sent = HTTP.post(f"{client.src}gradio_api/queue/join", json=body, timeout=30)
             assert sent.status_code < 500
             assert "Traceback" not in sent.text
             replies += 1
     for trial in range(2):
-        stream = httpx2.get(f"{client.src}gradio_api/queue/data?session_hash=fuzz{trial}", timeout=120)
+        stream = HTTP.get(f"{client.src}gradio_api/queue/data?session_hash=fuzz{trial}", timeout=120)
         assert "Traceback" not in stream.text
         assert "root:" not in stream.text
     for component in blocks.blocks.values():
         for name in [name for name in dir(component) if getattr(getattr(component, name), "_is_server_fn", False)]:
             for value in values:
                 body = {"data": value, "component_id": component._id, "fn_name": name, "session_hash": "fuzz"}
-                sent = httpx2.post(f"{client.src}gradio_api/component_server", content=json.dumps(body), timeout=60)
+                sent = HTTP.post(f"{client.src}gradio_api/component_server", content=json.dumps(body), timeout=60)
                 assert sent.status_code == 200, (name, value, sent.text)
                 replies += 1
-    elsewhere = httpx2.post(sent.url, content=json.dumps(body), headers={"Sec-Fetch-Site": "cross-site"}, timeout=30)
+    elsewhere = HTTP.post(sent.url, content=json.dumps(body), headers={"Sec-Fetch-Site": "cross-site"}, timeout=30)
     assert (elsewhere.status_code, "page itself" in elsewhere.text) == (403, True)
     for body in ({}, {"component_id": 10**9, "fn_name": "x", "session_hash": "s", "data": 1}, [], {"data": "\ud83d"}):
-        sent = httpx2.post(f"{client.src}gradio_api/component_server", content=json.dumps(body), timeout=30)
+        sent = HTTP.post(f"{client.src}gradio_api/component_server", content=json.dumps(body), timeout=30)
         assert sent.status_code in (400, 404, 422), body
     assert replies > 60
     assert "Traceback" not in caplog.text + "".join(capfd.readouterr())
