@@ -14,9 +14,9 @@ from pathlib import Path
 
 LOCALE = Path(__file__).parent / "locale"
 _catalogue = gettext.translation("page", LOCALE, fallback=True)
-TRANSLATED = type(_catalogue) is not gettext.NullTranslations
+TRANSLATED = isinstance(_catalogue, gettext.GNUTranslations)
 """Whether there is a catalogue for the language."""
-LANGUAGE = _catalogue.info().get("language", "en") if TRANSLATED else "en"
+LANGUAGE = _catalogue.info().get("language", "en").replace("_", "-")
 """As HTML names it."""
 
 

@@ -104,7 +104,7 @@ def agreement_figure(found: Faithfulness) -> Figure:
 
 def randomisation_figure(found: ParameterRandomisation) -> Figure:
     """How similar every map stays to the true one while the network is randomised from the top."""
-    steps = [_("nothing"), *found.layers]
+    steps = [_("nothing"), *map(_, found.layers)]
     figure = Figure(figsize=(WIDTH, 3.3 + 0.16 * len(found.names)), layout="constrained")
     axes = figure.subplots()
     for i, name in enumerate(found.names):

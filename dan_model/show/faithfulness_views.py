@@ -154,7 +154,7 @@ def randomisation_sentence(found: ParameterRandomisation) -> str:
             "{map}: the fine detail stays though everything from the classifier down to {layer} is random: it shows "
             "the picture's edges, not what the network has learned."
         )
-        parts.append(stays.format(map=title, layer=layer))
+        parts.append(stays.format(map=title, layer=_(layer)))
     if not parts:
         return _("Every map changes as the network is randomised: none of them merely repeats the picture.")
     return " ".join(parts)

@@ -149,7 +149,7 @@ def choices(explainer: Explainer) -> tuple[dict[str, Any], ...]:
         {"choices": [PREDICTED, *explainer.labels], "value": PREDICTED},
         {"choices": [ALL_OTHERS, *explainer.labels, RAW_LOGIT], "value": ALL_OTHERS},
         {"choices": head_choices(explainer.model.config.num_heads), "value": ALL_HEADS},
-        {"choices": baseline_choices(explainer), "value": []},
+        {"choices": [(_(name), name) for name in baseline_choices(explainer)], "value": []},
         {
             "choices": list(BASE_RATES),
             "value": AS_TRAINED,

@@ -70,7 +70,7 @@ const ask = async () => {
       send({ what: "set", covered: { v: window.danHeads.unpack(answer.embeddings), name: label, key } });
     }
   } catch {
-    show("The covered face could not be explained. Try again.");
+    show(translate("The covered face could not be explained. Try again."));
   } finally {
     sending = false;
     if (again) {

@@ -73,8 +73,8 @@ def randomised_html(found: ParameterRandomisation, crop: FaceCrop) -> str:
     waiting = translate_plural(
         "Randomising … {count} layer still to come.", "Randomising … {count} layers still to come.", found.pending
     )
-    last, random = len(found.layers), [_("nothing"), *found.layers[:1]]
-    random += [_("classifier … {layer}").format(layer=layer) for layer in found.layers[1:]]
+    last, random = len(found.layers), [_("nothing"), *map(_, found.layers[:1])]
+    random += [_("classifier … {layer}").format(layer=_(layer)) for layer in found.layers[1:]]
     chips = "".join(
         f'<span class="dan-step" data-step="{i}"{"" if i == 0 else " hidden"}>'
         f"{_('Random: <b>{layers}</b>').format(layers=escape(layers))}</span>"
