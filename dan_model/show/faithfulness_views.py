@@ -144,7 +144,7 @@ def randomisation_sentence(found: ParameterRandomisation) -> str:
         ready, layers = len(found.layers), len(found.layers) + found.pending
         return _("{count} of {all} layers are random so far.").format(count=ready, all=layers)
     same = [name.title for name in found.names if found.insensitive(name.key)]
-    detail = [(name.title, found.detail_stays(name.key)) for name in found.names if found.detail_stays(name.key)]
+    detail = [(name.title, layer) for name in found.names if (layer := found.detail_stays(name.key))]
     parts = []
     if same:
         unchanged = _("{maps}: hardly changed though the whole network is random. Do not trust it here.")
