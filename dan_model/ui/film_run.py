@@ -123,8 +123,8 @@ def explain_upload(
         limit = _("The page explains the first {seconds} seconds; the command line has no limit.")
         found.notes.append(limit.format(seconds=f"{MAX_SECONDS:.0f}"))
     if left_out:
-        note = translate_plural(
-            "In {count} sample only the {faces} largest faces are explained.",
+        note = translate_plural(  # English has one form for all counts, other languages do not
+            "In {count} samples only the {faces} largest faces are explained.",
             "In {count} samples only the {faces} largest faces are explained.",
             left_out,
         )

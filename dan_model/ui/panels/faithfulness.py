@@ -70,8 +70,8 @@ def measured_html(found: Faithfulness) -> str:
 
 def randomised_html(found: ParameterRandomisation, crop: FaceCrop) -> str:
     """Every map with more and more random weights, by a slider, and its similarity to the true map."""
-    waiting = translate_plural(
-        "Randomising … {count} layer still to come.", "Randomising … {count} layers still to come.", found.pending
+    waiting = translate_plural(  # English has one form for all counts, other languages do not
+        "Randomising … {count} layers still to come.", "Randomising … {count} layers still to come.", found.pending
     )
     last, random = len(found.layers), [_("nothing"), *map(_, found.layers[:1])]
     random += [_("classifier … {layer}").format(layer=_(layer)) for layer in found.layers[1:]]
