@@ -1,12 +1,13 @@
 # make demo: set up and open the page. make test: set up, check and test. make check: style, types, imports.
 # make setup: what both need. make benchmark: what things cost, as ratios; with FERPLUS=FOLDER also what others reach.
 # make audit: the installed packages against PyPI's list of known weaknesses; needs the network.
+# make texts: all texts of the page in one file, for translators.
 # make soak: hostile input, load and long use, for hours; make test has short versions.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo setup test check benchmark soak audit clean
+.PHONY: demo setup test check texts benchmark soak audit clean
 
 demo: $(VENV)/runtime
 	DAN_OPEN_BROWSER=1 $(BIN)/python app.py
@@ -21,6 +22,10 @@ check: $(VENV)/development
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+texts: $(VENV)/development
+	PYTHONPATH=. $(BIN)/pybabel -q extract --mapping=babel.cfg --no-default-keywords --keywords="_ N_ translate_plural:1,2" \
+		--omit-header --sort-by-file --add-location=file --width=120 --output=dan_model/locale/page.pot dan_model
 
 benchmark: $(VENV)/development
 	$(BIN)/python -m benchmarks

@@ -16,8 +16,9 @@ from dan_model.explain.explainer import Explainer
 from dan_model.explain.explanation import Explanation
 from dan_model.explain.regions import REGIONS, SIDE, Regions
 from dan_model.faces import FaceCrop
+from dan_model.texts import untranslated as N_
 
-GREY, BLUR, MEAN = FILLS = ("grey", "blur", "mean face")
+GREY, BLUR, MEAN = FILLS = (N_("grey"), N_("blur"), N_("mean face"))
 CELLS = 56  # of the page's mask along each side: 4 pixels of the network's input each
 GREY_VALUE = 128  # of 255
 BLUR_DEVIATION = task.BLUR / SIDE  # of the Gaussian, as a part of the crop's side: as in the baseline

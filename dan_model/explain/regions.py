@@ -17,8 +17,11 @@ from torch import Tensor
 
 from dan_model.config import LandmarkTemplate, PreprocessConfig
 from dan_model.faces import FaceCrop
+from dan_model.texts import untranslated as N_
 
-REGIONS = ("brows", "eyes", "nose", "mouth", "cheeks", "forehead", "chin", "background")
+REGIONS = (
+    N_("brows"), N_("eyes"), N_("nose"), N_("mouth"), N_("cheeks"), N_("forehead"), N_("chin"), N_("background"),
+)  # fmt: skip
 FACE = ("brows", "eyes", "nose", "mouth", "cheeks", "chin")  # brows to chin, cheek to cheek
 SIDE = 224  # pixels; regions are drawn at this resolution
 KEPT_CELLS = 1024  # of a map, up to which the regions' part in each is kept

@@ -14,6 +14,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dan_model.errors import ArgumentError
+from dan_model.texts import head_name
+from dan_model.texts import translate as _
+from dan_model.texts import untranslated as N_
 
 LOG_PROBABILITY, CONTRAST, LOGIT = "log-probability", "contrast", "logit"
 SCORES = (LOG_PROBABILITY, CONTRAST, LOGIT)
@@ -66,24 +69,26 @@ class Score:
     def describe(self, labels: Sequence[str]) -> str:
         """The score in words, for example "anger rather than fear"."""
         name = self.describe_classes(labels)
-        return name if self.head is None else f"the contribution of Head {self.head + 1} to {name}"
+        if self.head is None:
+            return name
+        return _("the contribution of {head} to {score}").format(head=head_name(self.head), score=name)
 
     def describe_classes(self, labels: Sequence[str]) -> str:
         """The same without the head."""
         name = labels[self.target]
         if self.against is not None:
-            return f"{name} rather than {labels[self.against]}"
-        return name if self.kind == LOG_PROBABILITY else f"the raw logit of {name}"
+            return _("{label} rather than {other}").format(label=name, other=labels[self.against])
+        return name if self.kind == LOG_PROBABILITY else _("the raw logit of {label}").format(label=name)
 
     @property
     def unit(self) -> str:
         """The unit of the score."""
-        return "logits" if self.kind == LOGIT else "nats"
+        return N_("logits") if self.kind == LOGIT else N_("nats")
 
     @property
     def quantity(self) -> str:
         """What `of_classes` gives, in words."""
-        return "logit" if self.kind == LOGIT else "log-probability"
+        return N_("logit") if self.kind == LOGIT else N_("log-probability")
 
     def of_classes(self, logits: Tensor) -> Tensor:
         """What every class has, (…, K), from the logits (…, K): its log-probability, or its logit for a raw logit."""
@@ -121,7 +126,7 @@ class Score:
     @property
     def curve_unit(self) -> str:
         """The unit of the curves. The contribution of a head is no probability: its curves show the score itself."""
-        return "probability" if self.head is None else self.unit
+        return N_("probability") if self.head is None else self.unit
 
 
 def log_probabilities(logits: Tensor) -> Tensor:

@@ -26,6 +26,7 @@ from dan_model.explain.explanation import Explanation
 from dan_model.faces import Face
 from dan_model.files import replacing
 from dan_model.network import Stages, frozen
+from dan_model.texts import translate as _
 from dan_model.weights import fingerprint
 
 INDEX, EXPLAINED = "index.json", "explained"  # of a folder of examples: the photos in order, and their explanations
@@ -150,7 +151,7 @@ def _restore(
     for text, numbers in described["attributions"].items():
         tensors: dict[str, Any] = {name: arrays.get(f"{index}/{text}/{name}") for name in TENSORS}
         tensors["map"] = arrays[f"{index}/{text}/map"].float()
-        unit = METHODS[numbers["method"]].unit.format(unit=e.score.unit)
+        unit = METHODS[numbers["method"]].unit.format(unit=_(e.score.unit))
         attributions[text] = Attribution(**tensors, **numbers, request=text, score=e.score, unit=unit)
     return replace(e, attended_vs_used=measured, attributions=attributions)
 

@@ -13,6 +13,7 @@ from dan_model.explain.reference import ClassDistances, Reference
 from dan_model.show.axes import WIDTH, literal, plain
 from dan_model.show.style import CLASS_COLOURS, FAINT, INK
 from dan_model.show.tiles import whole_percent
+from dan_model.texts import translate as _
 
 
 def distances_figure(class_distances: ClassDistances, labels: Sequence[str], target: int) -> Figure:
@@ -29,7 +30,7 @@ def distances_figure(class_distances: ClassDistances, labels: Sequence[str], tar
     axes.get_yticklabels()[target].set_fontweight("bold")
     axes.invert_yaxis()
     axes.margins(x=0.12)
-    axes.set_xlabel("distance of the pooled features to the class's centre")
+    axes.set_xlabel(_("distance of the pooled features to the class's centre"))
     plain(axes)
     return figure
 
@@ -59,8 +60,8 @@ def projection_figure(class_distances: ClassDistances, reference: Reference, lab
         )  # fmt: skip
     axes.plot(*class_distances.point.tolist(), "*", color=INK, markersize=15, markeredgecolor=FAINT)
     parts = [0.0, 0.0] if reference.explained is None else reference.explained.tolist()
-    axes.set_xlabel(f"first axis ({whole_percent(parts[0])} of the variance)")
-    axes.set_ylabel(f"second axis ({whole_percent(parts[1])})")
+    axes.set_xlabel(_("first axis ({share} of the variance)").format(share=whole_percent(parts[0])))
+    axes.set_ylabel(_("second axis ({share})").format(share=whole_percent(parts[1])))
     plain(axes)
     return figure
 

@@ -17,6 +17,7 @@ from dan_model.explain.faithfulness import (
 )
 from dan_model.show.axes import WIDTH, bare_table, plain
 from dan_model.show.style import DIVERGING, FAINT, INK, METHOD_COLOURS, head_colour
+from dan_model.texts import translate as _
 
 ROW = 0.27  # inches; the height of a map in a list
 
@@ -26,7 +27,8 @@ def areas_figure(found: Faithfulness) -> Figure:
     maps = found.maps
     figure = Figure(figsize=(WIDTH, ROW * len(maps) + 1.1), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
-    for axes, curve, better in zip(panels, CURVES, ("lower", "higher"), strict=True):
+    titles = _("deletion: lower is better"), _("insertion: higher is better")
+    for axes, curve, title in zip(panels, CURVES, titles, strict=True):
         areas = found.random_areas(curve)
         axes.axvspan(min(areas), max(areas), color=FAINT, alpha=0.3, linewidth=0)
         axes.axvline(float(np.mean(areas)), color=FAINT, linewidth=1)
@@ -34,8 +36,8 @@ def areas_figure(found: Faithfulness) -> Figure:
         for i, one in enumerate(maps):
             mark = "o" if one.name.request is None else "s"
             axes.plot(getattr(one, f"{curve}_auc"), i, mark, color=map_colour(found.maps, i), markersize=6)
-        axes.set_title(f"{curve}: {better} is better", fontsize=9, color=INK)
-        axes.set_xlabel(f"mean {found.unit} along the curve")
+        axes.set_title(title, fontsize=9, color=INK)
+        axes.set_xlabel(_("mean {unit} along the curve").format(unit=_(found.unit)))
         plain(axes)
     panels[0].set_yticks(range(len(maps)), [one.name.title for one in maps])
     panels[0].set_ylim(len(maps) - 0.4, -0.6)
@@ -52,11 +54,10 @@ def curves_figure(found: Faithfulness) -> Figure:
         for i, one in enumerate(found.maps):
             _curve(axes, one, curve, map_colour(found.maps, i), 1.3, "-" if one.name.request is None else "--")
         _curve(axes, found.edges, curve, INK, 1.1, ":")
-        verb = "taken away" if curve == "deletion" else "put back"
-        axes.set_xlabel(f"part of the face {verb}")
+        axes.set_xlabel(_("part of the face taken away") if curve == "deletion" else _("part of the face put back"))
         axes.set_xlim(0, 1)
         plain(axes)
-    panels[0].set_ylabel(found.unit)
+    panels[0].set_ylabel(_(found.unit))
     return figure
 
 
@@ -66,11 +67,11 @@ def numbers_figure(found: Faithfulness) -> Figure:
         (one.name.title, f"{one.infidelity:.2f}", "" if one.sensitivity is None else f"{one.sensitivity:.2f}")
         for one in (*found.maps, found.edges)
     ]
-    rows[-1] = ("picture's edges", *rows[-1][1:])
-    columns = ["infidelity ↓", "sensitivity ↓"]
+    rows[-1] = (_("picture's edges"), *rows[-1][1:])
+    columns = [_("infidelity ↓"), _("sensitivity ↓")]
     figure = Figure(figsize=(WIDTH, ROW * len(rows) + 0.5), layout="constrained")
     axes = figure.subplots()
-    for i, (_, *cells) in enumerate(rows):
+    for i, (_name, *cells) in enumerate(rows):
         for j, text in enumerate(cells):
             axes.text(j + 0.5, i + 0.5, text or "–", ha="center", va="center", fontsize=8, color=INK)
     axes.set(xlim=(0, len(columns)), ylim=(len(rows), 0))
@@ -80,7 +81,7 @@ def numbers_figure(found: Faithfulness) -> Figure:
 
 def agreement_figure(found: Faithfulness) -> Figure:
     """Rank correlation between all maps, edges last; red for alike, blue for opposite."""
-    names = [*(one.name.title for one in found.maps), "picture's edges"]
+    names = [*(one.name.title for one in found.maps), _("picture's edges")]
     values = found.agreement.numpy()
     side = max(3.4, 0.34 * len(names) + 2.2)
     figure = Figure(figsize=(max(WIDTH, side), side * 0.86), layout="constrained")
@@ -103,7 +104,7 @@ def agreement_figure(found: Faithfulness) -> Figure:
 
 def randomisation_figure(found: ParameterRandomisation) -> Figure:
     """How similar every map stays to the true one while the network is randomised from the top."""
-    steps = ["nothing", *found.layers]
+    steps = [_("nothing"), *map(_, found.layers)]
     figure = Figure(figsize=(WIDTH, 3.3 + 0.16 * len(found.names)), layout="constrained")
     axes = figure.subplots()
     for i, name in enumerate(found.names):
@@ -112,9 +113,9 @@ def randomisation_figure(found: ParameterRandomisation) -> Figure:
             linewidth=1.3, color=name_colour(found.names, i), label=name.title,
         )  # fmt: skip
     axes.axhline(0, color=INK, linewidth=0.8)
-    axes.set(ylim=(-1.05, 1.05), ylabel="rank correlation with the true map")
+    axes.set(ylim=(-1.05, 1.05), ylabel=_("rank correlation with the true map"))
     axes.set_xticks(range(len(steps)), steps, rotation=25, ha="right")
-    axes.set_xlabel("random from the top down to …")
+    axes.set_xlabel(_("random from the top down to …"))
     plain(axes)
     figure.legend(
         *axes.get_legend_handles_labels(),

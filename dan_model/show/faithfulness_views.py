@@ -14,8 +14,9 @@ from dan_model.show.faithfulness_figures import (
     randomisation_figure,
 )
 from dan_model.show.figure_views import FigureView
-from dan_model.show.sentences import signed
+from dan_model.show.sentences import listed, signed
 from dan_model.show.tiles import number, whole_percent
+from dan_model.texts import translate as _
 
 
 def faithfulness_views(found: Faithfulness) -> list[FigureView]:
@@ -25,37 +26,40 @@ def faithfulness_views(found: Faithfulness) -> list[FigureView]:
     return [
         FigureView(
             "faithfulness",
-            "Deletion and insertion: areas",
+            _("Deletion and insertion: areas"),
             areas_sentence(found),
             areas_figure(found),
-            f"{PATCHES}×{PATCHES} patches are replaced by the {found.baseline} baseline, the map's highest first "
-            "(deletion), or put back onto it (insertion). Grey: range and mean of "
-            f"{len(found.random)} random maps as coarse as the heads'. Dotted: the picture's edges, which do not "
-            "depend on the network.",
+            _(
+                "{side}×{side} patches are replaced by the {baseline} baseline, the map's highest first (deletion), or "
+                "put back onto it (insertion). Grey: range and mean of {count} random maps as coarse as the heads'. "
+                "Dotted: the picture's edges, which do not depend on the network."
+            ).format(side=PATCHES, baseline=_(found.baseline), count=len(found.random)),
         ),
         FigureView(
             "curves",
-            "Deletion and insertion: curves",
-            f"How the {found.unit} of {found.description} falls and comes back.",
+            _("Deletion and insertion: curves"),
+            _("How the {unit} of {score} falls and comes back.").format(unit=_(found.unit), score=found.description),
             curves_figure(found),
-            "One line for each map, coloured as on the left; grey: random maps, dotted: edges.",
+            _("One line for each map, coloured as on the left; grey: random maps, dotted: edges."),
         ),
         FigureView(
             "infidelity",
-            "Does a map predict what a removal does, and is it stable under noise?",
+            _("Does a map predict what a removal does, and is it stable under noise?"),
             infidelity_sentence(found),
             numbers_figure(found),
-            "Infidelity: how badly the sum of a map over random patches predicts the fall when they are removed; the "
-            "error of the map at its best scale, over that of a constant map. 0 is perfect, 1 is no better than a "
-            "constant map. Sensitivity: how far the map moves at most, relative to its size, under invisible noise of "
-            "up to 4 grey levels.",
+            _(
+                "Infidelity: how badly the sum of a map over random patches predicts the fall when they are removed; "
+                "the error of the map at its best scale, over that of a constant map. 0 is perfect, 1 is no better "
+                "than a constant map. Sensitivity: how far the map moves at most, relative to its size, under "
+                "invisible noise of up to 4 grey levels."
+            ),
         ),
         FigureView(
             "agreement",
-            "Do the maps agree?",
+            _("Do the maps agree?"),
             agreement_sentence(found),
             agreement_figure(found),
-            "Spearman's rank correlation over the patches: 1 the same order, 0 none, −1 reversed.",
+            _("Spearman's rank correlation over the patches: 1 the same order, 0 none, −1 reversed."),
         ),
     ]
 
@@ -64,12 +68,15 @@ def randomisation_view(found: ParameterRandomisation) -> FigureView:
     """The view of the parameter randomisation test."""
     return FigureView(
         "randomisation",
-        "Parameter randomisation test",
+        _("Parameter randomisation test"),
         randomisation_sentence(found),
         randomisation_figure(found),
-        "Every layer from the classifier down to the named one has random weights. A map that hardly changes shows the "
-        "picture, not the network. The maps of the heads are computed before channel attention and classifier, so they "
-        "cannot depend on these. Opposite maps (−1) come from a random classifier that happens to turn the sign.",
+        _(
+            "Every layer from the classifier down to the named one has random weights. A map that hardly changes shows "
+            "the picture, not the network. The maps of the heads are computed before channel attention and classifier, "
+            "so they cannot depend on these. Opposite maps (−1) come from a random classifier that happens to turn the "
+            "sign."
+        ),
         warning=any(found.insensitive(name.key) or found.detail_stays(name.key) for name in found.names),
     )
 
@@ -77,14 +84,20 @@ def randomisation_view(found: ParameterRandomisation) -> FigureView:
 def attribution_sentence(attribution: Attribution) -> str:
     """The sum of an attribution, and whether its completeness holds."""
     if attribution.explained is None or attribution.residual is None:
-        return "It has no completeness property."
+        return _("It has no completeness property.")
     total = attribution.explained + attribution.residual
-    sums = f"It sums to {signed(total)}; {signed(attribution.explained)} are to be explained"
-    if attribution.complete:
-        return f"{sums}: completeness holds (residual {number(attribution.residual)})."
     part = abs(attribution.residual) / max(abs(attribution.explained), 1e-12)
-    off = f"{signed(attribution.residual)} {attribution.score.unit} ({whole_percent(part)})"
-    return f"{sums}: it is off by {off}. Do not read its values as parts of a whole."
+    off = f"{signed(attribution.residual)} {_(attribution.score.unit)} ({whole_percent(part)})"
+    text = _(
+        "It sums to {sum}; {explained} are to be explained: it is off by {difference}. Do not read its values as parts "
+        "of a whole."
+    )
+    if attribution.complete:
+        text = _("It sums to {sum}; {explained} are to be explained: completeness holds (residual {residual}).")
+    return text.format(
+        sum=signed(total), explained=signed(attribution.explained), difference=off,
+        residual=number(attribution.residual),
+    )  # fmt: skip
 
 
 def areas_sentence(found: Faithfulness) -> str:
@@ -94,16 +107,18 @@ def areas_sentence(found: Faithfulness) -> str:
     }
     both = [title for title, curves in beaten.items() if all(curves)]
     neither = [title for title, curves in beaten.items() if not any(curves)]
-    better = f"Better than each of {len(found.random)} random maps on both curves: {', '.join(both) or 'none'}."
-    return f"{better} On neither: {', '.join(neither) or 'none'}."
+    return _("Better than each of {count} random maps on both curves: {maps}. On neither: {others}.").format(
+        count=len(found.random), maps=", ".join(both) or _("none"), others=", ".join(neither) or _("none")
+    )
 
 
 def infidelity_sentence(found: Faithfulness) -> str:
     """The map with the lowest infidelity, or that no map is better than a constant one."""
     best = min(found.maps, key=lambda one: one.infidelity)
     if best.infidelity >= 1:
-        return "No map predicts what a removal does better than a constant map."
-    return f"{best.name.title} predicts best what a removal does ({best.infidelity:.2f} of a constant map's error)."
+        return _("No map predicts what a removal does better than a constant map.")
+    found_best = _("{map} predicts best what a removal does ({part} of a constant map's error).")
+    return found_best.format(map=best.name.title, part=f"{best.infidelity:.2f}")
 
 
 def agreement_sentence(found: Faithfulness) -> str:
@@ -116,23 +131,30 @@ def agreement_sentence(found: Faithfulness) -> str:
         if not math.isnan(float(matrix[i, j]))
     ]
     if not pairs:
-        return "There are no two maps to compare."
+        return _("There are no two maps to compare.")
     (high, a, b), (low, c, d) = max(pairs), min(pairs)
-    return f"Most alike: {b} and {a} ({signed(high)}). Most at odds: {d} and {c} ({signed(low)})."
+    return _("Most alike: {alike} ({highest}). Most at odds: {unlike} ({lowest}).").format(
+        alike=listed([b, a]), highest=signed(high), unlike=listed([d, c]), lowest=signed(low)
+    )
 
 
 def randomisation_sentence(found: ParameterRandomisation) -> str:
     """Which maps stay similar, or keep their fine detail, although the network is random."""
     if found.pending:
-        return f"{len(found.layers)} of {len(found.layers) + found.pending} layers are random so far."
+        ready, layers = len(found.layers), len(found.layers) + found.pending
+        return _("{count} of {all} layers are random so far.").format(count=ready, all=layers)
     same = [name.title for name in found.names if found.insensitive(name.key)]
-    detail = [(name.title, found.detail_stays(name.key)) for name in found.names if found.detail_stays(name.key)]
+    detail = [(name.title, layer) for name in found.names if (layer := found.detail_stays(name.key))]
     parts = []
     if same:
-        parts.append(f"{', '.join(same)}: hardly changed though the whole network is random. Do not trust it here.")
+        unchanged = _("{maps}: hardly changed though the whole network is random. Do not trust it here.")
+        parts.append(unchanged.format(maps=", ".join(same)))
     for title, layer in detail:
-        parts.append(
-            f"{title}: the fine detail stays though everything from the classifier down to {layer} is random: it shows "
+        stays = _(
+            "{map}: the fine detail stays though everything from the classifier down to {layer} is random: it shows "
             "the picture's edges, not what the network has learned."
         )
-    return " ".join(parts) or "Every map changes as the network is randomised: none of them merely repeats the picture."
+        parts.append(stays.format(map=title, layer=_(layer)))
+    if not parts:
+        return _("Every map changes as the network is randomised: none of them merely repeats the picture.")
+    return " ".join(parts)

@@ -32,6 +32,7 @@ from dan_model.show.head_figures import (
     usual_maps_figure,
 )
 from dan_model.show.style import HEAD_COLOURS
+from dan_model.texts import translate as _
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,30 +75,37 @@ def fusion_views(explanation: Explanation) -> list[FigureView]:
 def class_views(explanation: Explanation) -> list[FigureView]:
     """The views of the classes: how far the face is from each, and its position among the reference faces."""
     distances, reference, labels = explanation.class_distances, explanation.reference, explanation.labels
-    title = "How far is this face from each class?"
+    title = _("How far is this face from each class?")
     if distances is None or reference is None:
-        return [FigureView("distances", title, "These weights bring no reference statistics: `reference` makes them.")]
+        missing = _("These weights bring no reference statistics: `reference` makes them.")
+        return [FigureView("distances", title, missing)]
     views = [
         FigureView(
             "distances",
             title,
             sentences.distances_sentence(distances, labels, explanation.prediction.index),
             distances_figure(distances, labels, explanation.target),
-            "In the backbone's features, averaged over the cells: before any head. The affinity loss pulls the "
-            "faces of a class towards its centre.",
+            _(
+                "In the backbone's features, averaged over the cells: before any head. The affinity loss pulls the "
+                "faces of a class towards its centre."
+            ),
         )
     ]
     projection = projection_figure(distances, reference, labels)
     if projection is not None:
-        source = f"{reference.source.get('dataset', 'unknown faces')}, {reference.source.get('count', '?')} faces"
+        faces = _(
+            "Reference faces ({dataset}, {count} faces) in the plane in which they differ most; the star is this face."
+        ).format(dataset=reference.source.get("dataset", _("unknown faces")), count=reference.source.get("count", "?"))
         views.append(
             FigureView(
                 "projection",
-                "Position among reference faces (PCA)",
-                f"Reference faces ({source}) in the plane in which they differ most; the star is this face.",
+                _("Position among reference faces (PCA)"),
+                faces,
                 projection,
-                "Principal components of the pooled features. Faces that are near in this plane need not be near in "
-                "all 512 directions; the distances to the class centres are taken in all of them.",
+                _(
+                    "Principal components of the pooled features. Faces that are near in this plane need not be near "
+                    "in all 512 directions; the distances to the class centres are taken in all of them."
+                ),
             )
         )
     return views
@@ -121,23 +129,26 @@ def transplant_view(explanation: Explanation, other: Tensor, name: str) -> Figur
     logits = transplant(explanation.fusion.classifier, explanation.heads.embeddings, other)
     return FigureView(
         "transplant",
-        "What if one head had seen another face?",
+        _("What if one head had seen another face?"),
         sentences.transplant_sentence(logits, explanation.labels, explanation.target),
         transplant_figure(logits, explanation.labels, name),
-        "Probabilities. First row: this face as it is; below, one head's embedding replaced by the other face's.",
+        _("Probabilities. First row: this face as it is; below, one head's embedding replaced by the other face's."),
     )
 
 
 def _regions(explanation: Explanation) -> FigureView:
     regions = explanation.regions
-    return FigureView(
-        "regions",
-        "Which parts of the face does each head look at?",
-        sentences.regions_sentence(explanation),
-        None if regions is None else regions_figure(explanation, regions),
+    reading = _(
         "Each row adds up to 100 %. The dotted line is the region's area: a bar beyond it means more attention than "
         "the region's size would give. Signed maps count by absolute value; a cell on a border is divided between "
-        "both sides. " + sentences.unusual_regions_note(explanation),
+        "both sides."
+    )
+    return FigureView(
+        "regions",
+        _("Which parts of the face does each head look at?"),
+        sentences.regions_sentence(explanation),
+        None if regions is None else regions_figure(explanation, regions),
+        f"{reading} {sentences.unusual_regions_note(explanation)}",
     )
 
 
@@ -147,10 +158,10 @@ def _region_map(explanation: Explanation) -> list[FigureView]:
     return [
         FigureView(
             "region-map",
-            "Face regions used",
-            "Estimated from eyes, nose and mouth corners and the proportions of a face seen from the front.",
+            _("Face regions used"),
+            _("Estimated from eyes, nose and mouth corners and the proportions of a face seen from the front."),
             region_map_figure(explanation, explanation.regions),
-            "What is not named is background. Less accurate for faces in profile.",
+            _("What is not named is background. Less accurate for faces in profile."),
         )
     ]
 
@@ -163,31 +174,36 @@ def _usual_maps(explanation: Explanation) -> list[FigureView]:
     return [
         FigureView(
             "usual-maps",
-            "This face, or every face?",
+            _("This face, or every face?"),
             sentences.usual_maps_sentence(found, reference),
             usual_maps_figure(found, reference),
-            f"All maps are scaled to unit length; the average is over {reference.source.get('count', 'the')} "
-            "reference faces. Difference: red where the head attends more than on average. A head with one map for "
-            "every face attends to a place, whatever is there. Bottom row: the mean of the reference faces on which "
-            "the head had most effect; it shows no single person.",
+            _(
+                "All maps are scaled to unit length; the average is over {count} reference faces. Difference: red "
+                "where the head attends more than on average. A head with one map for every face attends to a place, "
+                "whatever is there. Bottom row: the mean of the reference faces on which the head had most effect; it "
+                "shows no single person."
+            ).format(count=sentences.reference_count(reference)),
         )
     ]
 
 
 def _overlap(explanation: Explanation) -> FigureView:
-    title = "Do the heads attend to different places?"
+    title = _("Do the heads attend to different places?")
     if _single(explanation):
         return _needs_two("overlap", title)
     overlap = compute_overlap(explanation.heads)
     tug = tug_of_war(explanation.fusion, explanation.heads.embeddings)
+    reading = _(
+        "On the diagonal, each head with itself: 1. IoU counts each head's ten highest cells, of which the lower ones "
+        "have little weight."
+    )
     percentiles = sentences.percentiles_note(overlap, tug.saturation, explanation.reference)
     return FigureView(
         "overlap",
         title,
         sentences.overlap_sentence(overlap),
         overlap_figure(overlap),
-        "On the diagonal, each head with itself: 1. IoU counts each head's ten highest cells, of which the lower "
-        f"ones have little weight. {percentiles}",
+        f"{reading} {percentiles}",
     )
 
 
@@ -195,17 +211,17 @@ def _gates(explanation: Explanation) -> FigureView:
     gates = explanation.heads.gates
     return FigureView(
         "gates",
-        "Channel attention: which channels does each head pass on?",
+        _("Channel attention: which channels does each head pass on?"),
         sentences.gates_sentence(gates),
         gates_figure(gates),
-        "One gate between 0 (shut) and 1 (open) for each of the backbone's channels, numbered from 1.",
+        _("One gate between 0 (shut) and 1 (open) for each of the backbone's channels, numbered from 1."),
     )
 
 
 def _attended_vs_used(explanation: Explanation) -> FigureView:
     measured = explanation.attended_vs_used
     assert measured is not None
-    name, title = "attended-vs-used", "Does the prediction depend on the attended cells?"
+    name, title = "attended-vs-used", _("Does the prediction depend on the attended cells?")
     if _single(explanation):
         return _needs_two(name, title)
     score = measured.score.describe(explanation.labels)
@@ -214,14 +230,16 @@ def _attended_vs_used(explanation: Explanation) -> FigureView:
         title,
         sentences.attended_vs_used_sentence(measured, score),
         attended_vs_used_figure(explanation, measured),
-        "Left: every cell of every head; ρ is Spearman's rank correlation, high because evidence is computed from "
-        f"the attention. Right: the {CELLS} most attended cells are replaced by the mean of all others, in the "
-        "backbone's output, and heads and fusion are computed again.",
+        _(
+            "Left: every cell of every head; ρ is Spearman's rank correlation, high because evidence is computed from "
+            "the attention. Right: the {count} most attended cells are replaced by the mean of all others, in the "
+            "backbone's output, and heads and fusion are computed again."
+        ).format(count=CELLS),
     )
 
 
 def _contributions(explanation: Explanation) -> FigureView:
-    name, title = "contributions", "Contribution of each head to each class"
+    name, title = "contributions", _("Contribution of each head to each class")
     if _single(explanation):
         return _needs_two(name, title)
     return FigureView(
@@ -229,13 +247,16 @@ def _contributions(explanation: Explanation) -> FigureView:
         title,
         sentences.ledger_sentence(explanation),
         ledger_figure(explanation),
-        f"Contributions to the right raise the {explanation.score.quantity} of a class, those to the left lower it; "
-        f"the diamond is their sum.{_repeated_colours(explanation)}",
+        _(
+            "Contributions to the right raise the {quantity} of a class, those to the left lower it; the diamond is "
+            "their sum."
+        ).format(quantity=_(explanation.score.quantity))
+        + _repeated_colours(explanation),
     )
 
 
 def _ablation(explanation: Explanation) -> FigureView:
-    name, title = "ablation", "Head ablation: without this head, with this head only"
+    name, title = "ablation", _("Head ablation: without this head, with this head only")
     if _single(explanation):
         return _needs_two(name, title)
     return FigureView(
@@ -243,35 +264,38 @@ def _ablation(explanation: Explanation) -> FigureView:
         title,
         sentences.ablation_sentence(explanation),
         ablation_figure(explanation),
-        "A head that is off has an embedding of zeros, as if its map were zero; the fusion still compares these "
-        "zeros. The dotted line is the network's own probability. A contribution is counted from equal heads, an "
-        "ablation from this face, and a Shapley value over all orders of the heads: three questions, whose answers "
-        "may differ.",
+        _(
+            "A head that is off has an embedding of zeros, as if its map were zero; the fusion still compares these "
+            "zeros. The dotted line is the network's own probability. A contribution is counted from equal heads, an "
+            "ablation from this face, and a Shapley value over all orders of the heads: three questions, whose "
+            "answers may differ."
+        ),
     )
 
 
 def _tug(explanation: Explanation) -> FigureView:
-    name, title = "tug-of-war", "Tug of war: contribution of each channel"
+    name, title = "tug-of-war", _("Tug of war: contribution of each channel")
     if _single(explanation):
         return _needs_two(name, title)
     score = explanation.score
-    label, tug = (
-        score.describe_classes(explanation.labels),
-        tug_of_war(explanation.fusion, explanation.heads.embeddings),
-    )
+    label, unit = score.describe_classes(explanation.labels), _(score.unit)
+    tug = tug_of_war(explanation.fusion, explanation.heads.embeddings)
     return FigureView(
         name,
         title,
-        sentences.tug_sentence(tug, label, score.unit),
-        tug_figure(tug, label, score.unit),
-        "One line for each channel, coloured by the head with the largest share; the lines add up to this face − "
-        f"baseline (all heads equal). Saturated: above {SATURATED}. The colour shows which head wins a channel, not "
-        f"which way each head moves the class: see the contribution of each head.{_repeated_colours(explanation)}",
+        sentences.tug_sentence(tug, label, unit),
+        tug_figure(tug, label, unit),
+        _(
+            "One line for each channel, coloured by the head with the largest share; the lines add up to this face − "
+            "baseline (all heads equal). Saturated: above {limit}. The colour shows which head wins a channel, not "
+            "which way each head moves the class: see the contribution of each head."
+        ).format(limit=SATURATED)
+        + _repeated_colours(explanation),
     )
 
 
 def _path(explanation: Explanation) -> FigureView:
-    title = "From the baseline (all heads equal) to this face, and beyond"
+    title = _("From the baseline (all heads equal) to this face, and beyond")
     if _single(explanation):
         return _needs_two("path", title)
     path = consensus_path(explanation.fusion.classifier, explanation.heads.embeddings)
@@ -280,35 +304,41 @@ def _path(explanation: Explanation) -> FigureView:
         title,
         sentences.path_sentence(path, explanation.labels, explanation.target),
         path_figure(path, explanation.labels, explanation.target),
-        "v(α) = v̄ + α(v − v̄): the differences between the heads are scaled by α.",
+        _("v(α) = v̄ + α(v − v̄): the differences between the heads are scaled by α."),
     )
 
 
 def _shapley(explanation: Explanation) -> FigureView:
-    name, title = "shapley", "Shapley value of each head"
+    name, title = "shapley", _("Shapley value of each head")
     heads = len(explanation.heads.embeddings)
     if heads == 1:
         return _needs_two(name, title)
     if heads > MAX_HEADS:
-        return FigureView(name, title, f"Exact Shapley values are computed for up to {MAX_HEADS} heads, not {heads}.")
+        too_many = _("Exact Shapley values are computed for up to {most} heads, not {count}.")
+        return FigureView(name, title, too_many.format(most=MAX_HEADS, count=heads))
     classifier, embeddings = explanation.fusion.classifier, explanation.heads.embeddings
     score = explanation.score
     results = [shapley_values(classifier, embeddings, absence, score) for absence in ABSENCES]
     label = score.describe_classes(explanation.labels)
+    axis = _("{unit} of {score}").format(unit=_(score.unit), score=label)
     return FigureView(
         name,
         title,
         sentences.shapley_sentence(results, label),
-        shapley_figure(results, f"{score.unit} of {label}"),
-        f"Exact Shapley values: a head's effect on {label}, averaged over all orders in which heads can be added. "
-        f"Ways to be absent: {'; '.join(sentences.absence_note(absence) for absence in ABSENCES)}.",
+        shapley_figure(results, axis),
+        _(
+            "Exact Shapley values: a head's effect on {score}, averaged over all orders in which heads can be added. "
+            "Ways to be absent: {ways}."
+        ).format(score=label, ways="; ".join(map(sentences.absence_note, ABSENCES))),
         warning=not sentences.same_ranking(results),
     )
 
 
 def _repeated_colours(explanation: Explanation) -> str:
+    """That colours stand for several heads, after a space; empty where they do not."""
     distinct = len(HEAD_COLOURS)
-    return f" Colours repeat after {distinct} heads." if len(explanation.heads.embeddings) > distinct else ""
+    repeated = " " + _("Colours repeat after {count} heads.").format(count=distinct)
+    return repeated if len(explanation.heads.embeddings) > distinct else ""
 
 
 def _single(explanation: Explanation) -> bool:
@@ -316,4 +346,4 @@ def _single(explanation: Explanation) -> bool:
 
 
 def _needs_two(name: str, title: str) -> FigureView:
-    return FigureView(name, title, f"This view needs two heads or more. {sentences.ONE_HEAD}")
+    return FigureView(name, title, f"{_('This view needs two heads or more.')} {sentences.ONE_HEAD}")

@@ -16,12 +16,14 @@ from dan_model.show.class_figures import class_colour
 from dan_model.show.figure_views import FigureView
 from dan_model.show.style import FAINT, INK, head_colour
 from dan_model.show.tiles import percent, whole_percent
+from dan_model.texts import head_name
+from dan_model.texts import translate as _
 
 NAMED = 0.2  # probability that a class must reach to be drawn in its colour and named
 ROOM = (0.16, 0.11)  # of a class name, in parts of the axes
 MOST_SPANS = 6  # that are listed one by one
 SHORT = 120.0  # seconds; the times of longer films have no tenths
-NOTE = (
+NOTE = _(
     "Above: the probability of every class. Below: the part of the channels that each head wins; what is missing to "
     "100 % are channels in which no head leads. Each sample holds until the next."
 )
@@ -30,11 +32,12 @@ NOTE = (
 def film_views(timeline: FilmTimeline) -> list[FigureView]:
     """A view for each person of a timeline."""
     if not timeline.people:
-        return [FigureView("film", "Over time", "No face was found in this film.", warning=True)]
+        return [FigureView("film", _("Over time"), _("No face was found in this film."), warning=True)]
     alone = len(timeline.people) == 1 and not timeline.others
+    title = _("Over time") if alone else _("Person {number} over time")
     return [
         FigureView(
-            f"person{one.person}", "Over time" if alone else f"Person {one.person} over time",
+            f"person{one.person}", title.format(number=one.person),
             person_sentence(timeline, one), person_figure(timeline, one), NOTE if n == 0 else "",
         )
         for n, one in enumerate(timeline.people)
@@ -56,17 +59,17 @@ def person_figure(timeline: FilmTimeline, person: PersonTimeline) -> Figure:
         top.stairs(values, edges, baseline=None, **style)
         if bold:
             _name(top, timeline, values, literal(timeline.labels)[k], class_colour(int(k)), taken)
-    top.set(ylim=(-0.02, 1.12), ylabel="probability", xlim=(0, edges[-1]))
+    top.set(ylim=(-0.02, 1.12), ylabel=_("probability"), xlim=(0, edges[-1]))
     top.set_yticks([0, 0.5, 1])
     # Channels won, stacked.
     before = np.zeros(len(timeline.times))
     for h in range(timeline.heads):
         after = before + person.won[:, h]
-        bottom.stairs(after, edges, baseline=before, fill=True, color=head_colour(h), label=f"Head {h + 1}")
+        bottom.stairs(after, edges, baseline=before, fill=True, color=head_colour(h), label=head_name(h))
         before = after
-    bottom.set(ylim=(0, 1), ylabel="channels won", xlabel="time in the film")
+    bottom.set(ylim=(0, 1), ylabel=_("channels won"), xlabel=_("time in the film"))
     bottom.set_yticks([0, 0.5, 1], ["0 %", "50 %", "100 %"])
-    bottom.xaxis.set_major_formatter(FuncFormatter(lambda value, _: clock(value, timeline.end)))
+    bottom.xaxis.set_major_formatter(FuncFormatter(lambda value, position: clock(value, timeline.end)))
     legend_above(bottom)
     for axes in (top, bottom):
         plain(axes)
@@ -77,22 +80,24 @@ def person_sentence(timeline: FilmTimeline, person: PersonTimeline) -> str:
     """What was predicted when, and which head wins most of the channels."""
     spans, end = person.spans(timeline.labels), timeline.end
     if len(spans) == 1 and spans[0][1:] == (0, len(timeline.times)):
-        said = f"Predicted throughout: {spans[0][0]}."
+        said = _("Predicted throughout: {label}.").format(label=spans[0][0])
     elif len(spans) <= MOST_SPANS:
         parts = [f"{label} {clock(a * timeline.step, end)}–{clock(b * timeline.step, end)}" for label, a, b in spans]
-        said = f"Predicted: {', '.join(parts)}."
+        said = _("Predicted: {spans}.").format(spans=", ".join(parts))
     else:
         steps: dict[str, int] = {}
         for label, a, b in spans:
             steps[label] = steps.get(label, 0) + b - a
         first = sorted(steps, key=lambda label: -steps[label])[:3]
-        parts = [f"{label} {whole_percent(steps[label] / sum(steps.values()))} of the time" for label in first]
-        said = f"Predicted: {', '.join(parts)}; {len(spans)} spans."
+        part, total = _("{label} {share} of the time"), sum(steps.values())
+        parts = [part.format(label=label, share=whole_percent(steps[label] / total)) for label in first]
+        said = _("Predicted: {parts}; {count} spans.").format(parts=", ".join(parts), count=len(spans))
     if timeline.heads < 2:
         return said
     won = np.nanmean(person.won, axis=0)
     head = int(won.argmax())
-    return f"{said} Head {head + 1} wins the most channels ({whole_percent(won[head])} on average)."
+    most = _("{head} wins the most channels ({share} on average).")
+    return f"{said} {most.format(head=head_name(head), share=whole_percent(won[head]))}"
 
 
 def sample_numbers(sample: FilmSample, labels: tuple[str, ...]) -> list[dict[str, Any]]:
@@ -117,8 +122,11 @@ def sample_sentence(sample: FilmSample) -> str:
     """What a sample shows, in a few words."""
     texts = [f"{face.label} {percent(float(face.probabilities.max()))}" for face in sample.faces]
     if len(texts) > 1:
-        texts = [f"person {face.person}: {text}" for face, text in zip(sample.faces, texts, strict=True)]
-    return "; ".join(texts) or "no face"
+        numbered = _("person {number}: {prediction}")
+        texts = [
+            numbered.format(number=face.person, prediction=text) for face, text in zip(sample.faces, texts, strict=True)
+        ]
+    return "; ".join(texts) or _("no face")
 
 
 def clock(seconds: float, end: float = 0.0) -> str:

@@ -17,6 +17,8 @@ from dan_model.explain.film import FilmFace, FilmSample
 from dan_model.faces import FilmFrame
 from dan_model.show.style import head_colour
 from dan_model.show.tiles import percent
+from dan_model.texts import head_name
+from dan_model.texts import translate as _
 
 SIDES = (640, 1280)  # pixels; the frame's longer side is scaled into this range
 TICKS = 1000  # a second
@@ -45,7 +47,7 @@ class FilmVideo:
         try:
             self._container = av.open(f"file:{path}", "w", format="mp4")
         except (av.error.FFmpegError, OSError) as error:
-            raise FilmError(f"{path.name} cannot be written: {error.strerror}.", "Give another folder.") from error
+            raise _unwritten(path, error, _("Give another folder.")) from error
 
     def __enter__(self) -> FilmVideo:
         return self
@@ -84,7 +86,12 @@ class FilmVideo:
         try:
             self._container.mux(self._stream.encode(picture))
         except av.error.FFmpegError as error:
-            raise FilmError(f"{self.path.name} cannot be written: {error.strerror}.", "Make room for it.") from error
+            raise _unwritten(self.path, error, _("Make room for it.")) from error
+
+
+def _unwritten(path: Path, error: av.error.FFmpegError | OSError, remedy: str) -> FilmError:
+    text = _("{file} cannot be written: {reason}.").format(file=path.name, reason=error.strerror)
+    return FilmError(text, remedy)
 
 
 def overlaid(frame: FilmFrame, sample: FilmSample, shown: Sequence[int]) -> Image.Image:
@@ -154,7 +161,7 @@ def _with_legend(picture: Image.Image, time: float, shown: Sequence[int], text_s
     x, middle, chip = text_size / 2, picture.height + line / 2, text_size * 0.8
     for head in shown:
         draw.rectangle((x, middle - chip / 2, x + chip, middle + chip / 2), fill=head_colour(head))
-        text = f"Head {head + 1}"
+        text = head_name(head)
         draw.text((x + 1.4 * chip, middle), text, font=font, fill=INK, anchor="lm")
         x += 1.4 * chip + draw.textlength(text, font=font) + text_size
     minutes, seconds = divmod(time, 60)

@@ -19,6 +19,8 @@ from dan_model.show.photos import picture_address
 from dan_model.show.sentences import signed
 from dan_model.show.style import head_colour
 from dan_model.show.tiles import percent
+from dan_model.texts import head_name
+from dan_model.texts import translate as _
 
 MAP_SIDE = 112  # pixels of the small maps: twice as many as are shown, for dense screens
 FACE_SIDE = 224
@@ -75,15 +77,17 @@ def flow_picture(explanation: Explanation, links: bool = True, text_to_html: Cal
 def caption(explanation: Explanation) -> str:
     """What the bands show, and where they start."""
     if len(explanation.heads.spatial) == 1:
-        return "With a single head there is no fusion: its embedding is classified as it is."
+        return _("With a single head there is no fusion: its embedding is classified as it is.")
     probabilities = explanation.fusion.consensus.softmax(dim=0)
     best = int(probabilities.argmax())
     score = explanation.score
-    return (
-        f"Band: how far a head moves the {score.quantity} of {score.describe_classes(explanation.labels)}, in "
-        f"{score.unit}; dashed: against it. All heads equal would give {explanation.labels[best]} "
-        f"({percent(float(probabilities[best]))}), whatever the face."
-    )
+    return _(
+        "Band: how far a head moves the {quantity} of {score}, in {unit}; dashed: against it. All heads equal would "
+        "give {label} ({probability}), whatever the face."
+    ).format(
+        quantity=_(score.quantity), score=score.describe_classes(explanation.labels), unit=_(score.unit),
+        label=explanation.labels[best], probability=percent(float(probabilities[best])),
+    )  # fmt: skip
 
 
 def band_widths(contributions: Sequence[float]) -> list[float]:
@@ -128,7 +132,9 @@ def _tall(heads: int) -> Layout:
 def _draw(layout: Layout, e: Explanation, pictures: _Pictures) -> str:
     width, height = layout.size
     contributions = e.fusion.contributions.tolist()
-    label = f"From the face to {e.prediction.label}: the contributions of the heads to {e.description}"
+    label = _("From the face to {label}: the contributions of the heads to {score}").format(
+        label=e.prediction.label, score=e.description
+    )
     return (
         f'<svg class="dan-flow-{layout.name}" viewBox="0 0 {width} {height}" role="group" '
         f'aria-label="{escape(label, quote=True)}">'
@@ -141,10 +147,10 @@ def _draw(layout: Layout, e: Explanation, pictures: _Pictures) -> str:
 def _part(name: str, tab: str, label: str, content: str, links: bool, head: int | None = None) -> str:
     """A part of the picture, which leads to a tab where `links`."""
     of_head = "" if head is None else f' data-head="{head}"'
-    text = escape(label, quote=True)
-    role = f'role="img" aria-label="{text}"'
+    role = f'role="img" aria-label="{escape(label, quote=True)}"'
     if links:
-        role = f'role="button" tabindex="0" data-tab="{tab}" aria-label="{text}. Opens the tab {tab}."'
+        text = escape(_("{part}. Opens the tab {tab}.").format(part=label, tab=tab), quote=True)
+        role = f'role="button" tabindex="0" data-tab="{escape(tab, quote=True)}" aria-label="{text}"'
     return f'<g class="dan-part dan-part-{name}"{of_head} {role}>{content}</g>'
 
 
@@ -155,7 +161,7 @@ def _image(address: str, x: float, y: float, side: float) -> str:
 def _input(layout: Layout, pictures: _Pictures) -> str:
     """The face, the features, and the arrows up to the heads."""
     x, y, side = layout.face
-    face = _image(pictures.face, x, y, side) + f'<text x="{x + side / 2:g}" y="{y + side + 18:g}">face</text>'
+    face = _image(pictures.face, x, y, side) + f'<text x="{x + side / 2:g}" y="{y + side + 18:g}">{_("face")}</text>'
     fx, fy, fside = layout.features
     sheets = "".join(
         f'<rect x="{fx + 7 * i:g}" y="{fy - 7 * i:g}" width="{fside:g}" height="{fside:g}"/>' for i in (2, 1, 0)
@@ -166,7 +172,7 @@ def _input(layout: Layout, pictures: _Pictures) -> str:
     )
     features = (
         f'{sheets}<g class="dan-grid">{grid}</g>'
-        f'<text x="{fx + fside / 2:g}" y="{fy + fside + 18:g}">features</text> '
+        f'<text x="{fx + fside / 2:g}" y="{fy + fside + 18:g}">{_("features")}</text> '
         f'<text class="dan-small" x="{fx + fside / 2:g}" y="{fy + fside + 35:g}">512 × 7 × 7</text>'
     )
     middle = y + side / 2
@@ -176,8 +182,8 @@ def _input(layout: Layout, pictures: _Pictures) -> str:
     else:
         arrows += _arrow(fx + fside / 2, fy + fside + 44, fx + fside / 2, layout.first[1] - 8)
     return (
-        f"{arrows}{_part('face', 'Heads', 'face, as the network sees it', face, pictures.links)}"
-        f"{_part('features', 'Classes', 'features 512 × 7 × 7', features, pictures.links)}"
+        f"{arrows}{_part('face', _('Heads'), _('face, as the network sees it'), face, pictures.links)}"
+        f"{_part('features', _('Classes'), _('features 512 × 7 × 7'), features, pictures.links)}"
     )
 
 
@@ -198,18 +204,18 @@ def _head(layout: Layout, head: int, contribution: float, pictures: _Pictures) -
     if layout.wide:
         frame = f'<rect class="dan-frame" x="{x:g}" y="{y:g}" width="{box:g}" height="{side:g}" rx="6"/>'
         text = (
-            f'<text class="dan-left" x="{x + side + 12:g}" y="{y + side / 2 + 5:g}">Head {head + 1}</text>'
+            f'<text class="dan-left" x="{x + side + 12:g}" y="{y + side / 2 + 5:g}">{head_name(head)}</text>'
             f'<text class="dan-right" x="{x + box - 12:g}" y="{y + side / 2 + 5:g}">{number}</text>'
         )
     else:
         frame = f'<rect class="dan-frame" x="{x:g}" y="{y:g}" width="{side:g}" height="{side:g}" rx="6"/>'
         text = (
-            f'<text x="{x + side / 2:g}" y="{y + side + 17:g}">Head {head + 1}</text>'
+            f'<text x="{x + side / 2:g}" y="{y + side + 17:g}">{head_name(head)}</text>'
             f'<text x="{x + side / 2:g}" y="{y + side + 35:g}">{number}</text>'
         )
     content = f"{_image(pictures.heads[head], x + 2, y + 2, side - 4)}{frame}{text}"
-    label = f"Head {head + 1} {signed(contribution)}, its contribution"
-    group = _part("head", "Heads", label, content, pictures.links, head)
+    label = _("{head} {contribution}, its contribution").format(head=head_name(head), contribution=signed(contribution))
+    group = _part("head", _("Heads"), label, content, pictures.links, head)
     return f'<g style="--head: {head_colour(head)}">{group}</g>'
 
 
@@ -259,12 +265,12 @@ def _fusion(layout: Layout, e: Explanation, pictures: _Pictures) -> str:
     x, y, side = layout.fusion
     total = float(e.fusion.contributions.sum())
     text = (
-        f'<text x="{x + side / 2:g}" y="{y + side + 18:g}">fusion '
+        f'<text x="{x + side / 2:g}" y="{y + side + 18:g}">{_("fusion")} '
         f'<tspan class="dan-total">{signed(total)}</tspan></text>'
     )
     content = f"{_image(pictures.fusion, x, y, side)}{text}"
-    label = f"fusion {signed(total)} {e.score.unit}, the sum of the contributions"
-    return _part("fusion", "Fusion", label, content, pictures.links)
+    label = _("fusion {sum} {unit}, the sum of the contributions").format(sum=signed(total), unit=_(e.score.unit))
+    return _part("fusion", _("Fusion"), label, content, pictures.links)
 
 
 def _result(layout: Layout, e: Explanation) -> str:

@@ -23,6 +23,8 @@ from dan_model.show.axes import WIDTH, legend_above, legend_rows, literal, new_f
 from dan_model.show.sentences import ABSENCE_NAMES
 from dan_model.show.style import FAINT, INK, head_colour
 from dan_model.show.tiles import number, whole_percent
+from dan_model.texts import head_name
+from dan_model.texts import translate as _
 
 # The size of a class name on the consensus path, in α and probability; a name without room is left out.
 ROOM = (0.4, 0.07)
@@ -36,15 +38,15 @@ def ledger_figure(explanation: Explanation) -> Figure:
     for h, contributions in enumerate(ledger):
         before = ledger[:h]
         start = np.where(contributions > 0, before.clip(min=0).sum(axis=0), before.clip(max=0).sum(axis=0))
-        axes.barh(range(classes), contributions, left=start, color=head_colour(h), height=0.72, label=f"Head {h + 1}")
-    axes.plot(ledger.sum(axis=0), range(classes), "D", color=INK, markersize=4.5, label="sum")
+        axes.barh(range(classes), contributions, left=start, color=head_colour(h), height=0.72, label=head_name(h))
+    axes.plot(ledger.sum(axis=0), range(classes), "D", color=INK, markersize=4.5, label=_("sum"))
     axes.axvline(0, color=INK, linewidth=0.8)
     axes.set_yticks(range(classes), literal(explanation.labels))
     axes.get_yticklabels()[explanation.target].set_fontweight("bold")
     axes.invert_yaxis()
-    axes.set_xlabel(
-        f"{explanation.score.quantity} − baseline, {explanation.score.unit} (largest residual {number(residual)})"
-    )
+    axis = _("{quantity} − baseline, {unit} (largest residual {residual})")
+    score = explanation.score
+    axes.set_xlabel(axis.format(quantity=_(score.quantity), unit=_(score.unit), residual=number(residual)))
     plain(axes)
     legend_above(axes)
     return figure
@@ -62,15 +64,16 @@ def tug_figure(tug: TugOfWar, label: str, unit: str) -> Figure:
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1.1))
     top.vlines(x, 0, pull, colors=colours, linewidth=0.9)
     top.axhline(0, color=INK, linewidth=0.8)
-    top.set_ylabel(f"contribution to {literal([label])[0]}, {unit}")
+    top.set_ylabel(_("contribution to {score}, {unit}").format(score=literal([label])[0], unit=unit))
     bottom.vlines(x, 1 / heads, share, colors=colours, linewidth=0.9)
-    for level, text in ((1 / heads, f"fair share 1/{heads}"), (SATURATED, f"saturated, {SATURATED}")):
+    fair, saturated = _("fair share 1/{heads}").format(heads=heads), _("saturated, {limit}").format(limit=SATURATED)
+    for level, text in ((1 / heads, fair), (SATURATED, saturated)):
         bottom.axhline(level, color=INK, linewidth=0.8, linestyle=":")
         bottom.annotate(text, (1.005, level), xycoords=("axes fraction", "data"), fontsize=7, va="center", color=INK)
     bottom.set(ylim=(0, 1.05), xlim=(0, len(pull) + 1))
-    bottom.set(ylabel="winner's share", xlabel="channels, sorted by contribution")
+    bottom.set(ylabel=_("winner's share"), xlabel=_("channels, sorted by contribution"))
     keys = [
-        Patch(color=head_colour(h), label=f"Head {h + 1} wins {whole_percent(won)}")
+        Patch(color=head_colour(h), label=_("{head} wins {share}").format(head=head_name(h), share=whole_percent(won)))
         for h, won in enumerate(tug.won.tolist())
     ]
     legend_above(top, columns=4, handles=keys)
@@ -101,8 +104,8 @@ def path_figure(path: ConsensusPath, labels: Sequence[str], target: int) -> Figu
         )  # fmt: skip
     # The line at this face, and the axes.
     axes.axvline(1, color=INK, linewidth=0.8, linestyle=":")
-    axes.set(xlim=(0, 2), ylim=(-0.02, 1.1), ylabel="probability")
-    axes.set_xticks([0, 0.5, 1, 1.5, 2], ["0\nbaseline", "0.5", "1\nthis face", "1.5", "2"])
+    axes.set(xlim=(0, 2), ylim=(-0.02, 1.1), ylabel=_("probability"))
+    axes.set_xticks([0, 0.5, 1, 1.5, 2], [f"0\n{_('baseline')}", "0.5", f"1\n{_('this face')}", "1.5", "2"])
     axes.set_xlabel("α")
     plain(axes)
     return figure
@@ -124,10 +127,11 @@ def shapley_figure(results: Sequence[Shapley], label: str) -> Figure:
             )  # fmt: skip
         full, empty = result.full, result.empty
         axes.set_title(ABSENCE_NAMES[result.absence], fontsize=9, color=INK)
-        axes.set_xlabel(f"sum {full - empty:+.2f}\n= {full:.2f} − ({empty:.2f})".replace("-", "−"))
+        difference = _("sum {value}").format(value=f"{full - empty:+.2f}")
+        axes.set_xlabel(f"{difference}\n= {full:.2f} − ({empty:.2f})".replace("-", "−"))
         axes.margins(x=0.28)
         plain(axes)
-    panels[0].set_yticks(range(heads), [f"Head {h + 1}" for h in range(heads)])
+    panels[0].set_yticks(range(heads), list(map(head_name, range(heads))))
     panels[0].invert_yaxis()
     figure.supylabel(literal([label])[0], fontsize=8, color=INK)
     return figure
@@ -139,7 +143,7 @@ def ablation_figure(explanation: Explanation) -> Figure:
     panels = figure.subplots(1, 2, sharex=True, sharey=True)
     heads = range(len(explanation.heads.embeddings))
     own = float(explanation.prediction.probabilities[explanation.target])
-    changes = {"without this head": ablate, "with this head only": ablate_all_but}
+    changes = {_("without this head"): ablate, _("with this head only"): ablate_all_but}
     for axes, (title, change) in zip(panels, changes.items(), strict=True):
         values = explanation.probabilities_with(change).tolist()
         axes.barh(heads, values, color=[head_colour(h) for h in heads], height=0.72)
@@ -147,9 +151,10 @@ def ablation_figure(explanation: Explanation) -> Figure:
         for h, value in enumerate(values):
             axes.text(1.02, h, f"{value:.3f}", va="center", fontsize=7.5, color=INK)
         axes.set_title(title, fontsize=9, color=INK)
-        axes.set(xlim=(0, 1), xlabel=f"probability of {literal(explanation.labels)[explanation.target]}")
+        label = literal(explanation.labels)[explanation.target]
+        axes.set(xlim=(0, 1), xlabel=_("probability of {label}").format(label=label))
         plain(axes)
-    panels[0].set_yticks(heads, [f"Head {h + 1}" for h in heads])
+    panels[0].set_yticks(heads, list(map(head_name, heads)))
     panels[0].invert_yaxis()
     return figure
 
@@ -157,7 +162,8 @@ def ablation_figure(explanation: Explanation) -> Figure:
 def transplant_figure(logits: Tensor, labels: Sequence[str], other: str) -> Figure:
     """The probabilities of this face, and with one head at a time taken from the other face."""
     probabilities = logits.softmax(dim=1)  # (H + 1, K)
-    rows = ["this face", *(f"Head {h + 1} of {other}" for h in range(len(probabilities) - 1))]
+    taken = _("{head} of {face}")
+    rows = [_("this face"), *(taken.format(head=head_name(h), face=other) for h in range(len(probabilities) - 1))]
     figure, axes = new_figure(0.32 * len(rows) + 0.9)
     shaded_table(axes, probabilities, literal(rows), literal(labels))
     for name in axes.get_xticklabels():  # names of classes are wider than a column

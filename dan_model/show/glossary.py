@@ -11,39 +11,41 @@ from functools import cache
 from html import escape
 from pathlib import Path
 
+from dan_model.texts import paragraphs, translate
+
 
 @dataclass(frozen=True)
 class Term:
     """A word and its meaning.
 
     Attributes:
+        key: Its English name as an identifier in HTML.
         name: As the glossary lists it.
         meaning: Two sentences.
         formula: In letters of the paper; empty where there is none.
         others: Other ways to write it, all of which lead to this entry.
     """
 
+    key: str
     name: str
     meaning: str
     formula: str = ""
     others: tuple[str, ...] = ()
-
-    @property
-    def key(self) -> str:
-        """The name as an identifier in HTML."""
-        return re.sub(r"\W+", "-", self.name.lower()).strip("-")
 
 
 @cache
 def glossary() -> tuple[Term, ...]:
     """All words, in the order of the way from the face to the decision, then attributions and their tests."""
     text = (Path(__file__).parent / "assets" / "glossary.md").read_text(encoding="utf-8")
-    terms = []
-    for entry in text.split("\n## ")[1:]:
-        heading, meaning, *formula = entry.strip().split("\n")
-        name, _, others = heading.rstrip("]").partition(" [")
-        terms.append(Term(name, meaning, "".join(formula).strip("`"), tuple(filter(None, others.split(", ")))))
-    return tuple(terms)
+    return tuple(_term(entry) for entry in paragraphs(text) if entry.startswith("## "))
+
+
+def _term(entry: str) -> Term:
+    """A word from its paragraph: a heading with other ways to write it, the meaning, and a formula or none."""
+    key = re.sub(r"\W+", "-", entry.removeprefix("## ").partition("\n")[0].partition(" [")[0].lower()).strip("-")
+    heading, meaning, *formula = translate(entry).split("\n")
+    name, __, others = heading.removeprefix("## ").rstrip("]").partition(" [")
+    return Term(key, name, meaning, "".join(formula).strip("`"), tuple(filter(None, others.split(", "))))
 
 
 _TOO_COMMON = {"head", "region", "features", "fusion"}  # in nearly every sentence: listed, but not marked

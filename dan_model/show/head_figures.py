@@ -19,6 +19,8 @@ from dan_model.explain.regions import REGIONS, SIDE, Regions
 from dan_model.show.axes import WIDTH, bare_table, legend_above, literal, new_figure, plain, shaded_table
 from dan_model.show.style import DIVERGING, FAINT, INK, REGION_COLOURS, SEQUENTIAL, head_colour
 from dan_model.show.tiles import head_tiles, whole_percent
+from dan_model.texts import head_name
+from dan_model.texts import translate as _
 
 MOST_NUMBERS = 6  # heads up to which the overlap is written into the cells; with more they are only shaded
 WIDEST = 4  # channels with the widest gates that are named for each head
@@ -32,19 +34,19 @@ def regions_figure(explanation: Explanation, regions: Regions) -> Figure:
     """
     heads = len(explanation.heads.spatial)
     rows = [
-        *((f"Head {h + 1}", head_colour(h), regions.shares(explanation.heads.spatial[h])) for h in range(heads)),
-        *([("AFN fusion", INK, regions.shares(explanation.fusion.map))] if heads > 1 else []),
-        ("area", FAINT, regions.area),
+        *((head_name(h), head_colour(h), regions.shares(explanation.heads.spatial[h])) for h in range(heads)),
+        *([(_("AFN fusion"), INK, regions.shares(explanation.fusion.map))] if heads > 1 else []),
+        (_("area"), FAINT, regions.area),
     ]
     figure, axes = new_figure(0.36 * len(rows) + 0.5)
-    for i, (_, colour, shares) in enumerate(rows):
+    for i, (_name, colour, shares) in enumerate(rows):
         for j, (share, area) in enumerate(zip(shares.tolist(), regions.area.tolist(), strict=True)):
             axes.add_patch(Rectangle((j + 0.04, i + 0.12), 0.92, 0.76, color=FAINT, alpha=0.15, linewidth=0))
             axes.add_patch(Rectangle((j + 0.04, i + 0.12), 0.92 * share, 0.76, color=colour, alpha=0.6, linewidth=0))
             axes.vlines(j + 0.04 + 0.92 * area, i + 0.12, i + 0.88, color=INK, linewidth=0.8, linestyle=":")
             axes.text(j + 0.93, i + 0.5, whole_percent(share), ha="right", va="center", fontsize=8, color=INK)
     axes.set(xlim=(0, len(REGIONS)), ylim=(len(rows), 0))
-    bare_table(axes, [name for name, _, _ in rows], REGIONS)
+    bare_table(axes, [name for name, *others in rows], list(map(_, REGIONS)))
     return figure
 
 
@@ -53,14 +55,15 @@ def usual_maps_figure(found: MapComparison, reference: Reference) -> Figure:
     heads = len(found.own)
     highest = max(float(found.own.max()), float(found.usual.max())) or 1.0
     furthest = float(found.difference.abs().max()) or 1.0
+    difference = _("difference, ±{limit}").format(limit=f"{furthest:.2f}")
     rows = [
-        ("this face", found.own, {"cmap": SEQUENTIAL, "vmin": 0, "vmax": highest}),
-        ("average", found.usual, {"cmap": SEQUENTIAL, "vmin": 0, "vmax": highest}),
-        (f"difference, ±{furthest:.2f}", found.difference, {"cmap": DIVERGING, "vmin": -furthest, "vmax": furthest}),
+        (_("this face"), found.own, {"cmap": SEQUENTIAL, "vmin": 0, "vmax": highest}),
+        (_("average"), found.usual, {"cmap": SEQUENTIAL, "vmin": 0, "vmax": highest}),
+        (difference, found.difference, {"cmap": DIVERGING, "vmin": -furthest, "vmax": furthest}),
     ]
     if reference.head_faces is not None:
         grey = reference.head_faces.mean(dim=1)  # (H, s, s)
-        rows.append(("mean face", grey, {"cmap": "gray", "vmin": 0, "vmax": 1}))
+        rows.append((_("mean face"), grey, {"cmap": "gray", "vmin": 0, "vmax": 1}))
     figure = Figure(figsize=(WIDTH, WIDTH / heads * len(rows) + 0.4), layout="constrained")
     grid = figure.subplots(len(rows), heads, squeeze=False)
     for line, (name, maps, colours) in zip(grid, rows, strict=True):
@@ -71,7 +74,8 @@ def usual_maps_figure(found: MapComparison, reference: Reference) -> Figure:
             for spine in axes.spines.values():
                 spine.set(color=head_colour(h), linewidth=2)
     for h, axes in enumerate(grid[0]):
-        axes.set_title(f"Head {h + 1}, cosine {float(found.cosine[h]):.2f}", fontsize=8, color=INK)
+        title = _("{head}, cosine {value}").format(head=head_name(h), value=f"{float(found.cosine[h]):.2f}")
+        axes.set_title(title, fontsize=8, color=INK)
     return figure
 
 
@@ -105,7 +109,7 @@ def region_map_figure(explanation: Explanation, regions: Regions) -> Figure:
             rows, columns = rows[left], columns[left]
         if len(rows):
             axes.text(
-                columns.mean(), rows.mean(), name, ha="center", va="center", fontsize=7.5, color="black",
+                columns.mean(), rows.mean(), _(name), ha="center", va="center", fontsize=7.5, color="black",
                 bbox={"facecolor": "white", "alpha": 0.75, "linewidth": 0, "pad": 1.2},
             )  # fmt: skip
     axes.set_axis_off()
@@ -116,9 +120,9 @@ def overlap_figure(overlap: Overlap) -> Figure:
     """Three matrices over the pairs of heads: cosine of the maps, IoU of their top cells, cosine of the gates."""
     heads = len(overlap.cosine)
     matrices = {
-        "maps: cosine": overlap.cosine,
-        f"maps: IoU of the top {overlap.cells} cells": overlap.iou,
-        "channel gates: cosine": overlap.gates,
+        _("maps: cosine"): overlap.cosine,
+        _("maps: IoU of the top {count} cells").format(count=overlap.cells): overlap.iou,
+        _("channel gates: cosine"): overlap.gates,
     }
     figure = Figure(figsize=(WIDTH, 2.45), layout="constrained")
     for axes, (title, matrix) in zip(figure.subplots(1, 3), matrices.items(), strict=True):
@@ -137,8 +141,9 @@ def gates_figure(gates: Tensor) -> Figure:
     widest = strongest_channels(gates, min(WIDEST, channels)) + 1
     for h in range(heads):
         named = ", ".join(str(c) for c in widest[h].tolist())
-        axes.plot([], [], color=head_colour(h), linewidth=1.8, label=f"Head {h + 1}, most open: {named}")
-    axes.set(xlim=(1, channels), ylim=(0, 1), ylabel="gate", xlabel="channels, sorted for each head")
+        label = _("{head}, most open: {channels}").format(head=head_name(h), channels=named)
+        axes.plot([], [], color=head_colour(h), linewidth=1.8, label=label)
+    axes.set(xlim=(1, channels), ylim=(0, 1), ylabel=_("gate"), xlabel=_("channels, sorted for each head"))
     plain(axes)
     legend_above(axes, 2)
     return figure
@@ -159,19 +164,19 @@ def attended_vs_used_figure(explanation: Explanation, found: AttendedVsUsed) -> 
     cells.axhline(0, color=INK, linewidth=0.8)
     cells.set(
         xticks=(0, 0.5, 1),
-        xlabel="attention, part of the head's peak",
-        ylabel=f"evidence of the cell, {found.score.unit}",
+        xlabel=_("attention, part of the head's peak"),
+        ylabel=_("evidence of the cell, {unit}").format(unit=_(found.score.unit)),
     )
     # Right: the change for each head, over the range of random cells.
     label = literal([found.score.describe(explanation.labels)])[0]
-    low, high = float(found.random.min()), float(found.random.max())
-    bars.axvspan(low, high, color=FAINT, alpha=0.35, linewidth=0, label=f"{len(found.random)} × random cells")
+    low, high, times = float(found.random.min()), float(found.random.max()), _("{count} × random cells")
+    bars.axvspan(low, high, color=FAINT, alpha=0.35, linewidth=0, label=times.format(count=len(found.random)))
     bars.barh(range(heads), found.measured.numpy(), color=[head_colour(h) for h in range(heads)], height=0.6)
-    bars.plot(found.predicted.numpy(), range(heads), "D", color=INK, markersize=4.5, label="fusion map's prediction")
+    bars.plot(found.predicted.numpy(), range(heads), "D", color=INK, markersize=4.5, label=_("fusion map's prediction"))
     bars.axvline(0, color=INK, linewidth=0.8)
-    bars.set_yticks(range(heads), [f"Head {h + 1}" for h in range(heads)])
+    bars.set_yticks(range(heads), list(map(head_name, range(heads))))
     bars.invert_yaxis()
-    bars.set_xlabel(f"change of {label}, {found.score.unit}")
+    bars.set_xlabel(_("change of {score}, {unit}").format(score=label, unit=_(found.score.unit)))
     for axes, columns in ((cells, 2), (bars, 2)):
         plain(axes)
         legend_above(axes, columns)

@@ -24,9 +24,11 @@ from dan_model.show.report import arrays, numbers
 from dan_model.show.sentences import crop_notes, prior_note, score_note, summary
 from dan_model.show.svg import inline_svg
 from dan_model.show.tiles import Tile, all_tiles, number, percent
+from dan_model.texts import LANGUAGE, head_name
+from dan_model.texts import translate as _
 from dan_model.version import __version__
 
-NOTICE = (
+NOTICE = _(
     "A predicted expression is not a felt emotion, and the network makes mistakes, for some people more than for "
     "others. Do not use this to infer emotions of people at work or in education: in the EU that is prohibited by "
     "Art. 5(1)(f) of the AI Act."
@@ -45,23 +47,25 @@ def html_report(explanation: Explanation, weights: str, provenance: Mapping[str,
     """
     e = explanation
     probability = percent(float(e.prediction.probabilities[e.prediction.index]))
-    title = f"DAN Explorer: {e.prediction.label} ({probability})"
+    title = _("DAN Explorer: {label} ({probability})").format(label=e.prediction.label, probability=probability)
     made = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
-    facts = f"Explained: {e.description}. Weights: {weights}. Made by DAN Explorer {__version__} on {made}."
+    facts = _("Explained: {score}. Weights: {weights}. Made by DAN Explorer {version} on {date}.").format(
+        score=e.description, weights=weights, version=__version__, date=made
+    )
     notes = " ".join(note for note in (summary(e), prior_note(e), score_note(e), *e.notes, *crop_notes(e.crop)) if note)
     tiles = "".join(tile_figure(tile) for tile in all_tiles(e, smooth))
     views = "".join(view_section(view) for view in all_views(e))
     style = "".join((ASSETS / name).read_text(encoding="utf-8") for name in ("flow.css", "report.css"))
     described = escape(json.dumps(dict(provenance), indent=1, ensure_ascii=False, default=str))
     return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
+        f'<!doctype html><html lang="{LANGUAGE}"><head><meta charset="utf-8"><title>{escape(title)}</title>'
         f'<meta name="viewport" content="width=device-width"><style>{style}</style></head><body>'
         f'<h1>{escape(title)}</h1><p class="facts">{escape(facts)}</p><p>{escape(notes)}</p>'
         f"{flow_picture(e, links=False)}"
-        f"<h2>Classes and contributions</h2>{_table(e)}"
-        f'<h2>Maps</h2><div class="tiles">{tiles}</div>'
-        f'<h2>Views</h2><div class="views">{views}</div>'
-        f"<h2>Weights</h2><details><summary>{escape(weights)}</summary><pre>{described}</pre></details>"
+        f"<h2>{_('Classes and contributions')}</h2>{_table(e)}"
+        f'<h2>{_("Maps")}</h2><div class="tiles">{tiles}</div>'
+        f'<h2>{_("Views")}</h2><div class="views">{views}</div>'
+        f"<h2>{_('Weights')}</h2><details><summary>{escape(weights)}</summary><pre>{described}</pre></details>"
         f'<p class="facts">{escape(NOTICE)}</p></body></html>\n'
     )
 
@@ -86,14 +90,15 @@ def bundle(explanation: Explanation, weights: str, provenance: Mapping[str, Any]
 
 def _table(e: Explanation) -> str:
     """For every class: its probability, and how far each head moves it."""
-    heads = "".join(f"<th>Head {h + 1}</th>" for h in range(len(e.fusion.ledger)))
+    names = _("class"), _("probability"), _("baseline"), *map(head_name, range(len(e.fusion.ledger)))
+    head = "".join(f"<th>{name}</th>" for name in names)
     rows = "".join(
         f"<tr><th>{escape(label)}</th><td>{escape(percent(float(e.prediction.probabilities[k])))}</td>"
         f"<td>{float(e.fusion.consensus[k]):+.3f}</td>"
         f"{''.join(f'<td>{float(one):+.3f}</td>' for one in e.fusion.ledger[:, k])}</tr>"
         for k, label in enumerate(e.labels)
     ).replace("-", "−")
-    return f"<table><tr><th>class</th><th>probability</th><th>baseline</th>{heads}</tr>{rows}</table>"
+    return f"<table><tr>{head}</tr>{rows}</table>"
 
 
 def tile_figure(tile: Tile) -> str:

@@ -11,6 +11,8 @@ from dan_model.show.axes import literal, plain
 from dan_model.show.map_drawing import colour_bar
 from dan_model.show.style import head_colour
 from dan_model.show.tiles import Tile, all_tiles, number, percent
+from dan_model.texts import head_name
+from dan_model.texts import translate as _
 
 TILE_INCHES = 1.55
 TILES_IN_A_ROW = 9
@@ -39,7 +41,9 @@ def panel(explanation: Explanation, smooth: bool = True, shared: bool = True) ->
     prediction = explanation.prediction
     predicted = literal([prediction.label])[0]
     confidence = float(prediction.probabilities[prediction.index])
-    top.suptitle(f"Prediction: {predicted} {confidence:.2f}    Explained: {target}", fontsize=11, x=0.01, ha="left")
+    title = _("Prediction: {label} {probability}    Explained: {score}")
+    title = title.format(label=predicted, probability=f"{confidence:.2f}", score=target)
+    top.suptitle(title, fontsize=11, x=0.01, ha="left")
     return figure
 
 
@@ -71,7 +75,7 @@ def _draw_probabilities(axes: Axes, explanation: Explanation) -> None:
     for k, value in enumerate(values):
         axes.text(value + 0.01, k, percent(value), va="center", fontsize=7)
     axes.invert_yaxis()
-    axes.set(xlim=(0, 1.12), xlabel="probability")
+    axes.set(xlim=(0, 1.12), xlabel=_("probability"))
     plain(axes)
 
 
@@ -79,7 +83,7 @@ def _draw_ledger(axes: Axes, explanation: Explanation) -> None:
     """For the explained classes: the baseline (consensus), the contribution of each head, and their sum, the score."""
     fusion, score = explanation.fusion, explanation.score
     contributions = fusion.contributions.tolist()
-    rows = ["baseline", *(f"Head {h + 1}" for h in range(len(contributions))), "this face"]
+    rows = [_("baseline"), *map(head_name, range(len(contributions))), _("this face")]
     values = [
         float(score.pick(fusion.consensus)),
         *contributions,
@@ -97,8 +101,9 @@ def _draw_ledger(axes: Axes, explanation: Explanation) -> None:
         axes.text(max(start, start + value) + 0.01 * (high - low), i, f"{value:+.2f}", va="center", fontsize=7)
     axes.set_xlim(low, high + 0.08 * (high - low))
     axes.invert_yaxis()
-    axes.set_xlabel(
-        f"contributions to {literal([score.describe_classes(explanation.labels)])[0]}, {score.unit} "
-        f"(residual {number(float(score.pick(fusion.residual).abs()))})"
-    )
+    axis = _("contributions to {score}, {unit} (residual {residual})").format(
+        score=literal([score.describe_classes(explanation.labels)])[0], unit=_(score.unit),
+        residual=number(float(score.pick(fusion.residual).abs())),
+    )  # fmt: skip
+    axes.set_xlabel(axis)
     plain(axes)

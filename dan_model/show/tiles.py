@@ -17,6 +17,8 @@ from dan_model.explain.regions import REGIONS
 from dan_model.faces import FaceCrop
 from dan_model.show.map_drawing import Scale, hatched, overlay
 from dan_model.show.style import TILE_SIDE, head_colour
+from dan_model.texts import head_name
+from dan_model.texts import translate as _
 
 SMOOTHING = 6.0  # standard deviation in input pixels with which maps per pixel are smoothed
 SMOOTHING_KERNEL = 37  # pixels; three deviations either way
@@ -75,8 +77,8 @@ def face_tile(explanation: Explanation) -> Tile:
     side = explanation.input_pixels.shape[0]
     pixels = Image.fromarray(explanation.input_pixels).resize((TILE_SIDE, TILE_SIDE), Image.Resampling.NEAREST)
     part = outside_part(explanation.crop)
-    note = f"hatched: {part} outside" if part else f"{side}×{side} pixels"
-    return Tile("Network input", note, hatched(np.asarray(pixels), explanation.crop))
+    note = _("hatched: {part} outside") if part else _("{side}×{side} pixels")
+    return Tile(_("Network input"), note.format(part=part, side=side), hatched(np.asarray(pixels), explanation.crop))
 
 
 def head_tiles(explanation: Explanation, smooth: bool, shared: bool) -> list[Tile]:
@@ -86,8 +88,8 @@ def head_tiles(explanation: Explanation, smooth: bool, shared: bool) -> list[Til
     tiles = []
     for h, cells in enumerate(spatial):
         scale = Scale((highest if shared else float(cells.max())) or 1.0, signed=False)
-        note, group = _attention_note(explanation, cells), "heads, one scale" if shared else ""
-        tiles.append(_head_tile(explanation, h, cells, scale, smooth, note, "attention", group))
+        note, group = _attention_note(explanation, cells), _("heads, one scale") if shared else ""
+        tiles.append(_head_tile(explanation, h, cells, scale, smooth, note, _("attention"), group))
     return tiles
 
 
@@ -102,12 +104,10 @@ def compared_head_tiles(explanation: Explanation, found: MapComparison, differen
     maps = (found.difference if difference else found.usual) * lengths
     highest = maps.abs().max() if difference else max(maps.max(), spatial.max())
     scale = Scale(float(highest) or 1.0, signed=difference)
-    notes = [
-        f"this face − average; cosine {float(cosine):.2f}" if difference else "average over the reference faces"
-        for cosine in found.cosine
-    ]
+    note = _("this face − average; cosine {cosine}") if difference else _("average over the reference faces")
+    notes = [note.format(cosine=f"{float(cosine):.2f}") for cosine in found.cosine]
     return [
-        _head_tile(explanation, h, cells, scale, smooth, notes[h], "attention", "heads, one scale")
+        _head_tile(explanation, h, cells, scale, smooth, notes[h], _("attention"), _("heads, one scale"))
         for h, cells in enumerate(maps)
     ]
 
@@ -116,7 +116,7 @@ def _head_tile(
     explanation: Explanation, head: int, cells: Tensor, scale: Scale, smooth: bool, note: str, unit: str, group: str
 ) -> Tile:
     return Tile(
-        title=f"Head {head + 1}",
+        title=head_name(head),
         note=note,
         pixels=overlay(explanation.crop, cells, scale, smooth),
         scale=scale,
@@ -132,15 +132,17 @@ def _head_tile(
 def fusion_tile(explanation: Explanation, smooth: bool) -> Tile:
     """The AFN fusion map: the contributions of the heads to the explained score, spread over the cells."""
     score, cells = explanation.score, explanation.fusion.map  # (7, 7)
-    scale = _signed_scale(cells)
+    scale, place = _signed_scale(cells), _place(explanation, cells)
+    title = _("AFN fusion") if score.head is None else _("AFN fusion, {head}").format(head=head_name(score.head))
+    note = _("sum {sum} {unit}, most for it: {region}") if place else _("sum {sum} {unit}")
     return Tile(
-        title="AFN fusion" if score.head is None else f"AFN fusion, Head {score.head + 1}",
-        note=_sign_note(cells, f"sum {float(cells.sum()):+.2f} {score.unit}{_place(explanation, cells)}"),
+        title=title,
+        note=_sign_note(cells, note.format(sum=f"{float(cells.sum()):+.2f}", unit=_(score.unit), region=place)),
         pixels=overlay(explanation.crop, cells, scale, smooth),
         scale=scale,
-        unit=f"{score.unit} per cell",
+        unit=_("{unit} per cell").format(unit=_(score.unit)),
         values=cells.numpy(),
-        cell_unit=score.unit,
+        cell_unit=_(score.unit),
         drawn=cells,
     )
 
@@ -165,16 +167,18 @@ def attribution_tile(explanation: Explanation, attribution: Attribution, smooth:
     # The note: the sum where the method has completeness, else the peak.
     if attribution.by_region is None and attribution.explained is not None and attribution.residual is not None:
         per_cell = per_cell * (attribution.map.numel() / side**2)  # sums, not means
-        cell_unit = attribution.score.unit
-        note = f"sum {attribution.explained + attribution.residual:+.2f} of {attribution.explained:+.2f} {cell_unit}"
+        cell_unit = _(attribution.score.unit)
+        sums = f"{attribution.explained + attribution.residual:+.2f}", f"{attribution.explained:+.2f}"
+        note = _("sum {sum} of {explained} {unit}").format(sum=sums[0], explained=sums[1], unit=cell_unit)
     else:
         cell_unit = attribution.unit
         native = attribution.native
-        note = f"peak {number(float(native.max() if method.signed else native.abs().max()))}"
+        peak = number(float(native.max() if method.signed else native.abs().max()))
+        note = _("peak {value}").format(value=peak)
     if method.signed:
         note = _sign_note(attribution.map, note)
     if not attribution.final:
-        note = f"coarse so far; {note}"
+        note = _("coarse so far; {note}").format(note=note)
     return Tile(
         title=title,
         note=note if attribution.complete else f"⚠ {note}",
@@ -223,21 +227,22 @@ def _place(explanation: Explanation, cells: Tensor) -> str:
     """The region with the largest part of the evidence for the score; empty where regions are not known."""
     if explanation.regions is None:
         return ""
-    return f", most for it: {REGIONS[int(explanation.regions.shares(cells.clamp(min=0)).argmax())]}"
+    return _(REGIONS[int(explanation.regions.shares(cells.clamp(min=0)).argmax())])
 
 
 def _attention_note(explanation: Explanation, cells: Tensor) -> str:
     """Where a head attends most, as a part of all its attention."""
     total = float(cells.sum())
     if not total:
-        return "attends nowhere"
-    highest = f"highest cell {whole_percent(float(cells.max()) / total)}"
+        return _("attends nowhere")
+    highest = _("highest cell {share}").format(share=whole_percent(float(cells.max()) / total))
     if explanation.regions is None:
         return highest
     shares = explanation.regions.shares(cells)
     region = int(shares.argmax())
-    return f"{whole_percent(float(shares[region]))} on {REGIONS[region]}; {highest}"
+    placed = _("{share} on {region}; {highest}")
+    return placed.format(share=whole_percent(float(shares[region])), region=_(REGIONS[region]), highest=highest)
 
 
 def _sign_note(values: Tensor, note: str) -> str:
-    return note if float(values.max()) > 0 else "no positive evidence"
+    return note if float(values.max()) > 0 else _("no positive evidence")

@@ -13,19 +13,22 @@ import torch
 from dan_model.explain.explanation import Explanation
 from dan_model.explain.fusion import ablate
 from dan_model.explain.reference import compare_maps
+from dan_model.explain.score import LOGIT
 from dan_model.show.sentences import HARDLY_SELECT, signed
 from dan_model.show.tiles import percent, whole_percent
+from dan_model.texts import head_name
+from dan_model.texts import translate as _
 
 SYMBOLS = {
-    "▦": "pixels",
-    "x": "features",
-    "a": "spatial attention",
-    "g": "channel attention",
-    "v": "embeddings",
-    "p": "shares",
-    "S": "fused",
-    "z": "logits",
-    "ℓ": "log-probabilities",
+    "▦": _("pixels"),
+    "x": _("features"),
+    "a": _("spatial attention"),
+    "g": _("channel attention"),
+    "v": _("embeddings"),
+    "p": _("shares"),
+    "S": _("fused"),
+    "z": _("logits"),
+    "ℓ": _("log-probabilities"),
 }
 """The way from the face to the decision, in order; at the end of the tour each has been touched."""
 
@@ -70,13 +73,17 @@ def _guess(e: Explanation) -> TourCard:
     side = e.input_pixels.shape[0]
     return TourCard(
         "guess",
-        "First, your own guess",
+        _("First, your own guess"),
         "▦",
-        f"The network gets this face as {side} × {side} pixels, and nothing else. Its prediction is hidden for now. "
-        "You have seen it already? Then click another face in the row of examples first.",
-        "Which expression do you see? Choose one.",
-        "You chose {guess}. The network's prediction stays hidden until you press “Reveal”, on the next card. A "
-        "predicted expression is not a felt emotion.",
+        _(
+            "The network gets this face as {side} × {side} pixels, and nothing else. Its prediction is hidden for now. "
+            "You have seen it already? Then click another face in the row of examples first."
+        ).format(side=side),
+        _("Which expression do you see? Choose one."),
+        _(
+            "You chose {guess}. The network's prediction stays hidden until you press “Reveal”, on the next card. A "
+            "predicted expression is not a felt emotion."
+        ),
     )
 
 
@@ -84,32 +91,42 @@ def _cells(e: Explanation) -> TourCard:
     heads, rows, columns = e.heads.spatial.shape
     return TourCard(
         "cells",
-        "Where would you look?",
+        _("Where would you look?"),
         "xa",
-        f"An image network, the backbone, turns the pixels into features x: {rows} × {columns} cells with many "
-        f"numbers each. Each of the {heads} heads gives every cell a weight, its spatial attention a. Nobody said "
-        "which cells to prefer; the heads learned it in training.",
-        "Click on up to three cells that you would look at. Then reveal.",
-        "{agreement} The stronger its colour, the more a cell weighs. Each cell also sees its surroundings: more of "
-        "the face than it covers.",
+        _(
+            "An image network, the backbone, turns the pixels into features x: {rows} × {columns} cells with many "
+            "numbers each. Each of the {heads} heads gives every cell a weight, its spatial attention a. Nobody said "
+            "which cells to prefer; the heads learned it in training."
+        ).format(rows=rows, columns=columns, heads=heads),
+        _("Click on up to three cells that you would look at. Then reveal."),
+        _(
+            "{agreement} The stronger its colour, the more a cell weighs. Each cell also sees its surroundings: more "
+            "of the face than it covers."
+        ),
     )
 
 
 def _gates(e: Explanation) -> TourCard:
     gates, head = e.heads.gates, e.most_needed_head
     low, high = (float(gates[head].quantile(q)) for q in (0.05, 0.95))
-    channels, hardly = gates.shape[1], ", so it hardly chooses" if high - low < HARDLY_SELECT else ""
+    range_ = _("nine of ten gates of {head} lie from {low} to {high}")
+    if high - low < HARDLY_SELECT:
+        range_ = _("nine of ten gates of {head} lie from {low} to {high}, so it hardly chooses")
+    named = {"head": head_name(head), "channels": gates.shape[1]}
     return TourCard(
         "gates",
-        "What a head passes on",
+        _("What a head passes on"),
         "gv",
-        f"Each cell has {channels} features, called channels. A head averages each channel over the cells that it "
-        "attends to. Channel attention g then works like a volume knob for each channel, called its gate, between 0 "
-        f"and 1: nine of ten gates of Head {head + 1} lie from {low:.2f} to {high:.2f}{hardly}. The result is the "
-        f"head's embedding v, {channels} numbers.",
-        f"Click on Head {head + 1} in the diagram at the top.",
-        f"The figure shows all gates. From here on, only the {channels} numbers of a head's embedding count: the "
-        "fusion does not see its map.",
+        _(
+            "Each cell has {channels} features, called channels. A head averages each channel over the cells that it "
+            "attends to. Channel attention g then works like a volume knob for each channel, called its gate, between "
+            "0 and 1: {range}. The result is the head's embedding v, {channels} numbers."
+        ).format(range=range_.format(low=f"{low:.2f}", high=f"{high:.2f}", **named), **named),
+        _("Click on {head} in the diagram at the top.").format(**named),
+        _(
+            "The figure shows all gates. From here on, only the {channels} numbers of a head's embedding count: the "
+            "fusion does not see its map."
+        ).format(**named),
         head,
     )
 
@@ -117,14 +134,18 @@ def _gates(e: Explanation) -> TourCard:
 def _swap() -> TourCard:
     return TourCard(
         "swap",
-        "Cross attention?",
+        _("Cross attention?"),
         "v",
-        "The paper on DAN (Wen et al., 2021) calls spatial and channel attention together cross attention. But "
-        "nothing here works as in a transformer: a head has no queries, keys or values, and no head reads another. "
-        "All work side by side, and only the fusion compares them.",
-        "Two heads exchange their embeddings. Will the prediction change? Decide, then choose two heads at “Swap”.",
-        "{now} Nothing has changed: the fusion treats all heads alike. What counts is how the embeddings differ, "
-        "not which head each of them comes from.",
+        _(
+            "The paper on DAN (Wen et al., 2021) calls spatial and channel attention together cross attention. But "
+            "nothing here works as in a transformer: a head has no queries, keys or values, and no head reads another. "
+            "All work side by side, and only the fusion compares them."
+        ),
+        _("Two heads exchange their embeddings. Will the prediction change? Decide, then choose two heads at “Swap”."),
+        _(
+            "{now} Nothing has changed: the fusion treats all heads alike. What counts is how the embeddings differ, "
+            "not which head each of them comes from."
+        ),
     )
 
 
@@ -132,41 +153,53 @@ def _equal(e: Explanation) -> TourCard:
     heads = len(e.heads.embeddings)
     consensus = e.fusion.consensus.softmax(dim=0)
     label = e.labels[int(consensus.argmax())]
-    shares = torch.tensor([2.0, *(0.0 for _ in range(heads - 1))]).softmax(dim=0).tolist()
-    example = f"v = {', '.join(['2', *('0' for _ in range(heads - 1))])} gives {', '.join(map(whole_percent, shares))}"
+    embeddings = [2, *[0] * (heads - 1)]
+    shares = torch.tensor(embeddings, dtype=torch.float32).softmax(dim=0).tolist()
+    example = _("v = {embeddings} gives {shares}").format(
+        embeddings=", ".join(map(str, embeddings)), shares=", ".join(map(whole_percent, shares))
+    )
     return TourCard(
         "equal",
-        "What if all heads were equal?",
+        _("What if all heads were equal?"),
         "pS",
-        "In each channel, 100 % are divided among the heads: the larger a head's v, the larger its share p (a "
-        f"softmax: {example}). The fusion adds up the logarithms of the shares, S = Σ ln p for each channel. If all "
-        "heads hold the same number, the shares are equal, however large it is: the fusion sees only how much the "
-        "heads differ.",
-        "Which class wins if all heads are equal? Guess, then slide α to 0.",
-        f"All heads equal: {label} ({percent(float(consensus.max()))}), for this face and for every other one. All "
-        "that is specific to a face lies in the differences between its heads.",
+        _(
+            "In each channel, 100 % are divided among the heads: the larger a head's v, the larger its share p (a "
+            "softmax: {example}). The fusion adds up the logarithms of the shares, S = Σ ln p for each channel. If all "
+            "heads hold the same number, the shares are equal, however large it is: the fusion sees only how much the "
+            "heads differ."
+        ).format(example=example),
+        _("Which class wins if all heads are equal? Guess, then slide α to 0."),
+        _(
+            "All heads equal: {label} ({probability}), for this face and for every other one. All that is specific to "
+            "a face lies in the differences between its heads."
+        ).format(label=label, probability=percent(float(consensus.max()))),
     )
 
 
 def _off(e: Explanation) -> TourCard:
     head, k = e.most_needed_head, e.target
-    contributions = ", ".join(f"Head {h + 1} {signed(one)}" for h, one in enumerate(e.fusion.contributions))
+    contributions = ", ".join(f"{head_name(h)} {signed(one)}" for h, one in enumerate(e.fusion.contributions))
     before, after = float(e.prediction.probabilities[k]), float(e.probabilities_with(ablate)[head])
-    nat = " (one nat more multiplies the probability by 2.7)" if e.score.unit == "nats" else ""
-    change = "stays at" if percent(before) == percent(after) else "goes from"
-    numbers = percent(before) if percent(before) == percent(after) else f"{percent(before)} to {percent(after)}"
+    unit = _("nats (one nat more multiplies the probability by 2.7)") if e.score.kind != LOGIT else _(e.score.unit)
+    change = _("Without {head}, {label} goes from {before} to {after}.")
+    if percent(before) == percent(after):
+        change = _("Without {head}, {label} stays at {before}.")
+    named = {"head": head_name(head), "label": e.labels[k]}
+    reason = _(
+        "{change} {now} This is how to know that a head matters: take it away. Off means that its embedding is zero; "
+        "the fusion still compares these zeros. And what a head contributes, counted from equal heads, is another "
+        "question: the two need not agree. Try the others, too."
+    )
     return TourCard(
         "off",
-        f"Does Head {head + 1} matter here?",
+        _("Does {head} matter here?").format(**named),
         "z",
-        "A linear layer turns all these S into one score per class, the logits z, and the softmax makes them "
-        f"probabilities. A band shows what a head contributes to {e.labels[k]}, in {e.score.unit}{nat}: "
-        f"{contributions}.",
-        f"Will the prediction change without Head {head + 1}? Decide, then click on “off” under its map.",
-        f"Without Head {head + 1}, {e.labels[k]} {change} {numbers}. {{now}} This is how to know that a head "
-        "matters: take it away. Off means that its embedding is zero; the fusion still compares these zeros. And "
-        "what a head contributes, counted from equal heads, is another question: the two need not agree. Try the "
-        "others, too.",
+        _(
+            "A linear layer turns all these S into one score per class, the logits z, and the softmax makes them "
+            "probabilities. A band shows what a head contributes to {label}, in {unit}: {contributions}."
+        ).format(unit=unit, contributions=contributions, **named),
+        _("Will the prediction change without {head}? Decide, then click on “off” under its map.").format(**named),
+        reason.format(change=change.format(before=percent(before), after=percent(after), **named), now="{now}"),
         head,
     )
 
@@ -175,79 +208,105 @@ def _second(e: Explanation) -> TourCard:
     order = e.prediction.probabilities.argsort(descending=True).tolist()
     other, k = next(one for one in order if one != e.target), e.target
     own, equal = e.prediction.logits.double().log_softmax(dim=0), e.fusion.consensus.double().log_softmax(dim=0)
-    added = own - equal
+    added, named = own - equal, {"label": e.labels[k], "other": e.labels[other], "end": signed(own[k])}
+    result = _(
+        "For {other}, equal heads give {equal}; the heads add {added}, which makes {sum}, above the {end} of {label}. "
+        "Where a class starts counts as much as what the heads add."
+    )
+    if own[other] < own[k]:
+        result = _(
+            "For {other}, equal heads give {equal}; the heads add {added}, which makes {sum}, below the {end} of "
+            "{label}. Where a class starts counts as much as what the heads add."
+        )
     return TourCard(
         "second",
-        f"And why not {e.labels[other]}?",
+        _("And why not {other}?").format(**named),
         "ℓ",
-        f"So far all contributions were to {e.labels[k]}; every class has its own. They add up to its "
-        f"log-probability ℓ, the logarithm of its probability: {signed(equal[k])} with equal heads, "
-        f"{signed(added[k])} from the heads, {signed(own[k])} in the end.",
-        f"At “Explain the class”, choose {e.labels[other]}.",
-        f"For {e.labels[other]}, equal heads give {signed(equal[other])}; the heads add {signed(added[other])}, "
-        f"which makes {signed(own[other])}, {'below' if own[other] < own[k] else 'above'} the {signed(own[k])} of "
-        f"{e.labels[k]}. Where a class starts counts as much as what the heads add.",
+        _(
+            "So far all contributions were to {label}; every class has its own. They add up to its log-probability ℓ, "
+            "the logarithm of its probability: {equal} with equal heads, {added} from the heads, {end} in the end."
+        ).format(equal=signed(equal[k]), added=signed(added[k]), **named),
+        _("At “Explain the class”, choose {other}.").format(**named),
+        result.format(equal=signed(equal[other]), added=signed(added[other]), sum=signed(own[other]), **named),
         label=other,
     )
 
 
 def _cover(e: Explanation) -> TourCard:
-    part = "a part of the face: paint over the mouth" if e.regions is None else "“mouth”, or any other part"
+    task = _("What will the network predict without the mouth? Guess, then cover “mouth”, or any other part.")
+    if e.regions is None:
+        task = _(
+            "What will the network predict without the mouth? Guess, then cover a part of the face: paint over the "
+            "mouth."
+        )
     return TourCard(
         "cover",
-        "Cover and compare",
+        _("Cover and compare"),
         "▦xaℓ",
-        "A map says where a head attends. What happens to the prediction when something is missing is another "
-        "question, and you can try it.",
-        f"What will the network predict without the mouth? Guess, then cover {part}.",
-        "{now} Pixels, maps, embeddings and probabilities were computed again. If little changed, the covered part "
-        "was hardly needed, even if its cells are bright. Another fill may give another result.",
+        _(
+            "A map says where a head attends. What happens to the prediction when something is missing is another "
+            "question, and you can try it."
+        ),
+        task,
+        _(
+            "{now} Pixels, maps, embeddings and probabilities were computed again. If little changed, the covered part "
+            "was hardly needed, even if its cells are bright. Another fill may give another result."
+        ),
     )
 
 
 def _limits(e: Explanation) -> TourCard:
     energy = None if e.reference is None else e.reference.map_energy
-    same, answer, task = "", "", "Open the tab Faithfulness."
+    text, answer = _("A bright cell does not prove that the prediction depends on it."), ""
+    task = _("Open the tab Faithfulness.")
     if energy is not None:
         head = int(energy.argmax())
-        same = (
-            f" Nor does it say that the head reacts to this face: {whole_percent(float(energy[head]))} of the map of "
-            f"Head {head + 1} is the same for every reference face."
-        )
-        task = "Click on “average” below the maps. How much is different on this face?"
+        same = _(
+            "Nor does it say that the head reacts to this face: {share} of the map of {head} is the same for every "
+            "reference face."
+        ).format(share=whole_percent(float(energy[head])), head=head_name(head))
+        text = f"{text} {same}"
+        task = _("Click on “average” below the maps. How much is different on this face?")
         answer = _difference(e)
-    return TourCard(
-        "limits",
-        "What a map does not prove",
-        "a",
-        f"A bright cell does not prove that the prediction depends on it.{same}",
-        task,
-        f"{answer}So test a map: does it find the places that the prediction depends on better than a random map "
-        "does? The tab Faithfulness measures it for this face. With earlier weights, the fusion map of a raw logit "
-        "did worse than random maps on a hundred new faces, and looked just as convincing.",
+    test = _(
+        "So test a map: does it find the places that the prediction depends on better than a random map does? The tab "
+        "Faithfulness measures it for this face. With earlier weights, the fusion map of a raw logit did worse than "
+        "random maps on a hundred new faces, and looked just as convincing."
     )
+    return TourCard("limits", _("What a map does not prove"), "a", text, task, f"{answer}{test}")
 
 
 def _difference(e: Explanation) -> str:
-    """How like its average each head's map is on this face; empty where the averages are not known."""
+    """How like its average each head's map is on this face, and a space; empty where the averages are not known."""
     found = None if e.reference is None else compare_maps(e.heads.spatial, e.reference)
     if found is None:
         return ""
     low, high = float(found.cosine.min()), float(found.cosine.max())
-    between = f"{low:.2f}" if f"{low:.2f}" == f"{high:.2f}" else f"{low:.2f} to {high:.2f}"
-    return f"The cosine between each head's map and its average is {between} on this face; 1 means the same shape. "
+    between = "{low}" if f"{low:.2f}" == f"{high:.2f}" else _("{low} to {high}")
+    between = between.format(low=f"{low:.2f}", high=f"{high:.2f}")
+    likeness = _("The cosine between each head's map and its average is {range} on this face; 1 means the same shape.")
+    return likeness.format(range=between) + " "
 
 
 def _another(single: bool) -> TourCard:
-    fused = "→ logits z" if single else "→ shares p → S = Σ ln p → logits z"
+    way = _(
+        "Pixels → features x → spatial attention a → channel attention g → embeddings v → shares p → S = Σ ln p → "
+        "logits z → log-probabilities ℓ."
+    )
+    if single:
+        way = _(
+            "Pixels → features x → spatial attention a → channel attention g → embeddings v → logits z → "
+            "log-probabilities ℓ."
+        )
     return TourCard(
         "another",
-        "The whole way",
+        _("The whole way"),
         "▦xagvzℓ" if single else "▦xagvpSzℓ",
-        f"Pixels → features x → spatial attention a → channel attention g → embeddings v {fused} → log-probabilities "
-        "ℓ.",
-        "Choose another face. Which of these change, and which head decides now?",
-        "{now} Everything on this way changes; only the trained weights stay, and what equal heads would predict. "
-        "The widest band belongs to the head that contributes most; the sentence below the diagram names the head "
-        "whose removal changes most. All tools stay on the page: go on exploring.",
+        way,
+        _("Choose another face. Which of these change, and which head decides now?"),
+        _(
+            "{now} Everything on this way changes; only the trained weights stay, and what equal heads would predict. "
+            "The widest band belongs to the head that contributes most; the sentence below the diagram names the head "
+            "whose removal changes most. All tools stay on the page: go on exploring."
+        ),
     )

@@ -13,9 +13,10 @@ from gradio.block_function import BlockFunction
 from gradio.exceptions import Error as GradioError
 from gradio.state_holder import SessionState
 
+from dan_model.texts import translate as _
 from dan_model.ui.gradio_sessions import GradioSessions
 
-UNANSWERED = "This request has another form than the page sends, or an unforeseen error: it was not answered."
+UNANSWERED = _("This request has another form than the page sends, or an unforeseen error: it was not answered.")
 log = logging.getLogger(__name__)
 
 
@@ -81,7 +82,7 @@ class AnsweringBlocks(gr.Blocks):
         """Delete the session of a visitor who has left, which is no event of the queue; of a call, its values."""
         if key is None or isinstance(block_fn, int):
             return
-        if not queued and any(name == "unload" for _, name in block_fn.targets):
+        if not queued and any(name == "unload" for __, name in block_fn.targets):
             self.kept.forget(key)
             return
         self.kept.note(key)

@@ -22,22 +22,23 @@ from dan_model.show.map_drawing import hatched, layer
 from dan_model.show.photos import picture_address
 from dan_model.show.sentences import signed
 from dan_model.show.tiles import Tile, attribution_tile, compared_head_tiles, fusion_tile, head_tiles, number, percent
+from dan_model.texts import translate as _
 from dan_model.ui.context import PageContext
 from dan_model.ui.session import Session
 from dan_model.ui.state import DIFFERENCE, THIS_FACE
 
 SIDE = 448  # pixels: 64 for each cell
 
-ATTENTION = (
+ATTENTION = _(
     "Spatial attention: how much this head weighs the features of each cell. Never negative, not a sum of anything. A "
     "bright cell is weighed, which does not prove that the prediction depends on it: the tab Heads measures that."
 )
-AVERAGE = (
+AVERAGE = _(
     "The average map of this head over the reference faces: what it attends to before it sees this face, drawn as "
     "strong as this face's map."
 )
-DIFFERENT = "This face's map less the average one, drawn as strong: what is special to this face."
-FUSED = (
+DIFFERENT = _("This face's map less the average one, drawn as strong: what is special to this face.")
+FUSED = _(
     "The contribution of every head, spread over the cells in proportion to feature × attention. The cells sum to the "
     "contributions of the heads. What a cell knows comes from a wider part of the face than its square."
 )
@@ -93,7 +94,7 @@ def _find(session: Session, e: Explanation, title: str) -> _Shown | None:
     for one in e.attributions.values():
         if AttributionRequest.parse(one.request).title == title:
             by_region = one.by_region
-            regions = _shares(e, one.native) if by_region is None else _values(by_region, one.score.unit)
+            regions = _shares(e, one.native) if by_region is None else _values(by_region, _(one.score.unit))
             method = METHODS[one.method]
             smooth, native = (attribution_tile(e, one, choice) for choice in (True, False))
             return _Shown(smooth, native, regions, f"{method.asks} {method.promise}")
@@ -121,13 +122,13 @@ def _shares(e: Explanation, values: Tensor | None) -> list[tuple[str, str, float
     if e.regions is None or values is None:
         return []
     shares = e.regions.shares(values).tolist()
-    return sorted(((REGIONS[r], percent(s), s) for r, s in enumerate(shares)), key=lambda one: -one[2])
+    return sorted(((_(REGIONS[r]), percent(s), s) for r, s in enumerate(shares)), key=lambda one: -one[2])
 
 
 def _values(by_region: Tensor, unit: str) -> list[tuple[str, str, float]]:
     largest = float(by_region.abs().max()) or 1.0
     order = by_region.abs().argsort(descending=True).tolist()
-    return [(REGIONS[r], f"{signed(by_region[r])} {unit}", abs(float(by_region[r])) / largest) for r in order]
+    return [(_(REGIONS[r]), f"{signed(by_region[r])} {unit}", abs(float(by_region[r])) / largest) for r in order]
 
 
 def _face(crop: FaceCrop) -> np.ndarray:

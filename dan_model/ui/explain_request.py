@@ -13,11 +13,16 @@ from dan_model.explain.explanation import Explanation
 from dan_model.explain.score import LOGIT
 from dan_model.faces import FaceCrop
 from dan_model.network import TRAINING_PRIOR, UNIFORM_PRIOR
+from dan_model.texts import head_name
+from dan_model.texts import translate as _
 from dan_model.ui.state import PageState, UploadedPhoto
 
-PREDICTED, ALL_HEADS = "the predicted class", "the whole network"
-ALL_OTHERS, RAW_LOGIT = "all other classes", "nothing (raw logit)"  # what a class is compared with, beside classes
-BASE_RATES = {"as in the training data": TRAINING_PRIOR, "every expression equally likely": UNIFORM_PRIOR}
+PREDICTED, ALL_HEADS = _("the predicted class"), _("the whole network")
+ALL_OTHERS, RAW_LOGIT = (
+    _("all other classes"),
+    _("nothing (raw logit)"),
+)  # what a class is compared with, beside classes
+BASE_RATES = {_("as in the training data"): TRAINING_PRIOR, _("every expression equally likely"): UNIFORM_PRIOR}
 AT_ONCE = 12  # images through the network at most, of a method that a visitor does not wait for
 AS_TRAINED, EQUALLY_LIKELY = BASE_RATES
 
@@ -54,7 +59,7 @@ class ExplainRequest:
         cls, face: str | None, target: str, against: str, contribution: str, settings: Sequence[Any]
     ) -> ExplainRequest:
         """What the page's controls hold; `settings` are the values of `panels.request.Components.settings`."""
-        cells, regions, pixels, baselines, finer, base_rates, *_ = settings
+        cells, regions, pixels, baselines, finer, base_rates, *_drawing = settings
         methods = (*cells, *regions, *pixels)
         return cls(face or "", target, against, contribution, methods, tuple(baselines), finer, base_rates)
 
@@ -82,7 +87,7 @@ class ExplainRequest:
     @property
     def head(self) -> int | None:
         """The head whose contribution is explained, from 0; None: all heads."""
-        return None if self.contribution == ALL_HEADS else int(self.contribution.rsplit(" ", 1)[1]) - 1
+        return None if self.contribution == ALL_HEADS else head_number(self.contribution)
 
 
 def grouped_methods() -> dict[str, list[str]]:
@@ -90,17 +95,22 @@ def grouped_methods() -> dict[str, list[str]]:
     pixels = [name for name, method in METHODS.items() if method.fine]
     cells = [name for name in METHODS if name.endswith("grad_cam") and name not in pixels]
     regions = [name for name in METHODS if name not in (*pixels, *cells)]
-    return {"Which cells, of which head?": cells, "Which regions?": regions, "Which pixels?": pixels}
+    return {_("Which cells, of which head?"): cells, _("Which regions?"): regions, _("Which pixels?"): pixels}
 
 
 def speed(name: str) -> str:
     """How long a method takes with its default settings, in words."""
-    return "at once" if AttributionRequest.parse(name).passes <= AT_ONCE else "seconds"
+    return _("at once") if AttributionRequest.parse(name).passes <= AT_ONCE else _("seconds")
 
 
 def head_choices(heads: int) -> list[str]:
     """What can be explained: the whole network, or the contribution of one head."""
-    return [ALL_HEADS, *(f"Head {h + 1}" for h in range(heads) if heads > 1)]
+    return [ALL_HEADS, *(head_name(h) for h in range(heads) if heads > 1)]
+
+
+def head_number(name: str) -> int:
+    """The head with this name, from 0: names differ between languages, the digits do not."""
+    return int("".join(filter(str.isdigit, name))) - 1
 
 
 def baseline_choices(explainer: Explainer) -> list[str]:
@@ -118,7 +128,8 @@ def explain(stream: Stream, photo: UploadedPhoto, wanted: ExplainRequest) -> Ite
     """
     crop = photo.crop(wanted.face)
     if crop is None:
-        raise NoFaceError(f"There is no face {wanted.face!r} in this photo.", "Choose one of the numbered faces.")
+        text = _("There is no face {number} in this photo.").format(number=repr(wanted.face))
+        raise NoFaceError(text, _("Choose one of the numbered faces."))
     texts = wanted.attributions
     if crop.face.landmarks is None:  # its regions are not known
         texts = [text for text in texts if not METHODS[AttributionRequest.parse(text).method].regions]
@@ -138,7 +149,7 @@ def choices(explainer: Explainer) -> tuple[dict[str, Any], ...]:
         {"choices": [PREDICTED, *explainer.labels], "value": PREDICTED},
         {"choices": [ALL_OTHERS, *explainer.labels, RAW_LOGIT], "value": ALL_OTHERS},
         {"choices": head_choices(explainer.model.config.num_heads), "value": ALL_HEADS},
-        {"choices": baseline_choices(explainer), "value": []},
+        {"choices": [(_(name), name) for name in baseline_choices(explainer)], "value": []},
         {
             "choices": list(BASE_RATES),
             "value": AS_TRAINED,

@@ -16,6 +16,8 @@ from dan_model.explain.film_timeline import TimelineBuilder
 from dan_model.faces import Film
 from dan_model.show.film_figures import clock, sample_sentence
 from dan_model.show.film_video import FilmVideo
+from dan_model.texts import translate as _
+from dan_model.texts import translate_plural
 
 MAX_SECONDS = 60.0  # of a film; what comes later is left out
 MOST_FACES = 4  # of a frame, the largest
@@ -63,9 +65,11 @@ class ExplainedFilm:
     def progress(self) -> str:
         """How far it is, in words."""
         if not self.moments:
-            return "Reading the film …"
+            return _("Reading the film …")
         last = self.moments[-1]
-        return f"Explaining: {clock(last.time)} of {clock(self.seconds)}; {last.text}."
+        return _("Explaining: {time} of {duration}; {shown}.").format(
+            time=clock(last.time), duration=clock(self.seconds), shown=last.text
+        )
 
 
 def explain_upload(
@@ -91,7 +95,7 @@ def explain_upload(
         FilmError: The file is no film, or has been deleted.
     """
     if not path.is_file():
-        raise FilmError("This film has been deleted.", "Choose it again.")
+        raise FilmError(_("This film has been deleted."), _("Choose it again."))
     film, explain, left_out = Film(path), FilmExplainer(explainer, MOST_FACES), 0
     count = explainer.model.config.num_heads
     builder = TimelineBuilder(explainer.labels, count, rate)
@@ -116,7 +120,13 @@ def explain_upload(
     # What should be known.
     found.notes = list(film.notes)
     if found.finished and (film.duration or 0) > MAX_SECONDS + 1 / rate:
-        found.notes.append(f"The page explains the first {MAX_SECONDS:.0f} seconds; the command line has no limit.")
+        limit = _("The page explains the first {seconds} seconds; the command line has no limit.")
+        found.notes.append(limit.format(seconds=f"{MAX_SECONDS:.0f}"))
     if left_out:
-        found.notes.append(f"In {left_out} samples only the {MOST_FACES} largest faces are explained.")
+        note = translate_plural(  # English has one form for all counts, other languages do not
+            "In {count} samples only the {faces} largest faces are explained.",
+            "In {count} samples only the {faces} largest faces are explained.",
+            left_out,
+        )
+        found.notes.append(note.format(count=left_out, faces=MOST_FACES))
     yield found

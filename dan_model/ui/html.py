@@ -17,10 +17,11 @@ from dan_model.show.glossary import marked
 from dan_model.show.map_drawing import Scale, overlay
 from dan_model.show.photos import picture_address
 from dan_model.show.svg import inline_svg
+from dan_model.texts import translate as _
 
 SMALL_SIDE = 112  # pixels of a small map
 SAVE = (  # `assets/save.js` saves the figure before it
-    '<span class="dan-save-row">Save: <button type="button" class="dan-save" data-kind="png">PNG</button> '
+    f'<span class="dan-save-row">{_("Save:")} <button type="button" class="dan-save" data-kind="png">PNG</button> '
     '<button type="button" class="dan-save" data-kind="svg">SVG</button></span>'
 )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dan_model.texts import translate as _
+from dan_model.texts import translate_plural
 from dan_model.ui.html import picture
 from dan_model.ui.state import UploadedPhoto
 
@@ -22,11 +24,14 @@ def overview(photo: UploadedPhoto, chosen: str | None) -> str:
         return ""
     height, width = photo.reduced.shape[:2]
     buttons = "".join(
-        f'<button type="button" class="dan-face-box" data-face="{i + 1}" aria-label="Face {i + 1}" '
+        f'<button type="button" class="dan-face-box" data-face="{i + 1}" '
+        f'aria-label="{_("Face {number}").format(number=i + 1)}" '
         f'aria-pressed="{str(chosen == str(i + 1)).lower()}" style="left:{100 * box[0] / width:.2f}%;'
         f"top:{100 * box[1] / height:.2f}%;width:{100 * (box[2] - box[0]) / width:.2f}%;"
         f'height:{100 * (box[3] - box[1]) / height:.2f}%"></button>'
         for i, box in enumerate(photo.boxes)
     )
-    drawn = picture(photo.overview(chosen), f"Your photo with {len(photo.crops)} numbered faces")
+    count = len(photo.crops)
+    alt = translate_plural("Your photo with {count} numbered face", "Your photo with {count} numbered faces", count)
+    drawn = picture(photo.overview(chosen), alt.format(count=count))
     return f'<div class="dan-photo">{drawn}{buttons}</div>'

@@ -9,6 +9,8 @@ from typing import Any
 import gradio as gr
 
 from dan_model.explain import Explainer
+from dan_model.texts import TRANSLATED, translate_paragraphs
+from dan_model.texts import translate as _
 from dan_model.ui import api
 from dan_model.ui.answering import AnsweringBlocks
 from dan_model.ui.context import PageContext
@@ -42,7 +44,7 @@ from dan_model.ui.panels import examples as example_panel
 from dan_model.ui.results import Results
 from dan_model.ui.session import Session
 from dan_model.ui.session_store import SessionStore
-from dan_model.ui.theme import KEEP_FILES, asset
+from dan_model.ui.theme import KEEP_FILES, asset, translations
 from dan_model.ui.weights_cache import WeightsCache
 
 
@@ -62,7 +64,9 @@ def build(weights: WeightsCache, folder: Path | None = None, gpu: Callable[[Any]
         title="DAN Explorer", analytics_enabled=False, delete_cache=KEEP_FILES, fill_width=True
     ) as page:
         # What is shown, from top to bottom.
-        gr.HTML('<a class="dan-skip" href="#dan-heads-row">To the maps</a>', elem_id="dan-skip")
+        if TRANSLATED:
+            gr.HTML(translations(), elem_id="dan-texts")
+        gr.HTML(f'<a class="dan-skip" href="#dan-heads-row">{_("To the maps")}</a>', elem_id="dan-skip")
         top = model.header(first.checkpoint, tour.buttons)
         with gr.Row(elem_id="dan-input"):
             photo_panel = photo.components(folder, examples[0].photo if examples else None)
@@ -105,7 +109,7 @@ def build(weights: WeightsCache, folder: Path | None = None, gpu: Callable[[Any]
             with gr.Tab(learn.NAME):
                 learn.components(folder)
         model_panel = model.components(first.checkpoint)
-        gr.Markdown(asset("notice.md"), elem_id="dan-notice")
+        gr.Markdown(translate_paragraphs(asset("notice.md")), elem_id="dan-notice")
         phone_bar.component()
         tour_part = tour.part()
         learn.glossary_data()

@@ -21,9 +21,14 @@ from dan_model.faces import whole_image
 from dan_model.faces.film_frames import SUFFIXES as FILM_SUFFIXES
 from dan_model.faces.levels import STRETCHING
 from dan_model.faces.sources import START
+from dan_model.texts import translate as _
 from dan_model.ui.state import FIRST_WEIGHTS, MAX_FACES, UploadedPhoto, Weights
 
-STRETCH = "Stretch the brightness"  # the label of the box beside a photo of few bits
+NOT_UPLOADED = {
+    "image": _("The image did not arrive as an upload. Send the file itself."),
+    "film": _("The film did not arrive as an upload. Send the file itself."),
+}
+STRETCH = _("Stretch the brightness")  # the label of the box beside a photo of few bits
 
 
 def photo_input(examples: Path | None, **settings: Any) -> gr.Image:
@@ -73,12 +78,12 @@ def load_photo(
         ImageError: The image cannot be used.
     """
     if not path.startswith(START) and not Path(path).is_file():
-        raise ImageError("This photo has been deleted.", "Choose it again.")
+        raise ImageError(_("This photo has been deleted."), _("Choose it again."))
     read, faces = explainer.find_faces(path, stretch)
     photo = read.pixels
     crops = [explainer.crop(photo, face) for face in faces[:MAX_FACES]]
     whole = explainer.crop(photo, whole_image(photo))
-    offered = f" To stretch it, tick “{STRETCH}”."
+    offered = " " + _("To stretch it, tick “{box}”.").format(box=STRETCH)
     notes = [note.replace(STRETCHING, offered) for note in read.notes]
     loaded = UploadedPhoto.from_crops(photo, crops, whole, weights, notes=notes)
     return replace(loaded, stretched=stretch if read.few_bits else None)
@@ -112,5 +117,5 @@ def _uploaded(path: str | None, component: Component, folders: Sequence[Path], w
     allowed = [Path(component.GRADIO_CACHE).resolve(), Path(get_upload_folder()).resolve(), *folders]
     found = Path(path or "").resolve()
     if not path or not any(found.is_relative_to(folder) for folder in allowed):
-        raise gr.Error(f"The {what} did not arrive as an upload. Send the file itself.", print_exception=False)
+        raise gr.Error(NOT_UPLOADED[what], print_exception=False)
     return str(found)

@@ -13,13 +13,15 @@ from typing import Any
 import gradio as gr
 
 from dan_model.explain.explanation import Explanation
+from dan_model.texts import translate as _
 from dan_model.ui import html
 from dan_model.ui.context import QUEUED, PageContext
 from dan_model.ui.session import RequestToken, Session
 from dan_model.ui.state import PageState
-from dan_model.ui.theme import asset
+from dan_model.ui.theme import scripts
 
 STATUS, HEADS_ROW, TILES = "status", "heads row", "tiles"
+DRAWING = _("Drawing …")
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +88,7 @@ class Results:
 
     def blank(self, status: str) -> list[Any]:
         """A status, and nothing else."""
-        return [status, *("" for _ in self.names[1:])]
+        return [status, *("" for _name in self.names[1:])]
 
     def first(self, session: Session, state: PageState, token: RequestToken) -> list[Any] | None:
         """The first results of a request: everything except figures. None if a newer request has begun."""
@@ -95,7 +97,7 @@ class Results:
         session.shown, session.drawn_tabs = token.number, frozenset()
         values = {part.name: part.render(session, state) for part in self._parts.values()}
         waiting = {
-            tab.name: _undrawn(token.number) if tab.ready(state) else html.notice("Drawing …")
+            tab.name: _undrawn(token.number) if tab.ready(state) else html.notice(DRAWING)
             for tab in self._tabs.values()
         }
         return self._unless_superseded(values | waiting, token)
@@ -154,17 +156,17 @@ class Results:
         return None if token.superseded else self.update(values)
 
 
-def figures_component(name: str, scripts: str = "", **settings: Any) -> gr.HTML:
+def figures_component(name: str, *further: str, **settings: Any) -> gr.HTML:
     """Where the figures of a tab are shown, which asks for them when it comes into view.
 
     Args:
         name: Its id on the page.
-        scripts: What else runs in it.
+        further: Names of other scripts that run in it.
         settings: Further arguments of `gr.HTML`.
     """
-    return gr.HTML(elem_id=name, js_on_load=asset("figures.js") + scripts, **settings)
+    return gr.HTML(elem_id=name, js_on_load=scripts("figures", *further), **settings)
 
 
 def _undrawn(request: int) -> str:
     """In place of figures that are drawn when this comes into view; the browser takes only figures of this request."""
-    return f'<p class="dan-notice dan-undrawn" role="status" data-shown="{request}">Drawing …</p>'
+    return f'<p class="dan-notice dan-undrawn" role="status" data-shown="{request}">{DRAWING}</p>'

@@ -12,9 +12,11 @@ from dan_model.explain.explanation import Explanation
 from dan_model.faces import FaceCrop
 from dan_model.show.map_drawing import Scale, overlay
 from dan_model.show.photos import picture_address
-from dan_model.show.sentences import signed
+from dan_model.show.sentences import listed, signed
 from dan_model.show.style import head_colour
 from dan_model.show.tiles import percent
+from dan_model.texts import head_name
+from dan_model.texts import translate as _
 
 MAP_SIDE = 168  # pixels
 
@@ -27,10 +29,10 @@ def map_rows(named: Sequence[tuple[str, Explanation]], difference: str = "") -> 
         difference: The name of a further row, the second's maps less the first's, on scales of their own; empty for
             none. It is left out where the two have different numbers of heads.
     """
-    attention = Scale(max(float(e.heads.spatial.max()) for _, e in named) or 1.0, signed=False)
-    evidence = Scale(max(float(e.fusion.map.abs().max()) for _, e in named) or 1.0, signed=True)
+    attention = Scale(max(float(e.heads.spatial.max()) for __, e in named) or 1.0, signed=False)
+    evidence = Scale(max(float(e.fusion.map.abs().max()) for __, e in named) or 1.0, signed=True)
     rows = "".join(_row(name, e.crop, e.heads.spatial, attention, e.fusion.map, evidence) for name, e in named)
-    (_, first), (_, second) = named[0], named[-1]
+    first, second = named[0][1], named[-1][1]
     if difference and first.heads.spatial.shape == second.heads.spatial.shape:
         heads, fusion = second.heads.spatial - first.heads.spatial, second.fusion.map - first.fusion.map
         scales = [Scale(float(one.abs().max()) or 1.0, signed=True) for one in (heads, fusion)]
@@ -41,29 +43,29 @@ def map_rows(named: Sequence[tuple[str, Explanation]], difference: str = "") -> 
 def probability_table(named: Sequence[tuple[str, Explanation]]) -> str:
     """The probability of every class, with a column for each explanation; all have the same classes."""
     first = named[0][1]
-    columns = [[percent(p) for p in e.prediction.probabilities.tolist()] for _, e in named]
-    return number_table("Probability", [name for name, _ in named], list(first.labels), columns, first.target)
+    columns = [[percent(p) for p in e.prediction.probabilities.tolist()] for __, e in named]
+    return number_table(_("Probability"), [name for name, __ in named], list(first.labels), columns, first.target)
 
 
 def contribution_table(named: Sequence[tuple[str, Explanation]]) -> str:
     """The baseline and the contribution of every head to what each explanation explains."""
     columns = [
-        [signed(e.score.pick(e.fusion.consensus)), *(signed(one) for one in e.fusion.contributions)] for _, e in named
+        [signed(e.score.pick(e.fusion.consensus)), *(signed(one) for one in e.fusion.contributions)] for __, e in named
     ]
     heads = max(len(column) for column in columns) - 1
-    rows = ["baseline", *(f"Head {h + 1}" for h in range(heads))]
-    described = list(dict.fromkeys(f"{e.description}, {e.score.unit}" for _, e in named))
-    title = f"Contributions to {' and '.join(described)}"
-    return number_table(title, [name for name, _ in named], rows, columns)
+    rows = [_("baseline"), *map(head_name, range(heads))]
+    described = list(dict.fromkeys(f"{e.description}, {_(e.score.unit)}" for __, e in named))
+    title = _("Contributions to {score}").format(score=listed(described))
+    return number_table(title, [name for name, __ in named], rows, columns)
 
 
 def number_table(
     title: str, columns: Sequence[str], rows: Sequence[str], values: Sequence[Sequence[str]], marked: int | None = None
 ) -> str:
     """A table of numbers as text, `values` by column; a row called "Head 2" carries that head's colour."""
-    body = ""
+    body, colours = "", {head_name(h): head_colour(h) for h in range(len(rows))}
     for r, name in enumerate(rows):
-        colour = head_colour(int(name.split()[1]) - 1) if name.startswith("Head ") else ""
+        colour = colours.get(name, "")
         chip = f'<span class="dan-chip" style="background:{colour}"></span>' if colour else ""
         cells = "".join(f"<td>{escape(column[r]) if r < len(column) else ''}</td>" for column in values)
         css_class = ' class="dan-explained"' if r == marked else ""
@@ -76,8 +78,8 @@ def number_table(
 
 
 def _row(name: str, crop: FaceCrop, heads: Tensor, attention: Scale, fusion: Tensor, evidence: Scale) -> str:
-    maps = [(f"Head {h + 1}", cells, attention) for h, cells in enumerate(torch.unbind(heads))]
-    maps.append(("AFN fusion", fusion, evidence))
+    maps = [(head_name(h), cells, attention) for h, cells in enumerate(torch.unbind(heads))]
+    maps.append((_("AFN fusion"), fusion, evidence))
     pictures = "".join(
         f'<figure><img src="{picture_address(overlay(crop, cells, scale, True, MAP_SIDE))}" '
         f'alt="{title}, {escape(name, quote=True)}"><figcaption>{title}</figcaption></figure>'

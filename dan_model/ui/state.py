@@ -11,12 +11,17 @@ import numpy as np
 from dan_model.explain.explanation import Explanation
 from dan_model.faces import FaceCrop
 from dan_model.show.photos import numbered, reduce_photo
+from dan_model.texts import translate as _
 
 MAX_FACES = 24  # of one photo
 OVERVIEW_SIDE = 640  # pixels
-WHOLE = "whole image"  # instead of the number of a face
-THIS_FACE, AVERAGE, DIFFERENCE = COMPARED = ("this face", "average", "difference")  # what the tiles of heads show
-SMOOTH, NATIVE = "smooth", "native cells"  # how maps are drawn
+WHOLE = _("whole image")  # instead of the number of a face
+THIS_FACE, AVERAGE, DIFFERENCE = COMPARED = (
+    _("this face"),
+    _("average"),
+    _("difference"),
+)  # what the tiles of heads show
+SMOOTH, NATIVE = _("smooth"), _("native cells")  # how maps are drawn
 
 Weights = tuple[str, str | None]
 """Source and preset, as `load_checkpoint` takes them; an empty source means the weights that the page started with."""

@@ -4,25 +4,34 @@ from __future__ import annotations
 
 from dan_model.explain.explanation import Explanation
 from dan_model.show.sentences import crop_notes, prior_note
+from dan_model.texts import translate as _
+from dan_model.texts import translate_plural
 from dan_model.ui.html import notice
 from dan_model.ui.state import MAX_FACES, WHOLE, UploadedPhoto
 
 MUCH_OUTSIDE = 0.1  # part of a crop that is not in the photo from which on the notice is a warning
-INVITATION = "Choose a photo, take one with the camera, or click an example."
+INVITATION = _("Choose a photo, take one with the camera, or click an example.")
+STOPPED = _("Stopped.")
 
 
 def photo_status(photo: UploadedPhoto, explanation: Explanation | None = None) -> str:
     """What a visitor should know about the faces of a photo, and about the one that is explained, as a notice."""
     count = len(photo.crops)
     if explanation is None:
-        text = f"No face was found in this photo. Take another one, or choose “{WHOLE}” to explain all of it as a face."
+        text = _(
+            "No face was found in this photo. Take another one, or choose “{whole}” to explain all of it as a face."
+        ).format(whole=WHOLE)
         return notice(" ".join([text, *photo.notes]), "warning")
-    most = "The largest" if count == MAX_FACES else ""
-    texts = [] if count == 1 else [f"{most} {count} faces found, numbered by size.".strip()]
+    found = translate_plural("{count} face found, numbered by size.", "{count} faces found, numbered by size.", count)
+    if count == MAX_FACES:
+        found = _("The largest {count} faces found, numbered by size.")
+    texts = [] if count == 1 else [found.format(count=count)]
     if explanation.crop.face.score is None:
         texts = [
-            "The whole image is explained as if it were a face. Where its parts lie is not known: attributions by "
-            "region are left out."
+            _(
+                "The whole image is explained as if it were a face. Where its parts lie is not known: attributions by "
+                "region are left out."
+            )
         ]
     texts += [*crop_notes(explanation.crop), *photo.notes]
     texts += [note] if (note := prior_note(explanation)) else []

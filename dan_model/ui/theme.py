@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from html import escape
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 from dan_model import show
+from dan_model.texts import script_texts, translate
 from dan_model.ui.guard import FileGuard
 
 ASSETS = Path(__file__).parent / "assets"
@@ -46,6 +49,18 @@ def queue_settings() -> dict[str, Any]:
 def asset(name: str) -> str:
     """The text of one of the page's own files."""
     return (ASSETS / name).read_text(encoding="utf-8")
+
+
+def scripts(*names: str) -> str:
+    """Some of the page's scripts, in this order, and before them what translates their texts."""
+    return "".join(asset(f"{name}.js") for name in ("texts", *names))
+
+
+def translations() -> str:
+    """The texts of all scripts with their translations, as data of the page; `assets/texts.js` reads them."""
+    texts = [text for path in sorted(ASSETS.glob("*.js")) for text in script_texts(asset(path.name))]
+    data = escape(json.dumps({text: translate(text) for text in texts}), quote=True)
+    return f'<div hidden data-texts="{data}"></div>'
 
 
 def _theme() -> gr.themes.Base:

@@ -15,6 +15,7 @@ import torch
 from dan_model.errors import ArgumentError, CheckpointError, DanError
 from dan_model.explain import Explainer
 from dan_model.faces import FaceDetector
+from dan_model.texts import translate as _
 from dan_model.weights import Checkpoint, HubAddress, load_checkpoint
 
 log = logging.getLogger(__name__)
@@ -86,7 +87,8 @@ class WeightsCache:
         if not source:
             return self.first
         if not self._paths_allowed and HubAddress.parse(source) is None:
-            raise ArgumentError(f"{source!r} is no repository on the Hub.", "Write user/name or user/name@revision.")
+            text = _("{source} is no repository on the Hub.").format(source=repr(source))
+            raise ArgumentError(text, _("Write user/name or user/name@revision."))
         key = (source, preset)
         with self._lock:
             loaded = self._sets.get(key)
@@ -109,10 +111,13 @@ class WeightsCache:
             if not _may_be_path(source):
                 raise
             log.warning("Weights of a path were not loaded: %s", error)  # for whoever runs the server
+            text = _("There are no weights that can be loaded at {source}, or their preset is missing.")
             raise CheckpointError(
-                f"There are no weights that can be loaded at {source[:200]!r}, or their preset is missing.",
-                "Give a folder with config.json and model.safetensors, or a published file with its preset; the "
-                "server's log has the reason.",
+                text.format(source=repr(source[:200])),
+                _(
+                    "Give a folder with config.json and model.safetensors, or a published file with its preset; the "
+                    "server's log has the reason."
+                ),
             ) from None
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from dan_model.explain.attributions import gradients, layers, perturbations
 from dan_model.explain.attributions.result import AttributionResult
+from dan_model.texts import translate as _
 
 
 @dataclass(frozen=True)
@@ -59,68 +60,70 @@ class Method:
     @property
     def promise(self) -> str:
         """What its values sum to, as a sentence."""
-        return f"Completeness: {self.completeness}." if self.completeness else "No completeness property."
+        if not self.completeness:
+            return _("No completeness property.")
+        return _("Completeness: {promise}.").format(promise=self.completeness)
 
 
-SUMS = "sums to score − the baseline's score"
+SUMS = _("sums to score − the baseline's score")
 SAMPLES = Setting("samples", 24, 1, 500, "noisy copies")
 NOISE = "standard deviation, in parts of the input's range"
 
 METHODS: Mapping[str, Method] = {
     "layer_grad_cam": Method(
-        "Grad-CAM",
-        "Which cells of the last backbone layer raise the score, by the score's gradient there?",
-        "gradient × activation per cell",
+        _("Grad-CAM"),
+        _("Which cells of the last backbone layer raise the score, by the score's gradient there?"),
+        _("gradient × activation per cell"),
         None,
         layers.layer_grad_cam,
     ),
     "head_grad_cam": Method(
-        "Head Grad-CAM",
-        "Which cells that a head attends raise the score? Of every head, and their sum.",
-        "gradient × activation per cell",
+        _("Head Grad-CAM"),
+        _("Which cells that a head attends raise the score? Of every head, and their sum."),
+        _("gradient × activation per cell"),
         None,
         layers.head_grad_cam,
     ),
     "saliency": Method(
-        "Saliency",
-        "Where would a small change of a pixel move the score most?",
-        "{unit} per unit of input",
+        _("Saliency"),
+        _("Where would a small change of a pixel move the score most?"),
+        _("{unit} per unit of input"),
         None,
         gradients.saliency,
         signed=False,
         fine=True,
     ),
     "input_x_gradient": Method(
-        "Input × gradient",
-        "What does each pixel add, if the score were linear around this face?",
-        "{unit} per pixel",
+        _("Input × gradient"),
+        _("What does each pixel add, if the score were linear around this face?"),
+        _("{unit} per pixel"),
         None,
         gradients.input_x_gradient,
         fine=True,
     ),
     "guided_grad_cam": Method(
-        "Guided Grad-CAM",
-        "Which fine detail lies where Grad-CAM is high? It shows edges whatever the network does.",
-        "guided gradient × Grad-CAM",
+        _("Guided Grad-CAM"),
+        _("Which fine detail lies where Grad-CAM is high? It shows edges whatever the network does."),
+        _("guided gradient × Grad-CAM"),
         None,
         layers.guided_grad_cam,
         signed=False,
         fine=True,
     ),
     "deep_lift": Method(
-        "DeepLift",
-        "How much of the score's difference from the baseline does each pixel account for, layer by layer?",
-        "{unit} per pixel",
-        f"{SUMS}; on DAN's products of activations it does not, and says by how much",
+        _("DeepLift"),
+        _("How much of the score's difference from the baseline does each pixel account for, layer by layer?"),
+        _("{unit} per pixel"),
+        _("sums to score − the baseline's score; on DAN's products of activations it does not, and says by how much"),
         gradients.deep_lift,
         baselines=True,
         tolerance=0.01,
         fine=True,
     ),
     "integrated_gradients": Method(
-        "Integrated gradients",
-        "How much of the score does each pixel account for, from the baseline to this face?",
-        "{unit} per pixel",
+        _("Integrated gradients"),
+        _("How much of the score does each pixel account for, from the baseline to this face?"),
+        _("{unit} per pixel"),
         SUMS,
         gradients.integrated_gradients,
         (
@@ -133,9 +136,9 @@ METHODS: Mapping[str, Method] = {
         fine=True,
     ),
     "smooth_grad": Method(
-        "SmoothGrad",
-        "As saliency, on average over noisy copies of the face.",
-        "{unit} per unit of input",
+        _("SmoothGrad"),
+        _("As saliency, on average over noisy copies of the face."),
+        _("{unit} per unit of input"),
         None,
         gradients.smooth_grad,
         (SAMPLES, Setting("noise", 0.05, 0.0, 1.0, NOISE)),
@@ -143,10 +146,10 @@ METHODS: Mapping[str, Method] = {
         fine=True,
     ),
     "gradient_shap": Method(
-        "GradientShap",
-        "As integrated gradients, at random points of the path, with noise where wanted.",
-        "{unit} per pixel",
-        f"{SUMS}, on average over draws",
+        _("GradientShap"),
+        _("As integrated gradients, at random points of the path, with noise where wanted."),
+        _("{unit} per pixel"),
+        _("sums to score − the baseline's score, on average over draws"),
         gradients.gradient_shap,
         (SAMPLES, Setting("noise", 0.0, 0.0, 1.0, NOISE)),
         baselines=True,
@@ -154,9 +157,9 @@ METHODS: Mapping[str, Method] = {
         fine=True,
     ),
     "occlusion": Method(
-        "Occlusion",
-        "How much does the score fall when a square of the baseline covers this place?",
-        "mean fall, {unit}",
+        _("Occlusion"),
+        _("How much does the score fall when a square of the baseline covers this place?"),
+        _("mean fall, {unit}"),
         None,
         perturbations.occlusion,
         (
@@ -167,18 +170,18 @@ METHODS: Mapping[str, Method] = {
         finer={"stride": 16},
     ),
     "region_ablation": Method(
-        "Region ablation",
-        "How much does the score fall when brows, eyes, mouth … show the baseline?",
-        "{unit} per region",
+        _("Region ablation"),
+        _("How much does the score fall when brows, eyes, mouth … show the baseline?"),
+        _("{unit} per region"),
         None,
         perturbations.region_ablation,
         baselines=True,
         regions=True,
     ),
     "region_shapley": Method(
-        "Region Shapley",
-        "What does each part of the face add, on average over the orders in which parts appear?",
-        "{unit} per region",
+        _("Region Shapley"),
+        _("What does each part of the face add, on average over the orders in which parts appear?"),
+        _("{unit} per region"),
         SUMS,
         perturbations.region_shapley,
         (Setting("samples", 24, 1, 1000, "orders of the regions"),),

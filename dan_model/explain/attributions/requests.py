@@ -15,6 +15,7 @@ from dan_model.explain.attributions.result import Attribution, AttributionResult
 from dan_model.explain.attributions.task import BASELINES, AttributionTask, Cost
 from dan_model.explain.cache import Cache
 from dan_model.explain.regions import REGIONS, SIDE
+from dan_model.texts import translate as _
 
 DEFAULT_BASELINE = "default"  # that of the weights: `AttributionTask.default_baseline`
 
@@ -95,8 +96,10 @@ class AttributionRequest:
     @property
     def title(self) -> str:
         """The title of the method, and the baseline where it is not the default."""
-        baseline = "" if self.baseline in (None, DEFAULT_BASELINE) else f", {self.baseline} baseline"
-        return f"{METHODS[self.method].title}{baseline}"
+        title = METHODS[self.method].title
+        if self.baseline is None or self.baseline == DEFAULT_BASELINE:
+            return title
+        return _("{method}, {baseline} baseline").format(method=title, baseline=_(self.baseline))
 
 
 def attribute(task: AttributionTask, request: AttributionRequest | str) -> Attribution:
@@ -140,7 +143,7 @@ def attribute_in_stages(task: AttributionTask, request: AttributionRequest | str
             method=request.method,
             request=request.text,
             score=task.score,
-            unit=method.unit.format(unit=task.score.unit),
+            unit=method.unit.format(unit=_(task.score.unit)),
             baseline=baseline,
             tolerance=settings.get("tolerance", method.tolerance),
             forwards=cost.forwards,

@@ -21,13 +21,14 @@ from dan_model.explain.regions import Regions
 from dan_model.explain.score import Score
 from dan_model.faces import black, normalised
 from dan_model.network import DAN, Stages, frozen
+from dan_model.texts import untranslated as N_
 
 CPU_BATCH = 8  # images per pass; larger batches are no faster on a CPU and need more memory
 GPU_BATCH = 64
 BYTES_PER_IMAGE = 120e6  # of one image on its way through the network and back, generously
 BLUR, BLUR_KERNEL = 16.0, 97  # standard deviation and width in pixels: nothing smaller than an eye is left
-MEAN = "mean"
-BASELINES = ("black", "blur", MEAN)
+MEAN = N_("mean")
+BASELINES = (N_("black"), N_("blur"), MEAN)
 """The reference inputs: a black image, the face itself out of focus, the mean of the reference faces."""
 
 T = TypeVar("T")

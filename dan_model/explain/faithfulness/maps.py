@@ -12,6 +12,8 @@ from dan_model.explain.attributions import METHODS, Attribution, AttributionRequ
 from dan_model.explain.explanation import Explanation
 from dan_model.explain.fusion import compute_fusion
 from dan_model.network import Stages, frozen
+from dan_model.texts import head_name
+from dan_model.texts import translate as _
 
 PATCHES = 14  # along each side: patches of 16 pixels, in which all maps are compared
 FUSION = "fusion"
@@ -36,7 +38,7 @@ class MapName:
         """The title on tiles and in figures."""
         if self.request is not None:
             return self.request.title
-        return "AFN fusion" if self.head is None else f"Head {self.head + 1}"
+        return _("AFN fusion") if self.head is None else head_name(self.head)
 
     @property
     def signed(self) -> bool:

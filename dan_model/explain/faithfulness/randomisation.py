@@ -22,6 +22,7 @@ from dan_model.explain.explanation import Explanation
 from dan_model.explain.faithfulness.maps import MapName, in_patches, map_names, new_map, shown_map
 from dan_model.explain.pass_order import PassLock
 from dan_model.network import DAN
+from dan_model.texts import untranslated as N_
 
 INSENSITIVE = 0.5  # rank correlation with the true map, all weights random, above which a map is called insensitive
 SAME_DETAIL = 0.6  # rank correlation of fine detail above which the detail is called the same
@@ -133,14 +134,14 @@ def _detail(values: Tensor) -> Tensor:
 def layers_from_the_top(model: DAN) -> dict[str, list[nn.Module]]:
     """The parts of DAN from the classifier down to the pixels, by name."""
     return {
-        "classifier": [model.fc, model.bn],
-        "channel attention": [head.ca for head in model.heads],
-        "spatial attention": [head.sa for head in model.heads],
+        N_("classifier"): [model.fc, model.bn],
+        N_("channel attention"): [head.ca for head in model.heads],
+        N_("spatial attention"): [head.sa for head in model.heads],
         "layer4": [model.features[7]],
         "layer3": [model.features[6]],
         "layer2": [model.features[5]],
         "layer1": [model.features[4]],
-        "stem": [model.features[0], model.features[1]],
+        N_("stem"): [model.features[0], model.features[1]],
     }
 
 

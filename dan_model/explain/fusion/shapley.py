@@ -16,11 +16,12 @@ from torch import Tensor
 from dan_model.errors import ArgumentError
 from dan_model.explain.fusion.classifier import Classifier
 from dan_model.explain.score import Score
+from dan_model.texts import untranslated as N_
 
 ABSENCES: Mapping[str, str] = {
-    "zero": "v = 0: the head is switched off, and still takes part in the comparison",
-    "mean": "v = the mean of the heads present: the head is equal to them",
-    "removed": "taken out of the stack: fewer heads are compared",
+    "zero": N_("v = 0: the head is switched off, and still takes part in the comparison"),
+    "mean": N_("v = the mean of the heads present: the head is equal to them"),
+    "removed": N_("taken out of the stack: fewer heads are compared"),
 }
 """The ways for a head to be absent. In "zero" and "mean" the coalition without any head is at the consensus, for all
 heads are equal. In "removed" it has S = 0, and so has a coalition of one head: there is no other to compare it with."""

@@ -12,12 +12,12 @@ let curves = null; // the heads whose curves are drawn
 const best = (values) => values.indexOf(Math.max(...values));
 
 const sentence = ({ face, now, own, changes }) => {
-  if (!changes) return "Switch a head off, or scale the differences between the heads: the prediction follows.";
+  if (!changes) return translate("Switch a head off, or scale the differences between the heads: the prediction follows.");
   const k = face.target;
-  return (
-    `${changes}: ${face.labels[k]} ${percent(own.probabilities[k])} → ${percent(now.probabilities[k])}. ` +
-    `Predicted: ${face.labels[best(now.logProbabilities)]}.`
-  );
+  return translate("{changes}: {label} {before} → {after}. Predicted: {predicted}.", {
+    changes, label: face.labels[k], before: percent(own.probabilities[k]), after: percent(now.probabilities[k]),
+    predicted: face.labels[best(now.logProbabilities)],
+  });
 };
 
 const drawDecision = ({ face, now, own }) => {
@@ -81,24 +81,26 @@ const drawFormulas = ({ face, state, heads, now }) => {
   const divergence = logs.reduce((sum, x) => sum + (-Math.log(H) - x) / H, 0); // KL(uniform ‖ p)
   const W = face.weight[target * face.C + c];
   const mean = now.probabilities.reduce((sum, p, j) => sum + p * face.weight[j * face.C + c], 0); // Σ π W′
+  const fair = translate("fair share 1/{heads}", { heads: H });
   bench.querySelector(".dan-shares").innerHTML = logs
     .map((x, h) => {
       const p = Math.exp(x);
       return (
-        `<div><span>Head ${h + 1}: p = ${plain(p)}</span><span class="dan-track"><span style="width:${100 * p}%;` +
-        `background:${face.colours[h]}"></span><i style="left:${100 / H}%" title="fair share 1/${H}"></i></span></div>`
+        `<div><span>${headName(h)}: p = ${plain(p)}</span><span class="dan-track"><span style="width:${100 * p}%;` +
+        `background:${face.colours[h]}"></span><i style="left:${100 / H}%" title="${fair}"></i></span></div>`
       );
     })
     .join("");
   const label = document.createElement("span");
   label.textContent = face.labels[target];
+  const named = { label: label.innerHTML }, contribution = signed(W * (S - constant), 3);
   bench.querySelector(".dan-numbers").innerHTML =
     `<dt>S = Σ ln p</dt><dd>${plain(S)}</dd>` +
     `<dt>−H ln H − H · KL(uniform ‖ p)</dt><dd>${plain(constant)} − ${H} × ${plain(divergence)} = ${plain(constant - H * divergence)}</dd>` +
-    `<dt>S + H ln H: deviation from the baseline</dt><dd>${plain(S - constant)}</dd>` +
-    `<dt>contribution to the logit of ${label.innerHTML}: W′ · (S + H ln H)</dt><dd>${digits(W)} × ${plain(S - constant)} = ${signed(W * (S - constant), 3)} logits</dd>` +
-    `<dt>slope of ln p(${label.innerHTML}) along S: W′ − Σ π W′</dt><dd>${digits(W)} − ${digits(mean)} = ${digits(W - mean)}</dd>` +
-    `<dt>channels dominated by one head (share > 0.95)</dt><dd>${(100 * now.saturation).toFixed(0)} %</dd>`;
+    `<dt>${translate("S + H ln H: deviation from the baseline")}</dt><dd>${plain(S - constant)}</dd>` +
+    `<dt>${translate("contribution to the logit of {label}: W′ · (S + H ln H)", named)}</dt><dd>${digits(W)} × ${plain(S - constant)} = ${contribution} ${translate("logits")}</dd>` +
+    `<dt>${translate("slope of ln p({label}) along S: W′ − Σ π W′", named)}</dt><dd>${digits(W)} − ${digits(mean)} = ${digits(W - mean)}</dd>` +
+    `<dt>${translate("channels dominated by one head (share > 0.95)")}</dt><dd>${(100 * now.saturation).toFixed(0)} %</dd>`;
 };
 
 const draw = () => {
@@ -111,7 +113,8 @@ const draw = () => {
   const alpha = bench.querySelector(".dan-alpha");
   alpha.value = state.alpha;
   alpha.nextElementSibling.textContent = state.alpha.toFixed(2);
-  alpha.setAttribute("aria-valuetext", state.alpha.toFixed(2) + ({ 0: ", all heads equal", 1: ", this face", 2: ", doubled" }[state.alpha] ?? ""));
+  const meaning = { 0: translate("all heads equal"), 1: translate("this face"), 2: translate("doubled") }[state.alpha];
+  alpha.setAttribute("aria-valuetext", state.alpha.toFixed(2) + (meaning ? `, ${meaning}` : ""));
   bench.querySelectorAll(".dan-scale").forEach((slider, h) => {
     slider.value = state.scale[h];
     slider.nextElementSibling.textContent = state.scale[h].toFixed(2);

@@ -24,7 +24,7 @@ const name = () => {
   const chips = [...panel.querySelectorAll(".dan-cover-region")].filter((chip) => covered(Number(chip.dataset.region)));
   const whole = chips.map((chip) => Number(chip.dataset.region));
   const exact = mask.every((on, i) => !on || whole.includes(Number(regions[i])));
-  return exact && chips.length ? chips.map((chip) => chip.textContent).join(", ") : "part of the face";
+  return exact && chips.length ? chips.map((chip) => chip.textContent).join(", ") : translate("part of the face");
 };
 
 const draw = () => {
@@ -51,7 +51,7 @@ const ask = async () => {
     return;
   }
   if (!mask.some(Boolean)) {
-    show("Nothing is covered yet.");
+    show(translate("Nothing is covered yet."));
     send({ what: "set", covered: null });
     return;
   }
@@ -70,7 +70,7 @@ const ask = async () => {
       send({ what: "set", covered: { v: window.danHeads.unpack(answer.embeddings), name: label, key } });
     }
   } catch {
-    show("The covered face could not be explained. Try again.");
+    show(translate("The covered face could not be explained. Try again."));
   } finally {
     sending = false;
     if (again) {
@@ -110,7 +110,7 @@ document.addEventListener("dan-heads", ({ detail: { state } }) => {
   if (panel && !state.covered && mask.some(Boolean) && !sending && shownFace === numbers().face && wasCovered) {
     uncover();
     draw();
-    show("Nothing is covered yet.");
+    show(translate("Nothing is covered yet."));
   }
   wasCovered = Boolean(state.covered);
 });

@@ -4,7 +4,7 @@ element.addEventListener("click", async (event) => {
   if (!button || button.disabled) return;
   const status = element.querySelector("[role=status]");
   button.disabled = true;
-  status.textContent = "Making the file …";
+  status.textContent = translate("Making the file …");
   try {
     const made = await server.make(document.querySelector(".dan-numbers-of-face")?.dataset.session ?? "");
     if (made.error) {
@@ -15,7 +15,7 @@ element.addEventListener("click", async (event) => {
     saveBlob(new Blob([bytes], { type: "application/zip" }), made.name);
     status.textContent = "";
   } catch {
-    status.textContent = "The file could not be made. Try again.";
+    status.textContent = translate("The file could not be made. Try again.");
   } finally {
     button.disabled = false;
   }

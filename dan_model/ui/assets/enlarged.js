@@ -9,18 +9,18 @@ if (!dialog) {
   dialog.setAttribute("aria-labelledby", "dan-enlarged-title");
   dialog.innerHTML =
     `<header><h2 id="dan-enlarged-title"></h2>
-      <button type="button" class="dan-previous" aria-label="Previous map">←</button>
-      <button type="button" class="dan-next" aria-label="Next map">→</button>
-      <button type="button" class="dan-close">Close</button></header>
+      <button type="button" class="dan-previous" aria-label="${translate("Previous map")}">←</button>
+      <button type="button" class="dan-next" aria-label="${translate("Next map")}">→</button>
+      <button type="button" class="dan-close">${translate("Close")}</button></header>
     <div class="dan-enlarged-body">
-      <figure class="dan-plain-face"><img alt="" /><figcaption>This face</figcaption></figure>
+      <figure class="dan-plain-face"><img alt="" /><figcaption>${translate("This face")}</figcaption></figure>
       <figure class="dan-layers"><div><img class="dan-under" alt=""><img class="dan-over" alt=""></div>
         <figcaption></figcaption><div class="dan-scale-place"></div></figure>
       <div class="dan-enlarged-facts">
-        <label>Opacity of the map <input type="range" class="dan-opacity" min="0" max="100" value="100"></label>
-        <label><input type="checkbox" class="dan-native"> native cells or pixels</label>
+        <label>${translate("Opacity of the map")} <input type="range" class="dan-opacity" min="0" max="100" value="100"></label>
+        <label><input type="checkbox" class="dan-native"> ${translate("native cells or pixels")}</label>
         <p class="dan-promise"></p><div class="dan-enlarged-regions"></div><div class="dan-enlarged-values"></div>
-        <p class="dan-save-row">Save: <button type="button" class="dan-save" data-kind="png">PNG</button>
+        <p class="dan-save-row">${translate("Save:")} <button type="button" class="dan-save" data-kind="png">PNG</button>
           <button type="button" class="dan-save" data-kind="svg">SVG</button></p>
       </div>
     </div>`;
@@ -32,7 +32,7 @@ const within = (selector) => dialog.querySelector(selector);
 const valueTable = (tile) => {
   const details = document.createElement("details");
   details.innerHTML = "<summary></summary><table></table>";
-  details.firstChild.textContent = `Values (${tile.dataset.unit})`;
+  details.firstChild.textContent = translate("Values ({unit})", { unit: tile.dataset.unit });
   for (const row of JSON.parse(tile.dataset.values)) {
     const line = details.lastChild.insertRow();
     for (const value of row) line.insertCell().textContent = value;
@@ -43,7 +43,7 @@ const valueTable = (tile) => {
 const regionTable = (regions) => {
   const table = document.createElement("table");
   table.className = "dan-region-shares";
-  table.innerHTML = "<caption>Where the map lies, by region</caption>";
+  table.innerHTML = `<caption>${translate("Where the map lies, by region")}</caption>`;
   for (const [name, text, share] of regions) {
     const row = table.insertRow();
     row.insertCell().textContent = name;
@@ -88,7 +88,7 @@ const enlarge = async (index) => {
   if (!drawn.face || !dialog.open || Number(dialog.dataset.shown) !== shown) return;
   dialog.layers = drawn;
   within(".dan-plain-face img").src = drawn.face;
-  within(".dan-plain-face img").alt = "The face as it was cropped";
+  within(".dan-plain-face img").alt = translate("The face as it was cropped");
   within(".dan-under").src = drawn.grey;
   within(".dan-promise").textContent = drawn.text;
   within(".dan-enlarged-regions").replaceChildren(...(drawn.regions.length ? [regionTable(drawn.regions)] : []));

@@ -31,15 +31,15 @@ element.addEventListener("click", async (event) => {
   if (!button) return;
   const say = (text) => (part('[role="status"]').textContent = text);
   button.disabled = true;
-  say("Opening …");
+  say(translate("Opening …"));
   try {
     const got = await server.moment([part(".dan-moments").dataset.session, Number(part("input").value)]);
     if (got.error) return say(got.error);
     const bytes = Uint8Array.from(atob(got.frame), (one) => one.charCodeAt(0));
     const there = await toPhoto(new Blob([bytes], { type: "image/png" }), got.name);
-    say(there ? "Explained above." : "Remove the photo above first, then try again.");
+    say(there ? translate("Explained above.") : translate("Remove the photo above first, then try again."));
   } catch {
-    say("The server does not answer. Try again.");
+    say(translate("The server does not answer. Try again."));
   } finally {
     button.disabled = false;
   }

@@ -45,10 +45,11 @@ const drawCaption = ({ changes, face, now }, winner) => {
     line.innerHTML = line.dataset.caption;
     return;
   }
-  line.textContent = `${changes}: the network would read ${face.labels[winner]} (${percent(now.probabilities[winner])}). `;
+  const fields = { changes, label: face.labels[winner], probability: percent(now.probabilities[winner]) };
+  line.textContent = `${translate("{changes}: the network would read {label} ({probability}).", fields)} `;
   const reset = document.createElement("button");
   reset.type = "button";
-  reset.textContent = "Undo";
+  reset.textContent = translate("Undo");
   reset.addEventListener("click", () => document.dispatchEvent(new CustomEvent("dan-switch", { detail: { what: "reset" } })));
   line.append(reset);
 };
@@ -64,7 +65,9 @@ const follow = (detail) => {
   element.querySelectorAll(".dan-part-head").forEach((part) => {
     const h = Number(part.dataset.head);
     part.classList.toggle("dan-is-off", off.includes(h));
-    part.setAttribute("aria-label", part.getAttribute("aria-label").replace(/^Head \d+ \S+,/, `Head ${h + 1} ${signed(contributions[h])},`));
+    const fields = { head: headName(h), contribution: signed(contributions[h]) };
+    const name = translate("{head} {contribution}, its contribution", fields);
+    part.setAttribute("aria-label", translate("{part}. Opens the tab {tab}.", { part: name, tab: part.dataset.tab }));
   });
   element.querySelectorAll(".dan-total").forEach((text) => (text.textContent = signed(total)));
   element.querySelectorAll(".dan-predicted").forEach((text) => (text.textContent = face.labels[winner]));

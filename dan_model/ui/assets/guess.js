@@ -47,10 +47,12 @@ const drawHeads = ({ maps, shares, order, even }) => {
     const top = Math.max(...maps[h]) || 1;
     const map = maps[h].map((x, i) => square(i, `fill="${colours[h]}" fill-opacity="${((0.85 * x) / top).toFixed(3)}"`)).join("");
     const frames = [...cells].map((i) => square(i, 'class="dan-guess-frame"')).join("");
-    const text = cells.size ? `${percent(shares[h])} of its attention in your cells${rank ? "" : ": the most"} (spread evenly: ${percent(even)})` : "";
-    return `<figure><svg viewBox="0 0 ${columns} ${rows}" role="img" aria-label="Head ${h + 1} over the face. ${text}">` +
+    const shown = rank ? translate("{share} of its attention in your cells (spread evenly: {even})", { share: percent(shares[h]), even: percent(even) })
+      : translate("{share} of its attention in your cells: the most (spread evenly: {even})", { share: percent(shares[h]), even: percent(even) });
+    const note = cells.size ? shown : "", name = translate("{head} over the face.", { head: headName(h) });
+    return `<figure><svg viewBox="0 0 ${columns} ${rows}" role="img" aria-label="${name} ${note}">` +
       `<image href="${face}" width="${columns}" height="${rows}" preserveAspectRatio="none"/>${map}${frames}</svg>` +
-      `<figcaption><span class="dan-chip" style="background:${colours[h]}"></span><b>Head ${h + 1}</b> ${text}</figcaption></figure>`;
+      `<figcaption><span class="dan-chip" style="background:${colours[h]}"></span><b>${headName(h)}</b> ${note}</figcaption></figure>`;
   }).join("");
   panel.querySelector(".dan-guess-heads").hidden = false;
 };
@@ -58,11 +60,15 @@ const drawHeads = ({ maps, shares, order, even }) => {
 const reveal = () => {
   const found = agreement(), { predicted, probability } = panel.querySelector(".dan-guess-heads").dataset;
   const best = found.order[0];
-  const classText = !chosen ? `The network predicts ${predicted} (${probability}).`
-    : chosen === predicted ? `You and the network agree: ${predicted} (${probability}).`
-      : `You chose ${chosen}, the network predicts ${predicted} (${probability}).`;
-  const agreed = found.shares[best] > found.even ? `Head ${best + 1} agrees with you most` : `No head prefers your cells; Head ${best + 1} comes nearest`;
-  const cellText = cells.size ? `${agreed}: ${percent(found.shares[best])} of its attention is in them. Without a preference it would be ${percent(found.even)}.` : "";
+  const answer = { chosen, predicted, probability };
+  const classText = !chosen ? translate("The network predicts {predicted} ({probability}).", answer)
+    : chosen === predicted ? translate("You and the network agree: {predicted} ({probability}).", answer)
+      : translate("You chose {chosen}, the network predicts {predicted} ({probability}).", answer);
+  const nearest = { head: headName(best), share: percent(found.shares[best]), even: percent(found.even) };
+  const agreed = found.shares[best] > found.even
+    ? translate("{head} agrees with you most: {share} of its attention is in them. Without a preference it would be {even}.", nearest)
+    : translate("No head prefers your cells; {head} comes nearest: {share} of its attention is in them. Without a preference it would be {even}.", nearest);
+  const cellText = cells.size ? agreed : "";
   revealed = true;
   hide();
   panel.querySelector(".dan-guess-answer").textContent = `${classText} ${cellText}`;

@@ -72,15 +72,18 @@ const embeddings = (heads, alpha) => {
   return v;
 };
 
-const names = (set) => [...set].sort((a, b) => a - b).map((h) => `Head ${h + 1}`).join(", ");
+const names = (set) => [...set].sort((a, b) => a - b).map(headName).join(", ");
 
 // The changes in words; empty where there are none.
 const described = () => {
-  const changes = state.covered ? [`${state.covered.name} covered`] : [];
-  if (state.swapped) changes.push(`Head ${state.swapped[0] + 1} and Head ${state.swapped[1] + 1} swapped`);
-  if (state.copied !== null) changes.push(`Head ${state.copied + 1} copied to all heads`);
-  state.scale.forEach((s, h) => s !== 1 && changes.push(`Head ${h + 1} × ${s.toFixed(2)}`));
-  if (state.off.size) changes.push(`${names(state.off)} off`);
+  const changes = state.covered ? [translate("{regions} covered", { regions: state.covered.name })] : [];
+  if (state.swapped) {
+    const [one, other] = state.swapped.map(headName);
+    changes.push(translate("{one} and {other} swapped", { one, other }));
+  }
+  if (state.copied !== null) changes.push(translate("{head} copied to all heads", { head: headName(state.copied) }));
+  state.scale.forEach((s, h) => s !== 1 && changes.push(`${headName(h)} × ${s.toFixed(2)}`));
+  if (state.off.size) changes.push(translate("{heads} off", { heads: names(state.off) }));
   if (state.alpha !== 1) changes.push(`α = ${state.alpha.toFixed(2)}`);
   return changes.join(", ").replace(/^[a-z]/, (c) => c.toUpperCase());
 };

@@ -1,5 +1,5 @@
 // A link to what is shown: example, face, class, tab and changes to the heads are in the address; a visitor's photo never is.
-const DEFAULTS = { class: "the predicted class", against: "all other classes", head: "the whole network" };
+const DEFAULTS = { class: translate("the predicted class"), against: translate("all other classes"), head: translate("the whole network") };
 const MENUS = { class: "#dan-target", against: "#dan-against", head: "#dan-contribution" };
 const tabs = () => [...document.querySelectorAll("#dan-tabs [role=tab]")];
 let changed = {}; // by the visitor, of the heads
@@ -31,7 +31,7 @@ document.addEventListener("click", async (event) => {
   const { link, example } = address(), status = button.parentElement.querySelector("[role=status]");
   try {
     await navigator.clipboard.writeText(link);
-    status.textContent = example ? "Link copied." : "Link copied: it leads to your settings, not to your photo.";
+    status.textContent = example ? translate("Link copied.") : translate("Link copied: it leads to your settings, not to your photo.");
   } catch {
     status.textContent = link; // without permission, or on an insecure address, to be copied by hand
   }

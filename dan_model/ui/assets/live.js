@@ -13,10 +13,10 @@ let history = [], times = []; // probabilities with their time; when frames came
 const say = (text) => (part(".dan-live-status").textContent = text);
 
 const TROUBLE = {
-  NotAllowedError: "The camera was refused. Allow it for this page in the browser's address bar, then start again.",
-  NotFoundError: "No camera was found. Connect one, or upload a photo instead.",
-  NotReadableError: "The camera is in use by another program. Close that program, then start again.",
-  OverconstrainedError: "There is no such camera here. Choose the other one.",
+  NotAllowedError: translate("The camera was refused. Allow it for this page in the browser's address bar, then start again."),
+  NotFoundError: translate("No camera was found. Connect one, or upload a photo instead."),
+  NotReadableError: translate("The camera is in use by another program. Close that program, then start again."),
+  OverconstrainedError: translate("There is no such camera here. Choose the other one."),
 };
 
 const stop = (text = "") => {
@@ -27,7 +27,7 @@ const stop = (text = "") => {
   times = [];
   delete panel.dataset.chosen;
   overlay.getContext("2d").clearRect(0, 0, overlay.width, overlay.height);
-  part(".dan-live-start").textContent = "Start the camera";
+  part(".dan-live-start").textContent = translate("Start the camera");
   part(".dan-live-freeze").disabled = true;
   part(".dan-live-rate").textContent = "";
   panel.classList.remove("dan-is-live");
@@ -36,25 +36,25 @@ const stop = (text = "") => {
 
 const start = async () => {
   if (!navigator.mediaDevices) {
-    say("Browsers give the camera to secure addresses only: open this page by https, or as localhost on this computer.");
+    say(translate("Browsers give the camera to secure addresses only: open this page by https, or as localhost on this computer."));
     return;
   }
   const mine = ++running, facing = part(".dan-live-camera").value;
-  say("Waiting for the camera …");
+  say(translate("Waiting for the camera …"));
   try {
     const opened = await navigator.mediaDevices.getUserMedia({ video: { facingMode: facing, width: { ideal: 1280 }, height: { ideal: 720 } } });
     if (mine !== running) return opened.getTracks().forEach((track) => track.stop());
     stream = opened;
-    stream.getVideoTracks()[0].addEventListener("ended", () => mine === running && stop("The camera was disconnected. Start again."));
+    stream.getVideoTracks()[0].addEventListener("ended", () => mine === running && stop(translate("The camera was disconnected. Start again.")));
     video.srcObject = stream;
     await video.play();
   } catch (error) {
-    if (mine === running) stop(TROUBLE[error.name] ?? `The camera cannot be used (${error.name}). Upload a photo instead.`);
+    if (mine === running) stop(TROUBLE[error.name] ?? translate("The camera cannot be used ({reason}). Upload a photo instead.", { reason: error.name }));
     return;
   }
   panel.classList.toggle("dan-is-mirrored", facing === "user");
   panel.classList.add("dan-is-live");
-  part(".dan-live-start").textContent = "Stop";
+  part(".dan-live-start").textContent = translate("Stop");
   part(".dan-live-freeze").disabled = false;
   say("");
   draw(mine);
@@ -78,7 +78,7 @@ const send = async (mine) => {
     try {
       got = await server.live({ viewer, frame: sent.toDataURL("image/jpeg", QUALITY), last: again ? null : last, chosen, off });
     } catch {
-      got = { refused: "The server does not answer." };
+      got = { refused: translate("The server does not answer.") };
     }
     if (mine !== running) return;
     chosen = null;
@@ -96,12 +96,14 @@ const show = (got, delay) => {
   const now = performance.now() / 1000;
   times = [...times.filter((t) => now - t < 3), now];
   const rate = times.length > 1 ? (times.length - 1) / (now - times[0]) : 0;
-  part(".dan-live-rate").textContent = `${rate.toFixed(1)} frames a second, ${Math.round(1000 * delay)} ms each` +
-    (got.pause > 0 ? "; slower because others are watching too" : "");
+  const speed = { rate: rate.toFixed(1), delay: Math.round(1000 * delay) };
+  part(".dan-live-rate").textContent = got.pause > 0
+    ? translate("{rate} frames a second, {delay} ms each; slower because others are watching too", speed)
+    : translate("{rate} frames a second, {delay} ms each", speed);
   last = got.face;
   if (!got.face) {
     answer = null;
-    say("No face is found. Come closer, or turn on a light.");
+    say(translate("No face is found. Come closer, or turn on a light."));
     return;
   }
   say("");
@@ -116,7 +118,7 @@ const show = (got, delay) => {
   });
   const leading = got.contributions.indexOf(Math.max(...got.contributions));
   parts(".dan-live-head").forEach((chip, h) => {
-    chip.querySelector(".dan-live-part").textContent = `${signed(got.contributions[h])} nats`;
+    chip.querySelector(".dan-live-part").textContent = `${signed(got.contributions[h])} ${translate("nats")}`;
     chip.classList.toggle("dan-live-leading", h === leading);
   });
 };
@@ -182,8 +184,8 @@ const freeze = () => {
   [full.width, full.height] = [video.videoWidth, video.videoHeight];
   full.getContext("2d").drawImage(video, 0, 0);
   full.toBlob(async (blob) => {
-    stop("Frozen: explained above.");
-    if (!(await toPhoto(blob, "frozen.jpg"))) say("Remove the photo above first, then freeze again.");
+    stop(translate("Frozen: explained above."));
+    if (!(await toPhoto(blob, "frozen.jpg"))) say(translate("Remove the photo above first, then freeze again."));
   }, "image/jpeg", 0.95);
 };
 

@@ -10,8 +10,9 @@ element.addEventListener("pointermove", (event) => {
   const row = Math.floor(((event.clientY - box.top) / box.height) * values.length);
   const column = Math.floor(((event.clientX - box.left) / box.width) * values[0].length);
   if (values[row]?.[column] === undefined) return;
-  readout().textContent =
-    `${tile.dataset.title}, row ${row + 1}, column ${column + 1}: ${values[row][column]} ${tile.dataset.unit}`;
+  readout().textContent = translate("{title}, row {row}, column {column}: {value} {unit}", {
+    title: tile.dataset.title, row: row + 1, column: column + 1, value: values[row][column], unit: tile.dataset.unit,
+  });
 });
 
 // The switches under each head: the bench computes what follows, and says what is switched off.

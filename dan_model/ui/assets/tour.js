@@ -9,14 +9,14 @@ const average = () => visible("#dan-heads-row .dan-compared[data-index='1']");
 const STEPS = {
   guess: { guessing: true, at: () => "#dan-guess .dan-guess", done: ({ guess }) => Boolean(guess.class) },
   cells: { guessing: true, at: () => "#dan-guess .dan-guess", done: ({ guess }) => Boolean(guess.agreement), then: "#dan-guess .dan-guess-heads" },
-  gates: { at: ({ head }) => `#dan-flow .dan-part-head[data-head="${head}"]`, done: ({ opened }) => opened === "Heads", then: "#dan-view-gates" },
-  swap: { tab: "Fusion", at: () => "#dan-bench label:has(.dan-swap)", done: ({ heads }) => Boolean(heads?.state.swapped) },
-  equal: { tab: "Fusion", at: () => "#dan-bench label:has(.dan-alpha)", done: ({ heads }) => heads?.state.alpha === 0, then: "#dan-bench .dan-bench-row" },
+  gates: { at: ({ head }) => `#dan-flow .dan-part-head[data-head="${head}"]`, done: ({ opened }) => opened === translate("Heads"), then: "#dan-view-gates" },
+  swap: { tab: translate("Fusion"), at: () => "#dan-bench label:has(.dan-swap)", done: ({ heads }) => Boolean(heads?.state.swapped) },
+  equal: { tab: translate("Fusion"), at: () => "#dan-bench label:has(.dan-alpha)", done: ({ heads }) => heads?.state.alpha === 0, then: "#dan-bench .dan-bench-row" },
   off: { at: ({ head }) => `#dan-heads-row .dan-tile[data-head="${head}"]`, done: ({ heads }, { head }) => Boolean(heads?.state.off.has(head)), then: "#dan-main" },
   second: { at: () => "#dan-target", done: ({ heads }, { label }) => heads?.face.target === label, then: "#dan-main" },
-  cover: { tab: "Cover", at: () => (visible("#dan-cover .dan-cover-region") ? "#dan-cover .dan-cover-chips" : "#dan-cover .dan-cover-face"), done: () => Boolean(coverResult()), then: "#dan-cover .dan-cover-result" },
+  cover: { tab: translate("Cover"), at: () => (visible("#dan-cover .dan-cover-region") ? "#dan-cover .dan-cover-chips" : "#dan-cover .dan-cover-face"), done: () => Boolean(coverResult()), then: "#dan-cover .dan-cover-result" },
   limits: { at: () => (average() ? "#dan-heads-row .dan-segments" : "#dan-tabs [role=tablist]"), then: "#dan-heads-row",
-    done: () => (average() ? average().getAttribute("aria-pressed") === "true" : isOpen("Faithfulness")) },
+    done: () => (average() ? average().getAttribute("aria-pressed") === "true" : isOpen(translate("Faithfulness"))) },
   another: { at: () => "#dan-examples", done: ({ face, heads }, card, start) => Boolean(face) && face !== start.face && (!heads || heads.face.key === face), then: "#dan-main" },
 };
 
@@ -32,12 +32,12 @@ const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 const light = document.createElement("div"), box = document.createElement("section");
 light.className = "dan-tour-light";
 box.className = "dan-tour-card";
-box.setAttribute("aria-label", "Tour");
-box.innerHTML = `<header><span class="dan-tour-place"></span><button type="button" class="dan-tour-leave">Leave</button></header>
+box.setAttribute("aria-label", translate("Tour"));
+box.innerHTML = `<header><span class="dan-tour-place"></span><button type="button" class="dan-tour-leave">${translate("Leave")}</button></header>
   <h2 tabindex="-1"></h2><p class="dan-tour-text"></p><p class="dan-tour-task"></p><p class="dan-tour-result" aria-live="polite"></p>
-  <div class="dan-tour-symbols" aria-label="The way from the face to the decision"></div>
-  <div class="dan-tour-buttons"><button type="button" class="dan-tour-back">Back</button><button type="button" class="dan-tour-go">Go there</button>
-  <button type="button" class="dan-tour-next"></button></div><nav class="dan-tour-dots" aria-label="Cards"></nav>`;
+  <div class="dan-tour-symbols" aria-label="${translate("The way from the face to the decision")}"></div>
+  <div class="dan-tour-buttons"><button type="button" class="dan-tour-back">${translate("Back")}</button><button type="button" class="dan-tour-go">${translate("Go there")}</button>
+  <button type="button" class="dan-tour-next"></button></div><nav class="dan-tour-dots" aria-label="${translate("Cards")}"></nav>`;
 light.hidden = box.hidden = true;
 document.querySelector(".gradio-container .contain").append(light, box);
 const part = (name) => box.querySelector(`.dan-tour-${name}`);
@@ -50,11 +50,12 @@ const fill = (text) => text.replace(/\{(\w+)\}/g, (_, place) => {
   if (covered) return covered.textContent;
   if (!heads) return "";
   const best = heads.now.probabilities.indexOf(Math.max(...heads.now.probabilities));
-  return `Now the network predicts ${heads.face.labels[best]} (${percent(heads.now.probabilities[best])}).`;
+  const now = { label: heads.face.labels[best], probability: percent(heads.now.probabilities[best]) };
+  return translate("Now the network predicts {label} ({probability}).", now);
 });
 
 const draw = () => {
-  part("place").textContent = `Tour, card ${at + 1} of ${cards.length}`;
+  part("place").textContent = translate("Tour, card {number} of {count}", { number: at + 1, count: cards.length });
   box.querySelector("h2").textContent = card.title;
   part("text").textContent = card.text;
   part("task").textContent = card.task;
@@ -63,13 +64,13 @@ const draw = () => {
   part("back").hidden = part("next").hidden = false;
   part("back").disabled = at === 0;
   part("go").hidden = done;
-  part("next").textContent = at === cards.length - 1 ? "End" : done ? "Next" : "Skip";
+  part("next").textContent = at === cards.length - 1 ? translate("End") : done ? translate("Next") : translate("Skip");
   part("next").classList.toggle("dan-done", done);
   const touched = cards.slice(0, at + 1).map((one) => one.symbols).join("");
   part("symbols").innerHTML = Object.entries(symbols).map(([symbol, name]) =>
     `<span title="${name}" class="${card.symbols.includes(symbol) ? "dan-now" : touched.includes(symbol) ? "dan-touched" : ""}">${symbol}</span>`).join("<i>→</i>");
   part("dots").innerHTML = cards.map((one, i) =>
-    `<button type="button" data-card="${i}" aria-label="Card ${i + 1}: ${one.title}" ${i === at ? 'aria-current="step"' : ""} class="${finished.has(one.name) ? "dan-done" : ""}">${i + 1}</button>`).join("");
+    `<button type="button" data-card="${i}" aria-label="${translate("Card {number}: {title}", { number: i + 1, title: one.title })}" ${i === at ? 'aria-current="step"' : ""} class="${finished.has(one.name) ? "dan-done" : ""}">${i + 1}</button>`).join("");
 };
 
 // What the card points at now: after the task, what follows from it.
@@ -156,7 +157,7 @@ const leave = () => {
   document.dispatchEvent(new CustomEvent("dan-guess-mode", { detail: { on: false } }));
   setAddress();
   const button = document.querySelector(".dan-tour-start");
-  button.textContent = left ? `Tour: go on at ${left + 1}` : "Tour";
+  button.textContent = left ? translate("Tour: go on at {number}", { number: left + 1 }) : translate("Tour");
   button.focus({ preventScroll: true });
 };
 
@@ -204,10 +205,10 @@ document.addEventListener("dan-guess", ({ detail }) => {
 const askForFace = (index) => {
   asking = index;
   box.hidden = false;
-  part("place").textContent = "Tour";
-  box.querySelector("h2").textContent = "First, a face";
-  part("text").textContent = "The tour follows one face from its pixels to the decision.";
-  part("task").textContent = "Choose one of the examples, or your own photo.";
+  part("place").textContent = translate("Tour");
+  box.querySelector("h2").textContent = translate("First, a face");
+  part("text").textContent = translate("The tour follows one face from its pixels to the decision.");
+  part("task").textContent = translate("Choose one of the examples, or your own photo.");
   part("task").classList.remove("dan-done");
   for (const name of ["result", "symbols", "dots"]) part(name).replaceChildren();
   for (const name of ["back", "go", "next"]) part(name).hidden = true;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from html import escape
+from typing import Any
 
 from dan_model.explain.attributions import METHODS, Attribution, AttributionRequest
 from dan_model.explain.explanation import Explanation
@@ -12,11 +13,13 @@ from dan_model.show.glossary import marked
 from dan_model.show.map_drawing import Scale
 from dan_model.show.style import head_colour
 from dan_model.show.tiles import number, whole_percent
+from dan_model.texts import head_name
+from dan_model.texts import translate as _
 from dan_model.ui.html import notice, small_map
 from dan_model.ui.results import Tab, figures_component
 
-NAME = "Attributions"
-NO_ATTRIBUTIONS = "Choose attributions under “Methods, baselines and drawing”."
+NAME = _("Attributions")
+NO_ATTRIBUTIONS = _("Choose attributions under “Methods, baselines and drawing”.")
 
 
 def tab() -> Tab:
@@ -34,8 +37,8 @@ def cards(explanation: Explanation) -> str:
     ready = explanation.attributions.values()
     if not ready:
         return notice(NO_ATTRIBUTIONS)
-    explained = f"<p>All explain <b>{escape(explanation.description)}</b>.</p>"
-    return f'{explained}<div class="dan-cards">{"".join(_card(explanation, one) for one in ready)}</div>'
+    explained = _("All explain <b>{score}</b>.").format(score=escape(explanation.description))
+    return f'<p>{explained}</p><div class="dan-cards">{"".join(_card(explanation, one) for one in ready)}</div>'
 
 
 def _card(explanation: Explanation, attribution: Attribution) -> str:
@@ -46,15 +49,15 @@ def _card(explanation: Explanation, attribution: Attribution) -> str:
     verdict = f'<p class="{kind}">{marked(sentence)}</p>' if sentence else ""
     # Facts: unit, baseline, settings, cost, regions.
     settings = ", ".join(f"{name} {value:g}" for name, value in request.settings)
-    passes = f"{attribution.forwards} forward, {attribution.backwards} backward images"
-    if not attribution.forwards:
-        passes = "shared with another method"
+    passes = _("shared with another method, {seconds} s on {device}")
+    if attribution.forwards:
+        passes = _("{forwards} forward, {backwards} backward images, {seconds} s on {device}")
     facts = [
-        ("Unit", attribution.unit),
-        ("Baseline", attribution.baseline or "none"),
-        ("Settings", settings or "none"),
-        ("Passes", f"{passes}, {attribution.seconds:.1f} s on {attribution.device}"),
-        ("On the face", _on_the_face(explanation, attribution)),
+        (_("Unit"), attribution.unit),
+        (_("Baseline"), _(attribution.baseline or "none")),
+        (_("Settings"), settings or _("none")),
+        (_("Passes"), passes.format(**_cost(attribution))),
+        (_("On the face"), _on_the_face(explanation, attribution)),
     ]
     rows = "".join(f"<dt>{name}</dt><dd>{escape(value)}</dd>" for name, value in facts)
     return (
@@ -64,16 +67,26 @@ def _card(explanation: Explanation, attribution: Attribution) -> str:
     )
 
 
+def _cost(attribution: Attribution) -> dict[str, Any]:
+    """What an attribution has cost, as fields of a text."""
+    return {
+        "forwards": attribution.forwards,
+        "backwards": attribution.backwards,
+        "seconds": f"{attribution.seconds:.1f}",
+        "device": attribution.device,
+    }
+
+
 def _on_the_face(explanation: Explanation, attribution: Attribution) -> str:
     """The three regions of the face that count most."""
     if attribution.by_region is not None:
         order = attribution.by_region.abs().argsort(descending=True)[:3].tolist()
-        return ", ".join(f"{REGIONS[r]} {float(attribution.by_region[r]):+.2f}".replace("-", "−") for r in order)
+        return ", ".join(f"{_(REGIONS[r])} {float(attribution.by_region[r]):+.2f}".replace("-", "−") for r in order)
     if explanation.regions is None:
-        return "not known: no landmarks"
+        return _("not known: no landmarks")
     shares = explanation.regions.shares(attribution.native)
     largest = shares.argsort(descending=True)[:3].tolist()
-    return ", ".join(f"{REGIONS[r]} {whole_percent(float(shares[r]))}" for r in largest)
+    return ", ".join(f"{_(REGIONS[r])} {whole_percent(float(shares[r]))}" for r in largest)
 
 
 def _per_head(explanation: Explanation, attribution: Attribution) -> str:
@@ -81,11 +94,12 @@ def _per_head(explanation: Explanation, attribution: Attribution) -> str:
     if attribution.per_head is None:
         return ""
     scale = Scale(float(attribution.per_head.abs().max()) or 1.0, signed=True)
-    title = METHODS[attribution.method].title
-    pictures = "".join(
-        f'<figure style="border-color:{head_colour(h)}">'
-        f"{small_map(explanation.crop, cells, scale, f'{title} of Head {h + 1}')}"
-        f"<figcaption>Head {h + 1}: sum {number(float(cells.sum()))}</figcaption></figure>"
-        for h, cells in enumerate(attribution.per_head)
-    )
+    title, pictures = METHODS[attribution.method].title, ""
+    for h, cells in enumerate(attribution.per_head):
+        alt = _("{method} of {head}").format(method=title, head=head_name(h))
+        caption = _("{head}: sum {value}").format(head=head_name(h), value=number(float(cells.sum())))
+        pictures += (
+            f'<figure style="border-color:{head_colour(h)}">{small_map(explanation.crop, cells, scale, alt)}'
+            f"<figcaption>{caption}</figcaption></figure>"
+        )
     return f'<div class="dan-small-row">{pictures}</div>'

@@ -15,15 +15,19 @@ from dan_model.explain.fusion import consensus_path
 from dan_model.show.glossary import marked
 from dan_model.show.sentences import ONE_HEAD, path_sentence
 from dan_model.show.style import head_colour
+from dan_model.texts import head_name
+from dan_model.texts import translate as _
 from dan_model.ui.results import Part
-from dan_model.ui.theme import asset
+from dan_model.ui.theme import scripts
 
 CHANNELS_OFFERED = 8  # for the formulas: the strongest for the class, and as many against it
+READING = _("Bars and first number: probability; second: log-probability in nats. Mark in a bar: before your changes.")
+DIFFERENCES = _("Differences between heads α")
 
 
 def part() -> Part:
     """Add the panel to the tab that is being built."""
-    component = gr.HTML(elem_id="dan-bench", js_on_load=asset("numbers.js") + asset("bench.js"))
+    component = gr.HTML(elem_id="dan-bench", js_on_load=scripts("numbers", "bench"))
     return Part("bench", component, lambda session, state: bench(state.explanation))
 
 
@@ -34,53 +38,60 @@ def bench(explanation: Explanation) -> str:
         return f'<p class="dan-sentence">{escape(ONE_HEAD)}</p>'
     return (
         '<div class="dan-bench">'
-        f'<div class="dan-chips" role="group" aria-label="Heads">{"".join(_chip(h) for h in range(heads))}'
-        f'<button type="button" class="dan-reset">Reset</button></div>'
+        f'<div class="dan-chips" role="group" aria-label="{_("Heads")}">{"".join(_chip(h) for h in range(heads))}'
+        f'<button type="button" class="dan-reset">{_("Reset")}</button></div>'
         f"{_sliders(heads)}"
         f'<output class="dan-bench-sentence" aria-live="polite"></output>'
-        f'<div class="dan-bench-row"><div class="dan-decision" role="group" aria-label="Class probabilities now">'
-        f"{''.join(_class_row(label) for label in explanation.labels)}<small>Bars and first number: probability; "
-        "second: log-probability in nats. Mark in a bar: before your changes.</small></div>"
-        f'<div><svg class="dan-path" viewBox="0 0 420 190" role="img" aria-label="Class probabilities over α"></svg>'
+        '<div class="dan-bench-row">'
+        f'<div class="dan-decision" role="group" aria-label="{_("Class probabilities now")}">'
+        f"{''.join(_class_row(label) for label in explanation.labels)}<small>{READING}</small></div>"
+        '<div><svg class="dan-path" viewBox="0 0 420 190" role="img" '
+        f'aria-label="{_("Class probabilities over α")}"></svg>'
         f"<small>{marked(_path_text(explanation))}</small></div></div>{_formulas(explanation)}</div>"
     )
 
 
 def _path_text(explanation: Explanation) -> str:
     path = consensus_path(explanation.fusion.classifier, explanation.heads.embeddings)
-    return f"Before your changes: {path_sentence(path, explanation.labels, explanation.target)}"
+    sentence = path_sentence(path, explanation.labels, explanation.target)
+    return _("Before your changes: {sentence}").format(sentence=sentence)
 
 
 def _chip(head: int) -> str:
+    name = head_name(head)
     return (
         f'<span class="dan-head-chip" style="--head: {head_colour(head)}">'
         f'<button type="button" class="dan-off" data-head="{head}" aria-pressed="false" '
-        f'title="Switch Head {head + 1} off or on">'
-        f'<span class="dan-chip" style="background: {head_colour(head)}"></span>Head {head + 1}</button>'
+        f'title="{_("Switch {head} off or on").format(head=name)}">'
+        f'<span class="dan-chip" style="background: {head_colour(head)}"></span>{name}</button>'
         f'<button type="button" class="dan-only" data-head="{head}" aria-pressed="false" '
-        f'aria-label="only Head {head + 1}" title="Switch off all heads but Head {head + 1}">only</button></span>'
+        f'aria-label="{_("only {head}").format(head=name)}" '
+        f'title="{_("Switch off all heads but {head}").format(head=name)}">{_("only")}</button></span>'
     )
 
 
 def _sliders(heads: int) -> str:
-    copies = "".join(f'<option value="{h}">Head {h + 1} to all heads</option>' for h in range(heads))
+    names, none = [head_name(h) for h in range(heads)], f'<option value="">{_("none")}</option>'
+    copies = "".join(
+        f'<option value="{h}">{_("{head} to all heads").format(head=name)}</option>' for h, name in enumerate(names)
+    )
     swaps = "".join(
-        f'<option value="{a},{b}">Head {a + 1} ↔ Head {b + 1}</option>' for a, b in combinations(range(heads), 2)
+        f'<option value="{a},{b}">{names[a]} ↔ {names[b]}</option>' for a, b in combinations(range(heads), 2)
     )
     scales = "".join(
-        f'<label>Head {h + 1} <input type="range" class="dan-scale" data-head="{h}" min="0" max="2" step="0.01" '
-        f'value="1" aria-label="Scale of Head {h + 1}"><span>1.00</span></label>'
-        for h in range(heads)
+        f'<label>{name} <input type="range" class="dan-scale" data-head="{h}" min="0" max="2" step="0.01" '
+        f'value="1" aria-label="{_("Scale of {head}").format(head=name)}"><span>1.00</span></label>'
+        for h, name in enumerate(names)
     )
+    meaning = _("0: all heads equal, the baseline; 1: this face; 2: differences doubled")
     return (
-        '<label class="dan-alpha-row"><span>Differences between heads α</span>'
+        f'<label class="dan-alpha-row"><span>{DIFFERENCES}</span>'
         '<input type="range" class="dan-alpha" min="0" max="2" step="0.01" value="1" '
-        'aria-label="Differences between heads α" '
-        'aria-description="0: all heads equal, the baseline; 1: this face; 2: differences doubled">'
-        "<span>1.00</span><small>0 baseline (all heads equal) · 1 this face · 2 doubled</small></label>"
-        '<details class="dan-more"><summary>Copy, swap, scale</summary><div>'
-        f'<label>Copy <select class="dan-copy"><option value="">none</option>{copies}</select></label>'
-        f'<label>Swap <select class="dan-swap"><option value="">none</option>{swaps}</select></label>'
+        f'aria-label="{DIFFERENCES}" aria-description="{meaning}">'
+        f"<span>1.00</span><small>{_('0 baseline (all heads equal) · 1 this face · 2 doubled')}</small></label>"
+        f'<details class="dan-more"><summary>{_("Copy, swap, scale")}</summary><div>'
+        f'<label>{_("Copy")} <select class="dan-copy">{none}{copies}</select></label>'
+        f'<label>{_("Swap")} <select class="dan-swap">{none}{swaps}</select></label>'
         f"{scales}</div></details>"
     )
 
@@ -88,7 +99,7 @@ def _sliders(heads: int) -> str:
 def _class_row(label: str) -> str:
     return (
         f'<div class="dan-class"><span>{escape(label)}</span>'
-        '<span class="dan-track"><span></span><i title="without changes"></i></span>'
+        f'<span class="dan-track"><span></span><i title="{_("without changes")}"></i></span>'
         "<span></span><span></span></div>"
     )
 
@@ -98,13 +109,15 @@ def _formulas(explanation: Explanation) -> str:
     pull, score = explanation.fusion.pull, explanation.score
     order = pull.argsort(descending=True, stable=True).tolist()
     offered = [*order[:CHANNELS_OFFERED], *order[-CHANNELS_OFFERED:]]
-    options = "".join(
-        f'<option value="{c}">channel {c + 1} ({float(pull[c]):+.2f})</option>' for c in dict.fromkeys(offered)
+    options = ""
+    for c in dict.fromkeys(offered):
+        option = _("channel {number} ({contribution})").format(number=c + 1, contribution=f"{float(pull[c]):+.2f}")
+        options += f'<option value="{c}">{option}</option>'
+    strongest = _("Strongest contributions to {classes} before your changes, {unit}:").format(
+        classes=escape(score.describe_classes(explanation.labels)), unit=_(score.unit)
     )
-    label = escape(score.describe_classes(explanation.labels))
     return (
-        '<div class="dan-formulas"><h4>What fusion computes, channel by channel</h4>'
-        f"<label>Strongest contributions to {label} before your changes, {score.unit}: "
-        f'<select class="dan-channel" aria-label="Channel">{options}</select></label>'
+        f'<div class="dan-formulas"><h4>{_("What fusion computes, channel by channel")}</h4><label>{strongest} '
+        f'<select class="dan-channel" aria-label="{_("Channel")}">{options}</select></label>'
         '<div class="dan-shares"></div><dl class="dan-numbers"></dl></div>'
     )

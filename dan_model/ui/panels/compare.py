@@ -15,6 +15,7 @@ import torch
 from dan_model.explain.explanation import Explanation
 from dan_model.show.figure_views import transplant_view
 from dan_model.show.tiles import percent
+from dan_model.texts import translate as _
 from dan_model.ui.context import QUEUED, PageContext
 from dan_model.ui.html import figure_views, notice, picture
 from dan_model.ui.results import Part
@@ -22,12 +23,12 @@ from dan_model.ui.session import Session
 from dan_model.ui.side_by_side import contribution_table, map_rows, probability_table
 from dan_model.ui.state import KeptFace, PageState
 
-NAME = "Compare"
-INVITATION = (
+NAME = _("Compare")
+INVITATION = _(
     "Keep this face, then choose another face, photo or example, another class, or another model: you see both side by "
     "side."
 )
-KEPT = "This face is kept. Now choose another face, photo or example, another class, or another model."
+KEPT = _("This face is kept. Now choose another face, photo or example, another class, or another model.")
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Components:
 
 def components() -> Components:
     """Add the panel to the tab that is being built."""
-    keep = gr.Button("Keep this face", size="sm", elem_id="dan-keep")
+    keep = gr.Button(_("Keep this face"), size="sm", elem_id="dan-keep")
     comparison = gr.HTML(elem_id="dan-comparison")
     return Components(Part("comparison", comparison, compared), keep)
 
@@ -61,27 +62,31 @@ def compared(session: Session, state: PageState) -> str:
     same_face = same_model and torch.equal(before.heads.embeddings, now.heads.embeddings)
     if same_face and before.score == now.score and before.prior == now.prior:
         return notice(KEPT)
-    named = [("kept", before), ("now", now)]
-    model = "" if same_model else " The two were explained with different models: their maps have different units."
+    named = [(_("kept"), before), (_("now"), now)]
+    notes = []
+    if not same_model:
+        notes.append(_("The two were explained with different models: their maps have different units."))
     tables = contribution_table(named)
     if before.labels == now.labels:
         tables = probability_table(named) + tables
     else:
-        model += " Their classes differ."
+        notes.append(_("Their classes differ."))
     drawn = (
-        f'<div class="dan-compared-faces">{_face("kept", before)}{_face("now", now)}</div>'
-        f"{notice(model.strip(), 'warning')}{map_rows(named, 'now − kept')}"
+        f'<div class="dan-compared-faces">{"".join(_face(name, one) for name, one in named)}</div>'
+        f"{notice(' '.join(notes), 'warning')}{map_rows(named, _('now − kept'))}"
         f'<div class="dan-side-tables">{tables}</div>'
     )
     if same_model and not same_face and len(now.heads.embeddings) > 1:
-        name = f"the kept face ({before.prediction.label})"
+        name = _("the kept face ({label})").format(label=before.prediction.label)
         drawn += figure_views([transplant_view(now, before.heads.embeddings, name)])
     return drawn
 
 
 def _face(name: str, e: Explanation) -> str:
     label, probability = e.prediction.label, percent(float(e.prediction.probabilities[e.prediction.index]))
-    text = f"{name}: predicted {label} ({probability}); explained: {e.description}"
+    text = _("{name}: predicted {label} ({probability}); explained: {score}").format(
+        name=name, label=label, probability=probability, score=e.description
+    )
     return f"<figure>{picture(e.input_pixels, text)}<figcaption>{escape(text)}</figcaption></figure>"
 
 

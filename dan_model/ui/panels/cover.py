@@ -19,13 +19,13 @@ from dan_model.explain.cover import CELLS, FILLS, MEAN, Cover, explain_covered, 
 from dan_model.explain.explanation import Explanation
 from dan_model.explain.regions import REGIONS
 from dan_model.show.tiles import percent
+from dan_model.texts import translate as _
 from dan_model.ui.context import PageContext
 from dan_model.ui.html import notice, packed, picture
 from dan_model.ui.results import Tab, figures_component
 from dan_model.ui.side_by_side import contribution_table, map_rows, probability_table
-from dan_model.ui.theme import asset
 
-NAME = "Cover"
+NAME = _("Cover")
 MASK_TEXT = -(-CELLS * CELLS // 8) * 4 // 3 + 4  # characters of a mask in base64, at most
 AT_ONCE = 2  # covered faces that are explained at the same time
 
@@ -39,7 +39,7 @@ def tab(context: PageContext) -> Tab:
         session, wanted = context.session_of(key), parse_cover(mask, fill)
         state = session.state
         if state is None or wanted is None:
-            return {"error": "There is no face to cover."}
+            return {"error": _("There is no face to cover.")}
         if not places.acquire(blocking=False):
             return {"busy": True}
         try:
@@ -52,7 +52,7 @@ def tab(context: PageContext) -> Tab:
         embeddings = packed(after.heads.embeddings.double())
         return {"html": before_and_after(state.explanation, after), "embeddings": embeddings}
 
-    component = figures_component("dan-cover", asset("cover.js"), server_functions=[cover])
+    component = figures_component("dan-cover", "cover", server_functions=[cover])
     return Tab(NAME, component, controls)
 
 
@@ -76,26 +76,26 @@ def controls(explanation: Explanation) -> str:
     if explanation.regions is not None:
         index = "".join(str(r) for r in region_cells(explanation.regions).flatten().tolist())
         chips = "".join(
-            f'<button type="button" class="dan-cover-region" data-region="{r}" aria-pressed="false">{name}</button>'
+            f'<button type="button" class="dan-cover-region" data-region="{r}" aria-pressed="false">{_(name)}</button>'
             for r, name in enumerate(REGIONS)
         )
     known = explanation.reference is not None and explanation.reference.mean_face is not None
     fills = "".join(
-        f'<button type="button" class="dan-cover-fill" data-fill="{fill}" aria-pressed="{str(i == 0).lower()}">{fill}'
-        "</button>"
+        f'<button type="button" class="dan-cover-fill" data-fill="{fill}" aria-pressed="{str(i == 0).lower()}">'
+        f"{_(fill)}</button>"
         for i, fill in enumerate(fill for fill in FILLS if known or fill != MEAN)
     )
     return (
         f'<div class="dan-cover" data-cells="{CELLS}" data-regions="{index}"><div class="dan-cover-controls">'
-        f'<p class="dan-sentence">Cover a part of the face: paint on it, or choose regions.</p>'
-        f'<div class="dan-cover-face">{picture(explanation.input_pixels, "The face as the network sees it")}'
+        f'<p class="dan-sentence">{_("Cover a part of the face: paint on it, or choose regions.")}</p>'
+        f'<div class="dan-cover-face">{picture(explanation.input_pixels, _("The face as the network sees it"))}'
         f'<canvas width="{CELLS}" height="{CELLS}"></canvas></div>'
-        f'<div class="dan-cover-chips" role="group" aria-label="Regions to cover">{chips}</div>'
-        f'<div>Fill with: <span class="dan-segments" role="group" aria-label="Fill">{fills}</span></div>'
-        '<label>Brush <input type="range" class="dan-cover-brush" min="1" max="10" value="4"></label>'
-        '<div class="dan-cover-buttons"><button type="button" class="dan-cover-undo">Undo</button>'
-        '<button type="button" class="dan-cover-reset">Uncover all</button></div></div>'
-        f'<div class="dan-cover-result" aria-live="polite">{notice("Nothing is covered yet.")}</div></div>'
+        f'<div class="dan-cover-chips" role="group" aria-label="{_("Regions to cover")}">{chips}</div>'
+        f'<div>{_("Fill with:")} <span class="dan-segments" role="group" aria-label="{_("Fill")}">{fills}</span></div>'
+        f'<label>{_("Brush")} <input type="range" class="dan-cover-brush" min="1" max="10" value="4"></label>'
+        f'<div class="dan-cover-buttons"><button type="button" class="dan-cover-undo">{_("Undo")}</button>'
+        f'<button type="button" class="dan-cover-reset">{_("Uncover all")}</button></div></div>'
+        f'<div class="dan-cover-result" aria-live="polite">{notice(_("Nothing is covered yet."))}</div></div>'
     )
 
 
@@ -103,9 +103,14 @@ def before_and_after(before: Explanation, after: Explanation) -> str:
     """Prediction, contributions and maps of a face and of its covered copy, side by side on shared scales."""
     k, label = before.target, before.labels[before.target]
     was, now = (float(e.prediction.probabilities[k]) for e in (before, after))
-    sentence = f"{label}: {percent(was)} → {percent(now)}. Predicted: {after.prediction.label}"
-    sentence += "." if after.prediction.index == before.prediction.index else f", before {before.prediction.label}."
-    named = [("before", before), ("covered", after)]
+    sentence = _("{label}: {before} → {after}. Predicted: {predicted}.")
+    if after.prediction.index != before.prediction.index:
+        sentence = _("{label}: {before} → {after}. Predicted: {predicted}, before {predicted_before}.")
+    sentence = sentence.format(
+        label=label, before=percent(was), after=percent(now), predicted=after.prediction.label,
+        predicted_before=before.prediction.label,
+    )  # fmt: skip
+    named = [(_("before"), before), (_("covered"), after)]
     return (
         f'<p class="dan-sentence">{escape(sentence)}</p>{map_rows(named)}'
         f'<div class="dan-side-tables">{probability_table(named)}{contribution_table(named)}</div>'

@@ -12,8 +12,9 @@ from typing import Any
 import gradio as gr
 
 from dan_model.show.html_report import bundle
+from dan_model.texts import translate as _
 from dan_model.ui.context import PageContext
-from dan_model.ui.theme import asset
+from dan_model.ui.theme import scripts
 
 AT_ONCE = 2  # files that are made at the same time; further visitors are asked to try again
 
@@ -26,9 +27,9 @@ def component(context: PageContext) -> gr.HTML:
         session = context.session_of(key)
         state = session.state
         if state is None:
-            return {"error": "There is nothing to download yet."}
+            return {"error": _("There is nothing to download yet.")}
         if not places.acquire(blocking=False):
-            return {"error": "The server is making files for others. Try again in a moment."}
+            return {"error": _("The server is making files for others. Try again in a moment.")}
         try:
             weights = context.weights.first if session.photo is None else context.weights.get(*session.photo.weights)
             checkpoint = weights.checkpoint
@@ -40,8 +41,7 @@ def component(context: PageContext) -> gr.HTML:
         return {"name": name, "data": base64.b64encode(file).decode()}
 
     buttons = (
-        '<button type="button" class="dan-download">Download</button>'
-        '<button type="button" class="dan-copy-link">Copy link</button><span role="status"></span>'
+        f'<button type="button" class="dan-download">{_("Download")}</button>'
+        f'<button type="button" class="dan-copy-link">{_("Copy link")}</button><span role="status"></span>'
     )
-    scripts = asset("save.js") + asset("download.js")
-    return gr.HTML(buttons, elem_id="dan-download", js_on_load=scripts, server_functions=[make])
+    return gr.HTML(buttons, elem_id="dan-download", js_on_load=scripts("save", "download"), server_functions=[make])

@@ -8,17 +8,17 @@ from html import escape
 import gradio as gr
 
 from dan_model.show.tiles import percent
+from dan_model.texts import translate as _
 from dan_model.ui.examples import ExamplePhoto
 from dan_model.ui.html import picture
-from dan_model.ui.theme import asset
+from dan_model.ui.theme import scripts
 
-GROUPS = {"people": "or try", "averages": "Average face of"}  # the titles of the rows
+GROUPS = {"people": _("or try"), "averages": _("Average face of")}  # the titles of the rows
 
 
 def component(examples: Sequence[ExamplePhoto]) -> gr.HTML:
     """Add the panel to the page that is being built; a click selects the index of an example."""
-    scripts = asset("examples.js") + asset("link.js") + asset("upload.js")
-    return gr.HTML(strip(examples), elem_id="dan-examples", js_on_load=scripts)
+    return gr.HTML(strip(examples), elem_id="dan-examples", js_on_load=scripts("examples", "link", "upload"))
 
 
 def strip(examples: Sequence[ExamplePhoto]) -> str:
@@ -39,7 +39,8 @@ def _button(index: int, one: ExamplePhoto) -> str:
         other = one.example.group == "averages" and one.example.caption != prediction.label
         kind = ' class="dan-other"' if other else ""
         known = one.example.group == "averages" and not other
-        text = f"right: {share}" if known else f"{'read as ' if other else ''}{prediction.label} {share}"
+        text = _("right: {share}") if known else _("read as {label} {share}") if other else "{label} {share}"
+        text = text.format(label=prediction.label, share=share)
         predicted = f"<small{kind}>{escape(text)}</small>"
     name = escape(one.example.photo.stem, quote=True)
     return (

@@ -16,18 +16,20 @@ from dan_model.faces import FaceCrop
 from dan_model.show.faithfulness_views import faithfulness_views, randomisation_view
 from dan_model.show.map_drawing import Scale
 from dan_model.show.tiles import number
+from dan_model.texts import translate as _
+from dan_model.texts import translate_plural
 from dan_model.ui.context import QUEUED, UNQUEUED, PageContext
 from dan_model.ui.html import figure_views, notice, small_map
 from dan_model.ui.photo_input import shown_as_error
 from dan_model.ui.results import TILES, Part, Results
 from dan_model.ui.session import RequestToken, Session
 from dan_model.ui.state import Weights
-from dan_model.ui.status import INVITATION
-from dan_model.ui.theme import asset
+from dan_model.ui.status import INVITATION, STOPPED
+from dan_model.ui.theme import scripts
 
-NAME = "Faithfulness"
-NOT_MEASURED = "Not measured for this face yet. Measuring takes the network a few hundred passes."
-NOT_RANDOMISED = (
+NAME = _("Faithfulness")
+NOT_MEASURED = _("Not measured for this face yet. Measuring takes the network a few hundred passes.")
+NOT_RANDOMISED = _(
     "Not run for this face yet. The weights become random layer by layer, and every map is computed again: one that "
     "stays the same does not show what the network has learned."
 )
@@ -47,11 +49,11 @@ class Components:
 def components() -> Components:
     """Add the panel to the tab that is being built."""
     with gr.Row():
-        measure = gr.Button("Measure these maps", size="sm", elem_id="dan-measure", min_width=180)
-        sensitivity = gr.Checkbox(True, label="with sensitivity to noise (slow)", elem_id="dan-sensitivity")
-        randomise = gr.Button("Randomise the network", size="sm", elem_id="dan-randomise", min_width=180)
+        measure = gr.Button(_("Measure these maps"), size="sm", elem_id="dan-measure", min_width=180)
+        sensitivity = gr.Checkbox(True, label=_("with sensitivity to noise (slow)"), elem_id="dan-sensitivity")
+        randomise = gr.Button(_("Randomise the network"), size="sm", elem_id="dan-randomise", min_width=180)
     faithfulness = gr.HTML(elem_id="dan-faithfulness")
-    randomisation = gr.HTML(elem_id="dan-randomisation", js_on_load=asset("faithfulness.js"))
+    randomisation = gr.HTML(elem_id="dan-randomisation", js_on_load=scripts("faithfulness"))
     return Components(
         measure,
         sensitivity,
@@ -63,26 +65,32 @@ def components() -> Components:
 
 def measured_html(found: Faithfulness) -> str:
     """The measurements that are ready, and how many are still to come."""
-    waiting = notice(f"Measuring … {found.pending} still to come.", "running") if found.pending else ""
-    return waiting + figure_views(faithfulness_views(found))
+    return _waiting(_("Measuring … {count} still to come."), found.pending) + figure_views(faithfulness_views(found))
 
 
 def randomised_html(found: ParameterRandomisation, crop: FaceCrop) -> str:
     """Every map with more and more random weights, by a slider, and its similarity to the true map."""
-    waiting = notice(f"Randomising … {found.pending} layers still to come.", "running") if found.pending else ""
-    steps = ["nothing", *found.layers]
+    waiting = translate_plural(  # English has one form for all counts, other languages do not
+        "Randomising … {count} layers still to come.", "Randomising … {count} layers still to come.", found.pending
+    )
+    last, random = len(found.layers), [_("nothing"), *map(_, found.layers[:1])]
+    random += [_("classifier … {layer}").format(layer=_(layer)) for layer in found.layers[1:]]
     chips = "".join(
         f'<span class="dan-step" data-step="{i}"{"" if i == 0 else " hidden"}>'
-        f"Random: <b>{'nothing' if i == 0 else escape(f'classifier … {name}' if i > 1 else name)}</b></span>"
-        for i, name in enumerate(steps)
+        f"{_('Random: <b>{layers}</b>').format(layers=escape(layers))}</span>"
+        for i, layers in enumerate(random)
     )
     slider = (
-        '<label class="dan-alpha-row"><span>Randomise from the top</span><input type="range" class="dan-depth" '
-        f'min="0" max="{len(steps) - 1}" step="1" value="0"><span aria-live="polite">{chips}</span></label>'
+        f'<label class="dan-alpha-row"><span>{_("Randomise from the top")}</span><input type="range" '
+        f'class="dan-depth" min="0" max="{last}" step="1" value="0"><span aria-live="polite">{chips}</span></label>'
     )
     tiles = "".join(_stack(found, name, crop) for name in found.names)
     row = f'<div class="dan-randomisation">{slider}<div class="dan-small-row">{tiles}</div></div>'
-    return waiting + row + figure_views([randomisation_view(found)])
+    return _waiting(waiting, found.pending) + row + figure_views([randomisation_view(found)])
+
+
+def _waiting(text: str, pending: int) -> str:
+    return notice(text.format(count=pending), "running") if pending else ""
 
 
 def _stack(found: ParameterRandomisation, name: MapName, crop: FaceCrop) -> str:
@@ -91,7 +99,7 @@ def _stack(found: ParameterRandomisation, name: MapName, crop: FaceCrop) -> str:
     pictures = ""
     for i, values in enumerate(found.maps[name.key]):
         scale = Scale(float(values.abs().max()) or 1.0, signed=name.signed and name.head is None)
-        caption = "the true map" if i == 0 else f"ρ {number(round(similarity[i], 2))}"
+        caption = _("the true map") if i == 0 else f"ρ {number(round(similarity[i], 2))}"
         hidden = "" if i == 0 else " hidden"
         pictures += (
             f'<div class="dan-step" data-step="{i}"{hidden}>'
@@ -154,7 +162,7 @@ def _run(
     """Stream a measurement of what is shown into one part of the page, until it ends, is stopped, or is superseded."""
     # Begin, unless Stop was pressed while this request was in the queue, or nothing is shown.
     if session.stopped:
-        yield results.update({part.name: notice("Stopped.")})
+        yield results.update({part.name: notice(STOPPED)})
         return
     token, state, photo = session.begin_request(), session.state, session.photo
     if state is None or photo is None:
@@ -163,7 +171,7 @@ def _run(
     # Attributions that were still being computed have ended: their tiles go.
     state = state.finished()
     if session.show(state, token):
-        yield results.update({TILES: tiles.render(session, state), part.name: notice("Computing …", "running")})
+        yield results.update({TILES: tiles.render(session, state), part.name: notice(_("Computing …"), "running")})
     # Show each result as it is ready, unless a newer request began while it was drawn.
     drawn = ""
     try:
@@ -181,4 +189,4 @@ def _run(
     if token.superseded:
         yield results.update()
     elif not token.active:
-        yield results.update({part.name: notice("Stopped.") + drawn})
+        yield results.update({part.name: notice(STOPPED) + drawn})

@@ -21,23 +21,25 @@ from dan_model.errors import DanError
 from dan_model.explain import Explainer
 from dan_model.faces import Film
 from dan_model.show.film_figures import clock, film_views
+from dan_model.texts import translate as _
 from dan_model.ui.context import QUEUED, UNQUEUED, PageContext
-from dan_model.ui.explain_request import ALL_HEADS, head_choices
+from dan_model.ui.explain_request import ALL_HEADS, head_choices, head_number
 from dan_model.ui.film_run import MAX_SECONDS, RATES, USUAL_RATE, ExplainedFilm, explain_upload
 from dan_model.ui.html import figure_views, notice, sentence
 from dan_model.ui.photo_input import film_input, shown_as_error
 from dan_model.ui.session import Session
-from dan_model.ui.theme import UPLOAD_LIMIT, asset
+from dan_model.ui.status import STOPPED
+from dan_model.ui.theme import UPLOAD_LIMIT, scripts
 
-NAME = "Film"
+NAME = _("Film")
 AT_ONCE = 2  # films of all visitors; further ones wait in the queue
 FRAMES_AT_ONCE = 2  # single frames, likewise
 SHOWN_EVERY = 0.5  # seconds between two lines of progress
-INTRODUCTION = (
-    f"A film of up to {MAX_SECONDS:.0f} s and {UPLOAD_LIMIT.removesuffix('mb')} MB, one person or several: what is "
-    "predicted when, and which head wins how many channels. The film is deleted from the server within minutes."
-)
-EVERY_HEAD = "all heads"
+INTRODUCTION = _(
+    "A film of up to {seconds} s and {size} MB, one person or several: what is predicted when, and which head wins how "
+    "many channels. The film is deleted from the server within minutes."
+).format(seconds=f"{MAX_SECONDS:.0f}", size=UPLOAD_LIMIT.removesuffix("mb"))
+EVERY_HEAD = _("all heads")
 
 
 @dataclass(frozen=True)
@@ -71,20 +73,20 @@ def components(explainer: Explainer, context: PageContext) -> Components:
     gr.HTML(sentence(INTRODUCTION))
     with gr.Row(elem_id="dan-film"):
         with gr.Column(scale=1, min_width=300):
-            film = film_input(label="Your film", height=150, elem_id="dan-film-upload")
+            film = film_input(label=_("Your film"), height=150, elem_id="dan-film-upload")
             with gr.Row():
-                rate = gr.Dropdown(list(RATES), value=USUAL_RATE, label="Pictures per second", min_width=120)
-                shown = gr.Dropdown(**shown_heads(explainer), label="Maps shown", min_width=120)
+                rate = gr.Dropdown(list(RATES), value=USUAL_RATE, label=_("Pictures per second"), min_width=120)
+                shown = gr.Dropdown(**shown_heads(explainer), label=_("Maps shown"), min_width=120)
             with gr.Row():
-                explain = gr.Button("Explain this film", size="sm", elem_id="dan-film-explain", min_width=150)
-                stop = gr.Button("Stop", size="sm", elem_id="dan-film-stop", min_width=80, scale=0)
+                explain = gr.Button(_("Explain this film"), size="sm", elem_id="dan-film-explain", min_width=150)
+                stop = gr.Button(_("Stop"), size="sm", elem_id="dan-film-stop", min_width=80, scale=0)
             status = gr.HTML(elem_id="dan-film-status")
             video = gr.Video(
-                label="The heads' maps over the film", interactive=False, visible=False, elem_id="dan-film-video"
+                label=_("The heads' maps over the film"), interactive=False, visible=False, elem_id="dan-film-video"
             )
             moments = gr.HTML(
                 elem_id="dan-film-moments",
-                js_on_load=asset("to_photo.js") + asset("film.js"),
+                js_on_load=scripts("to_photo", "film"),
                 server_functions=[moment_function(context)],
             )
         with gr.Column(scale=1, min_width=300):
@@ -100,11 +102,11 @@ def moment_function(context: PageContext) -> Any:
         key, index = asked if isinstance(asked, list) and len(asked) == 2 else (None, None)
         film = context.session_of(key).film
         if film is None or type(index) is not int or not 0 <= index < len(film.moments):
-            return {"error": "There is no such moment. Choose the film again."}
+            return {"error": _("There is no such moment. Choose the film again.")}
         if not film.path.is_file():
-            return {"error": "This film has been deleted. Choose it again."}
+            return {"error": _("This film has been deleted. Choose it again.")}
         if not places.acquire(timeout=10):
-            return {"error": "The server is busy. Try again in a moment."}
+            return {"error": _("The server is busy. Try again in a moment.")}
         try:
             frame = Film(film.path).frame_at(film.moments[index].time)
         except DanError as error:
@@ -126,19 +128,20 @@ def scrubber(film: ExplainedFilm, key: str) -> str:
     key, moments, first = escape(key, quote=True), escape(moments, quote=True), film.moments[0]
     return (
         f'<div class="dan-moments" data-session="{key}" data-moments="{moments}">'
-        "<label><span>Moment</span>"
+        f"<label><span>{_('Moment')}</span>"
         f'<input type="range" min="0" max="{len(film.moments) - 1}" step="1" value="0"></label>'
         f"<output>{clock(first.time)} · {escape(first.text)}</output>"
-        '<button type="button" class="dan-explain-moment">Explain this moment</button><span role="status"></span></div>'
+        f'<button type="button" class="dan-explain-moment">{_("Explain this moment")}</button>'
+        '<span role="status"></span></div>'
     )
 
 
 def finished(film: ExplainedFilm, session: Session) -> list[Any]:
     """The values of a film that was explained, to its end or as far as it went."""
     if not film.moments:
-        return [notice("Stopped."), gr.Video(None, visible=False), "", ""]
-    texts = [] if film.finished else [f"Stopped at {clock(film.moments[-1].time)}."]
-    said = notice(" ".join([*texts, *film.notes]), "warning" if film.notes else "info")
+        return [notice(STOPPED), gr.Video(None, visible=False), "", ""]
+    stopped = _("Stopped at {time}.").format(time=clock(film.moments[-1].time))
+    said = notice(" ".join([*([] if film.finished else [stopped]), *film.notes]), "warning" if film.notes else "info")
     views = figure_views(film_views(film.builder.timeline()))
     return [said, gr.Video(str(film.video), visible=True), scrubber(film, session.key), views]
 
@@ -151,16 +154,16 @@ def wire(panel: Components, context: PageContext) -> None:
     def on_film(path: str | None, rate: float, heads: str, request: gr.Request) -> Iterator[list[Any]]:
         session = context.session(request)
         if session.stopped:
-            yield [notice("Stopped."), *empty]
+            yield [notice(STOPPED), *empty]
             return
         token, mine = session.begin_request(), session.films
         if path is None:
             yield ["", *empty]
             return
         explainer = context.weights.get(*session.weights).here
-        chosen = None if heads == EVERY_HEAD else int(heads.rsplit(" ", 1)[1]) - 1
+        chosen = None if heads == EVERY_HEAD else head_number(heads)
         shown = None if chosen is None or chosen >= explainer.model.config.num_heads else [chosen]
-        yield [notice("Reading the film …", "running"), *empty]
+        yield [notice(_("Reading the film …"), "running"), *empty]
         said = time.monotonic()
         try:
             for film in explain_upload(
@@ -176,7 +179,7 @@ def wire(panel: Components, context: PageContext) -> None:
             yield [notice(str(error), "warning"), *empty]
             return
         except OSError:
-            yield [notice("The server has no room for this film at the moment.", "warning"), *empty]
+            yield [notice(_("The server has no room for this film at the moment."), "warning"), *empty]
             return
         # Another film, or none, may have been chosen meanwhile.
         current = session.film is film and session.films == mine
@@ -185,7 +188,7 @@ def wire(panel: Components, context: PageContext) -> None:
     def on_begin(request: gr.Request) -> str:
         context.begin_request(request)
         context.session(request).begin_film()
-        return notice("Waiting for the server …", "running")
+        return notice(_("Waiting for the server …"), "running")
 
     def on_stop(request: gr.Request) -> None:
         context.session(request).stop()

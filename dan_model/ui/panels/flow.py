@@ -17,13 +17,12 @@ from dan_model.show.glossary import marked
 from dan_model.show.style import head_colour
 from dan_model.ui.html import face_key, packed
 from dan_model.ui.results import Part
-from dan_model.ui.theme import asset
+from dan_model.ui.theme import scripts
 
 
 def part() -> Part:
     """Add the panel to the page that is being built."""
-    scripts = "".join(asset(f"{name}.js") for name in ("numbers", "contributions", "heads", "flow"))
-    component = gr.HTML(elem_id="dan-flow", js_on_load=scripts)
+    component = gr.HTML(elem_id="dan-flow", js_on_load=scripts("numbers", "contributions", "heads", "flow"))
     return Part("flow", component, lambda session, state: flow(state.explanation, session.key, session.requests))
 
 

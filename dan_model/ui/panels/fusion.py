@@ -14,10 +14,12 @@ from dan_model.show.glossary import marked
 from dan_model.show.sentences import consensus_text, score_note, signed
 from dan_model.show.style import head_colour
 from dan_model.show.tiles import number
+from dan_model.texts import head_name
+from dan_model.texts import translate as _
 from dan_model.ui.html import figure_views
 from dan_model.ui.results import Part, Tab, figures_component
 
-NAME = "Fusion"
+NAME = _("Fusion")
 
 
 @dataclass(frozen=True)
@@ -41,22 +43,26 @@ def components() -> Components:
 def contributions_table(explanation: Explanation) -> str:
     """The fusion ledger: baseline + one row for each head = this face, for every class, with the residual."""
     fusion, target, score = explanation.fusion, explanation.target, explanation.score
-    rows = [_row("baseline", "", fusion.consensus.tolist(), target)]
+    rows = [_row(_("baseline"), "", fusion.consensus.tolist(), target)]
     for h, entries in enumerate(fusion.ledger.tolist()):
-        rows.append(_row(f"Head {h + 1}", head_colour(h), entries, target))
+        rows.append(_row(head_name(h), head_colour(h), entries, target))
     final = score.of_classes(explanation.prediction.logits)
-    rows.append(_row(f"= {score.quantity}", "", final.tolist(), target, "dan-sum"))
+    rows.append(_row(f"= {_(score.quantity)}", "", final.tolist(), target, "dan-sum"))
     cells = "".join(
         f'<th scope="col"{_explained(k, target)}>{escape(label)}</th>' for k, label in enumerate(explanation.labels)
     )
-    residual = number(float(fusion.residual.abs().max()))
+    caption = _(
+        "{contributions} of the heads to the {quantity}, in {unit}: the baseline (all heads equal), and how far each "
+        "head moves every class away from it. The rows add up; largest residual {residual}. The explained class is "
+        "highlighted."
+    ).format(
+        contributions=marked(_("Contributions")), quantity=_(score.quantity), unit=_(score.unit),
+        residual=number(float(fusion.residual.abs().max())),
+    )  # fmt: skip
     return (
-        f'<div class="dan-scroll" tabindex="0" role="region" aria-label="Contributions of the heads">'
+        f'<div class="dan-scroll" tabindex="0" role="region" aria-label="{_("Contributions of the heads")}">'
         f'<table class="dan-ledger">'
-        f"<caption>{marked(consensus_text(explanation))} {marked('Contributions')} of the heads to the "
-        f"{score.quantity}, in {score.unit}: the baseline (all heads equal), and how far each head moves every class "
-        f"away from it. The rows add up; largest residual {residual}. The explained class is highlighted."
-        f"{escape(score_note(explanation))}</caption>"
+        f"<caption>{marked(consensus_text(explanation))} {caption}{escape(score_note(explanation))}</caption>"
         f"<thead><tr><td></td>{cells}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
     )
 

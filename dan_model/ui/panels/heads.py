@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dan_model.show.figure_views import head_views
+from dan_model.texts import translate as _
 from dan_model.ui.html import figure_views
 from dan_model.ui.results import Tab, figures_component
 
-NAME = "Heads"
+NAME = _("Heads")
 
 
 def tab() -> Tab:

@@ -12,15 +12,22 @@ import gradio as gr
 from dan_model.errors import DanError
 from dan_model.explain import Explainer
 from dan_model.show.style import head_colour
+from dan_model.texts import head_name
+from dan_model.texts import translate as _
 from dan_model.ui.context import PageContext
 from dan_model.ui.live_frames import WHOLE_EVERY, FrameRequest, Turns, answer_frame
-from dan_model.ui.theme import asset
+from dan_model.ui.theme import scripts
 
-NAME = "Live"
+NAME = _("Live")
+NO_FRAME = _("This is no frame.")
+INTRODUCTION = _(
+    "Maps and prediction follow the camera: smile, frown, raise your brows. Frames go to this server and nowhere else, "
+    "and none is kept."
+)
 REFUSALS = {
-    "full": "Too many viewers at the moment. Try again in a minute.",
-    "busy": "The server is busy with other requests.",
-    "twice": "One frame at a time.",
+    "full": _("Too many viewers at the moment. Try again in a minute."),
+    "busy": _("The server is busy with other requests."),
+    "twice": _("One frame at a time."),
 }
 
 
@@ -36,7 +43,7 @@ def component(explainer: Explainer, context: PageContext) -> gr.HTML:
     def live(sent: object) -> dict[str, Any]:
         viewer = sent.get("viewer") if isinstance(sent, dict) else None
         if not isinstance(sent, dict) or not isinstance(viewer, str) or not 8 <= len(viewer) <= 64:
-            return {"error": "This is no frame."}
+            return {"error": NO_FRAME}
         start = time.perf_counter()
         with turns.turn(viewer) as refusal:
             if refusal is not None:
@@ -44,7 +51,7 @@ def component(explainer: Explainer, context: PageContext) -> gr.HTML:
             here = context.weights.first.here
             request = FrameRequest.parse(sent, here.model.config.num_heads)
             if request is None:
-                return {"error": "This is no frame."}
+                return {"error": NO_FRAME}
             try:
                 answer = answer_frame(here, request)
             except DanError as error:
@@ -56,7 +63,7 @@ def component(explainer: Explainer, context: PageContext) -> gr.HTML:
     return gr.HTML(
         controls(explainer),
         elem_id="dan-live",
-        js_on_load=asset("numbers.js") + asset("to_photo.js") + asset("live.js"),
+        js_on_load=scripts("numbers", "to_photo", "live"),
         server_functions=[live],
     )
 
@@ -67,9 +74,11 @@ def controls(explainer: Explainer) -> str:
     colours = json.dumps([head_colour(h) for h in range(heads)])
     chips = "".join(
         f'<span class="dan-live-head"><button type="button" class="dan-live-show" data-head="{h}" aria-pressed="true" '
-        f'aria-label="Head {h + 1}: show its map"><span class="dan-chip" style="background:{head_colour(h)}"></span>'
-        f'Head {h + 1}</button><button type="button" class="dan-live-off" data-head="{h}" aria-pressed="false" '
-        f'aria-label="off: Head {h + 1}">off</button><span class="dan-live-part"></span></span>'
+        f'aria-label="{_("{head}: show its map").format(head=head_name(h))}">'
+        f'<span class="dan-chip" style="background:{head_colour(h)}"></span>'
+        f'{head_name(h)}</button><button type="button" class="dan-live-off" data-head="{h}" aria-pressed="false" '
+        f'aria-label="{_("off: {head}").format(head=head_name(h))}">{_("off")}</button>'
+        '<span class="dan-live-part"></span></span>'
         for h in range(heads)
     )
     rows = "".join(
@@ -80,19 +89,17 @@ def controls(explainer: Explainer) -> str:
     return (
         f'<div class="dan-live" data-colours="{escape(colours, quote=True)}" data-whole="{WHOLE_EVERY}" '
         f'data-labels="{escape(json.dumps(explainer.labels), quote=True)}">'
-        '<p class="dan-sentence">Maps and prediction follow the camera: smile, frown, raise your brows. Frames go to '
-        "this server "
-        "and nowhere else, and none is kept.</p>"
-        '<div class="dan-live-buttons"><button type="button" class="dan-live-start">Start the camera</button>'
-        '<button type="button" class="dan-live-freeze" disabled>Freeze and explain</button>'
-        '<label>Camera <select class="dan-live-camera"><option value="user">front</option>'
-        '<option value="environment">back</option></select></label></div>'
+        f'<p class="dan-sentence">{INTRODUCTION}</p>'
+        f'<div class="dan-live-buttons"><button type="button" class="dan-live-start">{_("Start the camera")}</button>'
+        f'<button type="button" class="dan-live-freeze" disabled>{_("Freeze and explain")}</button>'
+        f'<label>{_("Camera")} <select class="dan-live-camera"><option value="user">{_("front")}</option>'
+        f'<option value="environment">{_("back")}</option></select></label></div>'
         '<p class="dan-live-status" role="status"></p>'
         '<div class="dan-live-columns"><div class="dan-live-picture"><video muted playsinline></video>'
-        '<canvas class="dan-live-overlay" role="img" aria-label="Maps of the heads over your face"></canvas></div>'
-        f'<div><div class="dan-live-heads" role="group" aria-label="Heads">{chips}</div>'
-        f'<div class="dan-live-classes" role="group" aria-label="Class probabilities, live">{rows}</div>'
-        '<canvas class="dan-live-strip" role="img" aria-label="Probabilities over the last 30 seconds"></canvas>'
-        "<small>The last 30 seconds; each line is the probability of a class.</small>"
+        f'<canvas class="dan-live-overlay" role="img" aria-label="{_("Maps of the heads over your face")}"></canvas>'
+        f'</div><div><div class="dan-live-heads" role="group" aria-label="{_("Heads")}">{chips}</div>'
+        f'<div class="dan-live-classes" role="group" aria-label="{_("Class probabilities, live")}">{rows}</div>'
+        f'<canvas class="dan-live-strip" role="img" aria-label="{_("Probabilities over the last 30 seconds")}">'
+        f"</canvas><small>{_('The last 30 seconds; each line is the probability of a class.')}</small>"
         '<p class="dan-live-rate"></p></div></div></div>'
     )

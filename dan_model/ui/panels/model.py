@@ -10,12 +10,14 @@ import gradio as gr
 
 from dan_model.errors import DanError
 from dan_model.show.tiles import percent
+from dan_model.texts import translate as _
+from dan_model.texts import translate_plural
 from dan_model.ui import html
 from dan_model.ui.context import QUEUED, PageContext
 from dan_model.ui.photo_input import shown_as_error
 from dan_model.weights import PRESETS, Checkpoint
 
-NO_PRESET = "none"
+NO_PRESET = _("none")
 LOADING = {"concurrency_id": "weights", "concurrency_limit": 1}
 
 
@@ -48,21 +50,21 @@ def header(first: Checkpoint, buttons: Callable[[], None]) -> Header:
     with gr.Row():
         title = gr.Markdown(header_text(first), elem_id="dan-head")
         buttons()
-        theme = gr.Button("Light / dark", size="sm", elem_id="dan-theme", min_width=100)
+        theme = gr.Button(_("Light / dark"), size="sm", elem_id="dan-theme", min_width=100)
     notice = gr.HTML(html.notice(first.notice or "", "warning"), visible=bool(first.notice), elem_id="dan-model-notice")
     return Header(title, theme, notice)
 
 
 def components(first: Checkpoint) -> Components:
     """Add the panel to the page that is being built."""
-    with gr.Accordion("Model", open=False, elem_id="dan-model"):
+    with gr.Accordion(_("Model"), open=False, elem_id="dan-model"):
         source = gr.Textbox(
-            label="Hugging Face id", placeholder="user/name, user/name@revision; empty: the first model"
+            label=_("Hugging Face id"), placeholder=_("user/name, user/name@revision; empty: the first model")
         )
-        preset = gr.Dropdown([NO_PRESET, *PRESETS], value=NO_PRESET, label="Preset (for a bare published file)")
-        load = gr.Button("Load model", elem_id="dan-load")
+        preset = gr.Dropdown([NO_PRESET, *PRESETS], value=NO_PRESET, label=_("Preset (for a bare published file)"))
+        load = gr.Button(_("Load model"), elem_id="dan-load")
         configuration = gr.JSON(
-            configuration_of(first), label="Configuration", max_height=300, elem_id="dan-configuration"
+            configuration_of(first), label=_("Configuration"), max_height=300, elem_id="dan-configuration"
         )
     return Components(source, preset, load, configuration)
 
@@ -72,14 +74,19 @@ def header_text(checkpoint: Checkpoint) -> str:
     config = checkpoint.model.config
     measured = config.provenance.get("validation")
     accuracy = measured.get("accuracy") if isinstance(measured, Mapping) else None
-    measured_text = f", {percent(accuracy)} right on its validation faces" if isinstance(accuracy, float) else ""
-    revision = f" at {checkpoint.revision}" if checkpoint.revision else ""
-    heads = "one attention head" if config.num_heads == 1 else f"{config.num_heads} attention heads"
-    return (
-        "# DAN Explorer\n"
-        f"How a network with {heads} classifies a facial expression.\n\n"
-        f"Model: **{checkpoint.name}**{revision}, {len(config.labels)} classes{measured_text}"
-    )
+    name = f"**{checkpoint.name}**"
+    if checkpoint.revision:
+        name = _("{name} at {revision}").format(name=name, revision=checkpoint.revision)
+    heads = translate_plural(
+        "How a network with one attention head classifies a facial expression.",
+        "How a network with {count} attention heads classifies a facial expression.",
+        config.num_heads,
+    ).format(count=config.num_heads)
+    described = _("Model: {name}, {count} classes")
+    if isinstance(accuracy, float):
+        described = _("Model: {name}, {count} classes, {accuracy} right on its validation faces")
+    values = {"name": name, "count": len(config.labels), "accuracy": percent(accuracy or 0.0)}
+    return f"# DAN Explorer\n{heads}\n\n{described.format(**values)}"
 
 
 def configuration_of(checkpoint: Checkpoint) -> dict[str, Any]:
@@ -112,11 +119,12 @@ def wire(
         session = context.session(request)
         weights = (source, None if preset == NO_PRESET else preset)
         unchanged = [gr.skip() for _ in outputs[2:]]
-        yield [gr.skip(), gr.HTML(html.notice("Loading the model …"), visible=True), *unchanged]
+        yield [gr.skip(), gr.HTML(html.notice(_("Loading the model …")), visible=True), *unchanged]
         try:
             loaded = context.weights.get(*weights)
         except DanError as error:
-            yield [gr.skip(), gr.HTML(html.notice(f"The model stays as it is. {error}", "warning")), *unchanged]
+            text = _("The model stays as it is. {reason}").format(reason=error)
+            yield [gr.skip(), gr.HTML(html.notice(text, "warning")), *unchanged]
             raise
         session.weights = weights
         checkpoint = loaded.checkpoint

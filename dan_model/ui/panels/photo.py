@@ -10,6 +10,7 @@ from typing import Any
 import gradio as gr
 
 from dan_model.errors import DanError
+from dan_model.texts import translate as _
 from dan_model.ui import html
 from dan_model.ui.context import QUEUED, UNQUEUED, PageContext
 from dan_model.ui.examples import ExamplePhoto
@@ -21,8 +22,8 @@ from dan_model.ui.photo_input import STRETCH, load_photo, photo_input, shown_as_
 from dan_model.ui.results import STATUS, Results
 from dan_model.ui.session import Session
 from dan_model.ui.state import WHOLE, UploadedPhoto
-from dan_model.ui.status import INVITATION
-from dan_model.ui.theme import asset
+from dan_model.ui.status import INVITATION, STOPPED
+from dan_model.ui.theme import scripts
 
 
 @dataclass(frozen=True)
@@ -44,23 +45,23 @@ def components(folder: Path | None, shown: UploadedPhoto | None) -> Components:
     """
     photo = photo_input(
         folder,
-        label="Your photo",
+        label=_("Your photo"),
         sources=["upload", "webcam", "clipboard"],
         webcam_options=gr.WebcamOptions(mirror=False),
         buttons=["fullscreen"],
         height=140,
         min_width=240,
         scale=0,
-        alt_text="The photo that you chose",
+        alt_text=_("The photo that you chose"),
         elem_id="dan-upload",
     )
     with gr.Column(scale=0, min_width=240, elem_id="dan-faces"):
         numbered = gr.HTML(
             "" if shown is None else overview(shown, "1"), visible=has_several(shown), elem_id="dan-overview",
-            js_on_load=asset("photo.js"),
+            js_on_load=scripts("photo"),
         )  # fmt: skip
         face = gr.Radio(
-            [] if shown is None else [*shown.numbers, WHOLE], value=None if shown is None else "1", label="Face",
+            [] if shown is None else [*shown.numbers, WHOLE], value=None if shown is None else "1", label=_("Face"),
             container=False,
             visible=has_choice(shown), elem_id="dan-face",
         )  # fmt: skip
@@ -119,7 +120,7 @@ def load_events(
             return
         # Read it. What is shown of the last photo stays meanwhile, dimmed, so that nothing jumps.
         if stored is None or session.weights != stored.weights:
-            yield [*unchanged, *results.update({STATUS: html.notice("Looking for faces …", "running")})]
+            yield [*unchanged, *results.update({STATUS: html.notice(_("Looking for faces …"), "running")})]
             try:
                 explainer = context.weights.get(*session.weights).explainer
                 loaded = load_photo(explainer, path, session.weights, stretch)
@@ -141,7 +142,7 @@ def load_events(
             target, against, head,
         ]  # fmt: skip
         if session.stopped:
-            yield [*found, *results.blank(html.notice("Stopped."))]
+            yield [*found, *results.blank(html.notice(STOPPED))]
             return
         request = session.begin_request()
         yield [*found, *results.update()]
@@ -169,7 +170,7 @@ def load_events(
     @shown_as_error
     def on_example(event: gr.SelectData, request: gr.Request, *chosen: Any) -> Iterator[list[Any]]:
         if not isinstance(event.index, int) or not 0 <= event.index < len(examples):
-            raise gr.Error("There is no such example.", print_exception=False)
+            raise gr.Error(_("There is no such example."), print_exception=False)
         one, photo = examples[event.index], examples[event.index].example.photo
         for values in load(context.session(request), str(photo), chosen, photo, one.photo, event.value):
             yield [None, *values]

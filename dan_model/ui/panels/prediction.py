@@ -9,6 +9,7 @@ import gradio as gr
 from dan_model.explain.explanation import Explanation
 from dan_model.show.sentences import summary
 from dan_model.show.tiles import percent
+from dan_model.texts import translate as _
 from dan_model.ui.html import notice, sentence
 from dan_model.ui.results import STATUS, Part
 from dan_model.ui.session import Session
@@ -45,7 +46,7 @@ def probability_bars(explanation: Explanation) -> str:
             f'<span style="width:{100 * p:.2f}%"></span><i style="left:{100 * p:.2f}%" hidden></i></span>'
             f"<span>{escape(percent(p))}</span></div>"
         )
-    return f'<div class="dan-classes" role="group" aria-label="Class probabilities">{"".join(rows)}</div>'
+    return f'<div class="dan-classes" role="group" aria-label="{_("Class probabilities")}">{"".join(rows)}</div>'
 
 
 def _status(session: Session, state: PageState) -> str:

@@ -10,6 +10,7 @@ import gradio as gr
 
 from dan_model.explain import Explainer
 from dan_model.explain.attributions import DEFAULT_METHODS, METHODS
+from dan_model.texts import translate as _
 from dan_model.ui.context import QUEUED, UNQUEUED, PageContext
 from dan_model.ui.explain_request import (
     ALL_HEADS,
@@ -25,8 +26,9 @@ from dan_model.ui.html import notice
 from dan_model.ui.photo_input import shown_as_error
 from dan_model.ui.results import STATUS, Results
 from dan_model.ui.state import NATIVE, SMOOTH
+from dan_model.ui.status import STOPPED
 
-BASELINES_LABEL = "Baselines (reference inputs); none chosen: the mean face, or the blurred face where there is none"
+BASELINES_LABEL = _("Baselines (reference inputs); none chosen: the mean face, or the blurred face where there is none")
 
 
 @dataclass(frozen=True)
@@ -57,14 +59,14 @@ def components(explainer: Explainer) -> Components:
     """
     targets, againsts, contributions, baseline_choice, base_rate_choice = choices(explainer)
     with gr.Row(elem_id="dan-request"):
-        target = gr.Dropdown(**targets, label="Explain the class", min_width=190, elem_id="dan-target")
-        against = gr.Dropdown(**againsts, label="compared with", min_width=190, elem_id="dan-against")
+        target = gr.Dropdown(**targets, label=_("Explain the class"), min_width=190, elem_id="dan-target")
+        against = gr.Dropdown(**againsts, label=_("compared with"), min_width=190, elem_id="dan-against")
         contribution = gr.Dropdown(
-            **contributions, label="for the whole network or one head", min_width=190, elem_id="dan-contribution"
+            **contributions, label=_("for the whole network or one head"), min_width=190, elem_id="dan-contribution"
         )
-        stop = gr.Button("Stop", elem_id="dan-stop", min_width=80, scale=0)
+        stop = gr.Button(_("Stop"), elem_id="dan-stop", min_width=80, scale=0)
     # What few visitors change.
-    with gr.Accordion("Methods, baselines and drawing", open=False, elem_id="dan-settings"):
+    with gr.Accordion(_("Methods, baselines and drawing"), open=False, elem_id="dan-settings"):
         with gr.Column(elem_id="dan-methods"):
             methods = tuple(
                 gr.CheckboxGroup(
@@ -75,11 +77,11 @@ def components(explainer: Explainer) -> Components:
                 for question, names in grouped_methods().items()
             )
         baselines = gr.CheckboxGroup(**baseline_choice, label=BASELINES_LABEL, elem_id="dan-baselines")
-        finer = gr.Checkbox(False, label="Finer attributions (several times slower)", elem_id="dan-finer")
-        base_rates = gr.Radio(**base_rate_choice, label="Base rates of the expressions", elem_id="dan-base-rates")
+        finer = gr.Checkbox(False, label=_("Finer attributions (several times slower)"), elem_id="dan-finer")
+        base_rates = gr.Radio(**base_rate_choice, label=_("Base rates of the expressions"), elem_id="dan-base-rates")
         with gr.Row():
-            smooth = gr.Radio([SMOOTH, NATIVE], value=SMOOTH, label="Draw maps", elem_id="dan-drawing")
-            shared = gr.Checkbox(True, label="One colour scale for all heads", elem_id="dan-shared")
+            smooth = gr.Radio([SMOOTH, NATIVE], value=SMOOTH, label=_("Draw maps"), elem_id="dan-drawing")
+            shared = gr.Checkbox(True, label=_("One colour scale for all heads"), elem_id="dan-shared")
     return Components(target, against, contribution, methods, baselines, finer, base_rates, stop, smooth, shared)
 
 
@@ -113,7 +115,7 @@ def explain_event(
         session = context.session(request)
         session.set_settings(settings)
         if session.stopped:  # while this request was in the queue
-            yield results.update({STATUS: notice("Stopped.")})
+            yield results.update({STATUS: notice(STOPPED)})
         elif session.reading:  # explained when the photo is there, with these settings
             yield results.update()
         else:

@@ -17,13 +17,15 @@ from dan_model.show.glossary import marked
 from dan_model.show.map_drawing import colour_bar
 from dan_model.show.sentences import score_note, usual_maps_sentence
 from dan_model.show.tiles import Tile, attribution_tile, compared_head_tiles, fusion_tile, head_tiles, number
+from dan_model.texts import head_name
+from dan_model.texts import translate as _
 from dan_model.ui.context import QUEUED, PageContext
 from dan_model.ui.enlarged import enlarge_function
 from dan_model.ui.html import picture
 from dan_model.ui.results import HEADS_ROW, TILES, Part
 from dan_model.ui.session import Session
 from dan_model.ui.state import COMPARED, DIFFERENCE, SMOOTH, THIS_FACE, PageState
-from dan_model.ui.theme import asset
+from dan_model.ui.theme import scripts
 
 
 def heads_part(context: PageContext) -> Part:
@@ -37,8 +39,8 @@ def attributions_part(context: PageContext) -> Part:
 
 
 def _row(name: str, context: PageContext) -> gr.HTML:
-    scripts = asset("enlarged.js") + asset("tiles.js")
-    return gr.HTML(elem_id=name, js_on_load=scripts, server_functions=[enlarge_function(context)])
+    functions = [enlarge_function(context)]
+    return gr.HTML(elem_id=name, js_on_load=scripts("enlarged", "tiles"), server_functions=functions)
 
 
 def draw_heads(session: Session, state: PageState) -> str:
@@ -79,14 +81,14 @@ def heads_row(explanation: Explanation, smooth: bool, shared: bool, compared: st
     else:
         heads = compared_head_tiles(explanation, found, compared == DIFFERENCE, smooth)
     tiles = "".join(_tile(tile, h, len(heads) > 1) for h, tile in enumerate(heads))
-    fusion, target = _tile(fusion_tile(explanation, smooth)), escape(explanation.description)
-    line = (
-        '<output class="dan-readout" aria-live="polite">Point at a map to read its values; click to enlarge.</output>'
-    )
+    fusion = _tile(fusion_tile(explanation, smooth))
+    label = _("Maps for {score}").format(score=escape(explanation.description))
+    hint = _("Point at a map to read its values; click to enlarge.")
+    line = f'<output class="dan-readout" aria-live="polite">{hint}</output>'
     if found is not None and reference is not None:
         line = f"{_choice(compared)}<span>{marked(usual_maps_sentence(found, reference))}</span>{line}"
     return (
-        f'<div class="dan-row" role="group" aria-label="Maps for {target}">{tiles}{fusion}</div>'
+        f'<div class="dan-row" role="group" aria-label="{label}">{tiles}{fusion}</div>'
         f'<div class="dan-line">{line}</div>'
     )
 
@@ -98,7 +100,7 @@ def _choice(compared: str) -> str:
         f"{name}</button>"
         for i, name in enumerate(COMPARED)
     )
-    return f'<span class="dan-segments" role="group" aria-label="Maps of the heads">{buttons}</span>'
+    return f'<span class="dan-segments" role="group" aria-label="{_("Maps of the heads")}">{buttons}</span>'
 
 
 def attributions_row(explanation: Explanation, smooth: bool, pending: Sequence[str] = ()) -> str:
@@ -107,10 +109,11 @@ def attributions_row(explanation: Explanation, smooth: bool, pending: Sequence[s
     waiting = "".join(_waiting_tile(AttributionRequest.parse(text).title) for text in pending)
     target, score = escape(explanation.description), explanation.score
     special = score.kind != LOG_PROBABILITY or score.head is not None
-    note = f"Fusion map and attributions explain <b>{target}</b>.{score_note(explanation)}"
+    note = _("Fusion map and attributions explain <b>{score}</b>.").format(score=target) + score_note(explanation)
     explained = f'<p class="dan-explained-score">{note}</p>' if special else ""
-    more = '<button type="button" class="dan-more-methods">+ more methods</button>'
-    row = f'<div class="dan-row" role="group" aria-label="Attributions for {target}">{ready}{waiting}{more}</div>'
+    more = f'<button type="button" class="dan-more-methods">{_("+ more methods")}</button>'
+    label = _("Attributions for {score}").format(score=target)
+    row = f'<div class="dan-row" role="group" aria-label="{label}">{ready}{waiting}{more}</div>'
     return f"{explained}{row}"
 
 
@@ -123,7 +126,7 @@ def _tile(tile: Tile, head: int | None = None, switches: bool = False) -> str:
     return (
         f'<figure class="dan-tile"{of_head} data-title="{title}" data-unit="{unit}" '
         f'data-values="{escape(values, quote=True)}">'
-        f'<button type="button" class="dan-zoom" aria-label="Enlarge {title}"{edge}>'
+        f'<button type="button" class="dan-zoom" aria-label="{_("Enlarge {title}").format(title=title)}"{edge}>'
         f"{picture(tile.pixels, f'{tile.title}, {tile.note}')}</button>"
         f"<figcaption>{chip}<b>{escape(tile.title)}</b><span>{escape(tile.note)}</span></figcaption>"
         f"{_bar(tile)}{'' if head is None or not switches else _switches(head)}</figure>"
@@ -134,8 +137,8 @@ def _switches(head: int) -> str:
     """Switch a head off, or all others; the bench computes what follows."""
     buttons = "".join(
         f'<button type="button" class="dan-switch" data-switch="{what}" data-head="{head}" aria-pressed="false" '
-        f'aria-label="{what}: Head {head + 1}">{what}</button>'
-        for what in ("off", "only")
+        f'aria-label="{name}: {head_name(head)}">{name}</button>'
+        for what, name in {"off": _("off"), "only": _("only")}.items()
     )
     return f'<div class="dan-switches">{buttons}</div>'
 
@@ -144,7 +147,7 @@ def _bar(tile: Tile) -> str:
     if tile.scale is None:
         return ""
     return (
-        f'<div class="dan-bar">{picture(colour_bar(tile.scale), "colour scale")}'
+        f'<div class="dan-bar">{picture(colour_bar(tile.scale), _("colour scale"))}'
         f"<div><span>{number(tile.scale.low)}</span><span>{number(tile.scale.limit)}</span></div>"
         f"<small>{escape(tile.group or tile.unit)}</small></div>"
     )
@@ -153,7 +156,7 @@ def _bar(tile: Tile) -> str:
 def _waiting_tile(title: str) -> str:
     return (
         f'<figure class="dan-tile dan-waiting"><div class="dan-zoom"></div>'
-        f"<figcaption><b>{escape(title)}</b><span>computing …</span></figcaption></figure>"
+        f"<figcaption><b>{escape(title)}</b><span>{_('computing …')}</span></figcaption></figure>"
     )
 
 

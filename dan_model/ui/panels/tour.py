@@ -13,23 +13,25 @@ import gradio as gr
 
 from dan_model.explain.explanation import Explanation
 from dan_model.show.tour import SYMBOLS, tour_cards
+from dan_model.texts import translate as _
 from dan_model.ui.html import face_key
 from dan_model.ui.results import Part
-from dan_model.ui.theme import asset
+from dan_model.ui.theme import scripts
 
 
 def buttons() -> None:
     """Add the buttons that start the tour and *Guess first* to the page that is being built."""
     gr.HTML(
-        '<nav class="dan-start" aria-label="Learn"><button type="button" class="dan-tour-start">Tour</button>'
-        '<button type="button" class="dan-guess-start" aria-pressed="false">Guess first</button></nav>',
+        f'<nav class="dan-start" aria-label="{_("Learn")}">'
+        f'<button type="button" class="dan-tour-start">{_("Tour")}</button>'
+        f'<button type="button" class="dan-guess-start" aria-pressed="false">{_("Guess first")}</button></nav>',
         elem_id="dan-start",
     )
 
 
 def part() -> Part:
     """Add the cards to the page that is being built; the browser shows them one at a time."""
-    component = gr.HTML(elem_id="dan-tour", js_on_load=asset("numbers.js") + asset("tour.js"))
+    component = gr.HTML(elem_id="dan-tour", js_on_load=scripts("numbers", "tour"))
     return Part("tour", component, lambda session, state: cards(state.explanation))
 
 
