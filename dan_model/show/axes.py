@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
+from dan_model.show.drawing_thread import draw_in_turn
 from dan_model.show.style import INK, SHADE
 
 DPI = 130  # of figures and panels in files
@@ -28,7 +29,7 @@ def new_figure(height: float) -> tuple[Figure, Axes]:
 def png(figure: Figure) -> bytes:
     """A figure as the bytes of a PNG file."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=DPI)
+    draw_in_turn(lambda: figure.savefig(buffer, format="png", dpi=DPI))
     return buffer.getvalue()
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from dan_model.explain.explanation import Explanation
 from dan_model.show.axes import png
+from dan_model.show.drawing_thread import draw_in_turn
 from dan_model.show.figure_views import FigureView, all_views
 from dan_model.show.flow import flow_picture
 from dan_model.show.map_drawing import colour_bar
@@ -78,7 +79,7 @@ def bundle(explanation: Explanation, weights: str, provenance: Mapping[str, Any]
     buffer, array_file, svg = io.BytesIO(), io.BytesIO(), io.StringIO()
     np.savez_compressed(array_file, allow_pickle=False, **arrays(explanation))
     drawn = panel(explanation, smooth)
-    drawn.savefig(svg, format="svg", metadata={"Date": None})
+    draw_in_turn(lambda: drawn.savefig(svg, format="svg", metadata={"Date": None}))
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
         file.writestr("panel.png", png(drawn))
         file.writestr("panel.svg", svg.getvalue())

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import io
 import re
-import threading
 from html import escape
 
 import matplotlib
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
+from dan_model.show.drawing_thread import draw_in_turn
 from dan_model.show.style import INK
 
-_settings = threading.Lock()  # matplotlib's settings are shared by all threads
 # Removed, since it would affect the rest of the page or clash with other figures: style sheet, ids, fonts.
 _GLOBAL = re.compile(r"<metadata>.*?</metadata>|<style.*?</style>|font-family: [^;]*; ", re.DOTALL)
 
@@ -25,15 +24,19 @@ def inline_svg(figure: Figure, alt: str) -> str:
         figure: Drawn in `INK` and colours that read on dark and light; it loses its background.
         alt: The text alternative, for screen readers.
     """
-    buffer = io.StringIO()
     for patch in (figure.patch, *(axes.patch for axes in figure.axes)):
         patch.set(facecolor="none", edgecolor="none")
-    # Printed by the canvas itself: `savefig` would draw everything twice, the first time for the layout alone.
-    with _settings, matplotlib.rc_context({"svg.fonttype": "none"}):
-        FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None, "Creator": None})
-    drawn = buffer.getvalue()
+    drawn = draw_in_turn(lambda: _print_svg(figure))
     drawn = _GLOBAL.sub("", drawn[drawn.index("<svg") :]).replace(INK.lower(), "currentColor")
     drawn = re.sub(r'<g id="[^"]*"', "<g", drawn)
     width = f"--width: {figure.get_figwidth():g}in"
     named = f'<svg role="img" aria-label="{escape(alt, quote=True)}" class="dan-figure" style="{width}"'
     return drawn.replace("<svg", named, 1)
+
+
+def _print_svg(figure: Figure) -> str:
+    """Printed by the canvas itself: `savefig` would draw everything twice, the first time for the layout alone."""
+    buffer = io.StringIO()
+    with matplotlib.rc_context({"svg.fonttype": "none"}):
+        FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None, "Creator": None})
+    return buffer.getvalue()

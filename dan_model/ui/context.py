@@ -47,8 +47,8 @@ class PageContext:
         return self.sessions.get(request.session_hash)
 
     def session_of(self, key: object) -> Session:
-        """The session with a key; as the page opens where there is none, for a page that has not been used yet."""
-        return (self.sessions.find(key) if isinstance(key, str) else None) or self.sessions.start()
+        """The session with a key; an expired one, which shows nothing, where there is none."""
+        return (self.sessions.find(key) if isinstance(key, str) else None) or Session(expired=True)
 
     def explainer_here(self, session: Session) -> Explainer:
         """The explainer of what a session shows, for work that is no event and runs in this process."""

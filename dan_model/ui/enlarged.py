@@ -26,6 +26,7 @@ from dan_model.texts import translate as _
 from dan_model.ui.context import PageContext
 from dan_model.ui.session import Session
 from dan_model.ui.state import DIFFERENCE, THIS_FACE
+from dan_model.ui.status import nothing_shown
 
 SIDE = 448  # pixels: 64 for each cell
 
@@ -51,7 +52,9 @@ def enlarge_function(context: PageContext) -> Callable[[object], dict[str, Any]]
         key, title = asked if isinstance(asked, list) and len(asked) == 2 else (None, None)
         session = context.session_of(key)
         state = session.state
-        return {} if state is None or not isinstance(title, str) else enlarged(session, state.explanation, title)
+        if state is None:
+            return {"error": nothing_shown(session)}
+        return enlarged(session, state.explanation, title) if isinstance(title, str) else {}
 
     return enlarge
 

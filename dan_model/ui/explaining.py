@@ -14,7 +14,7 @@ from dan_model.ui.html import notice
 from dan_model.ui.results import Results
 from dan_model.ui.session import RequestToken, Session
 from dan_model.ui.state import PageState, Weights
-from dan_model.ui.status import INVITATION, photo_status
+from dan_model.ui.status import nothing_shown, photo_status
 
 Explain = Callable[[Session, RequestToken, ExplainRequest], Iterator[list[Any]]]
 """Explains a face of the session's photo: yields values of the results, as they become ready."""
@@ -34,7 +34,7 @@ def explaining(results: Results, context: PageContext) -> Explain:
     def explain_face(session: Session, token: RequestToken, wanted: ExplainRequest) -> Iterator[list[Any]]:
         photo = session.photo
         if photo is None or not wanted.face:
-            yield results.blank(notice(INVITATION) if photo is None else photo_status(photo))
+            yield results.blank(notice(nothing_shown(session)) if photo is None else photo_status(photo))
             return
 
         def stream(crop: FaceCrop, texts: list[str], explained: Mapping[str, Any]) -> Iterator[Explanation]:

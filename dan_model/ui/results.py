@@ -18,6 +18,7 @@ from dan_model.ui import html
 from dan_model.ui.context import QUEUED, PageContext
 from dan_model.ui.session import RequestToken, Session
 from dan_model.ui.state import PageState
+from dan_model.ui.status import EXPIRED
 from dan_model.ui.theme import scripts
 
 STATUS, HEADS_ROW, TILES = "status", "heads row", "tiles"
@@ -147,7 +148,9 @@ class Results:
 
     def _drawer(self, name: str, context: PageContext) -> Callable[[gr.Request], Any]:
         def on_view(request: gr.Request) -> Any:
-            return self.draw(context.session(request), name).get(name, gr.skip())
+            session = context.session(request)
+            without = html.notice(EXPIRED) if session.expired else gr.skip()
+            return self.draw(session, name).get(name, without)
 
         return on_view
 

@@ -39,6 +39,7 @@ class Session:
         films: The number of films so far.
         reading: Whether a photo is being read: what is asked for meanwhile is explained when it is there.
         stopped: Whether Stop was pressed after the last request.
+        expired: Whether the visitor's session before this one has ended, while their page still shows a face of it.
         last_seen: When the visitor was last active, in seconds of a steady clock.
     """
 
@@ -60,6 +61,7 @@ class Session:
     films: int = 0
     reading: bool = False
     stopped: bool = False
+    expired: bool = False
     last_seen: float = 0.0
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -76,7 +78,7 @@ class Session:
         with self._lock:
             self.photos += 1
             self.photo = self.state = None
-            self.reading = True
+            self.reading, self.expired = True, False
             return PhotoToken(self, self.photos)
 
     def begin_film(self) -> None:

@@ -22,6 +22,9 @@ class SessionStore:
     Args:
         start: Makes the session of a new visitor.
         clock: Returns the seconds of a steady clock.
+
+    Attributes:
+        opening: What every page shows until it is used. It belongs to no visitor and never ends.
     """
 
     def __init__(self, start: Callable[[], Session] = Session, clock: Callable[[], float] = time.monotonic) -> None:
@@ -29,6 +32,7 @@ class SessionStore:
         self._lock = threading.RLock()
         self._ended: deque[str] = deque(maxlen=REMEMBERED)
         self.start, self._clock = start, clock
+        self.opening = start()
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -43,17 +47,15 @@ class SessionStore:
             if key not in self._sessions:  # a page that comes back after its session ended shows a photo that is gone
                 while len(self._sessions) >= MAX_SESSIONS:
                     self.end(next(iter(self._sessions)))
-                self._sessions[key] = Session() if key in self._ended else self.start()
+                self._sessions[key] = Session(expired=True) if key in self._ended else self.start()
             self._sessions.move_to_end(key)
             self._sessions[key].last_seen = now
             return self._sessions[key]
 
     def find(self, key: str) -> Session | None:
-        """The session with this key; None where it has ended."""
-        sent = key.encode("utf-8", "backslashreplace")
-        return next(
-            (one for one in list(self._sessions.values()) if secrets.compare_digest(one.key.encode(), sent)), None
-        )
+        """The session with this key, also `opening`; None where it has ended."""
+        sent, all_of_them = key.encode("utf-8", "backslashreplace"), [self.opening, *self._sessions.values()]
+        return next((one for one in all_of_them if secrets.compare_digest(one.key.encode(), sent)), None)
 
     def end(self, session_hash: str | None) -> None:
         """Delete a session and stop its requests."""

@@ -6,12 +6,23 @@ from dan_model.explain.explanation import Explanation
 from dan_model.show.sentences import crop_notes, prior_note
 from dan_model.texts import translate as _
 from dan_model.texts import translate_plural
+from dan_model.ui.gradio_sessions import IDLE_SECONDS
 from dan_model.ui.html import notice
+from dan_model.ui.session import Session
 from dan_model.ui.state import MAX_FACES, WHOLE, UploadedPhoto
 
 MUCH_OUTSIDE = 0.1  # part of a crop that is not in the photo from which on the notice is a warning
 INVITATION = _("Choose a photo, take one with the camera, or click an example.")
+EXPIRED = _(
+    "This face is no longer on the server: it is deleted after {minutes} minutes without activity. Choose the photo "
+    "again, or click an example."
+).format(minutes=round(IDLE_SECONDS / 60))
 STOPPED = _("Stopped.")
+
+
+def nothing_shown(session: Session) -> str:
+    """Why a session shows no face."""
+    return EXPIRED if session.expired else INVITATION
 
 
 def photo_status(photo: UploadedPhoto, explanation: Explanation | None = None) -> str:

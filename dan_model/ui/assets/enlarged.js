@@ -85,7 +85,11 @@ const enlarge = async (index) => {
   // Then: what the server draws, unless another tile is shown by then.
   const key = document.querySelector(".dan-numbers-of-face")?.dataset.session ?? "";
   const drawn = await server.enlarge([key, title]).catch(() => ({}));
-  if (!drawn.face || !dialog.open || Number(dialog.dataset.shown) !== shown) return;
+  if (!dialog.open || Number(dialog.dataset.shown) !== shown) return;
+  if (!drawn.face) {
+    within(".dan-promise").textContent = drawn.error ?? "";
+    return;
+  }
   dialog.layers = drawn;
   within(".dan-plain-face img").src = drawn.face;
   within(".dan-plain-face img").alt = translate("The face as it was cropped");

@@ -22,6 +22,7 @@ from dan_model.ui.results import Part
 from dan_model.ui.session import Session
 from dan_model.ui.side_by_side import contribution_table, map_rows, probability_table
 from dan_model.ui.state import KeptFace, PageState
+from dan_model.ui.status import nothing_shown
 
 NAME = _("Compare")
 INVITATION = _(
@@ -96,6 +97,6 @@ def wire(panel: Components, context: PageContext) -> None:
     def on_keep(request: gr.Request) -> str:
         session = context.session(request)
         keep_face(session)
-        return "" if session.state is None else compared(session, session.state)
+        return notice(nothing_shown(session)) if session.state is None else compared(session, session.state)
 
     panel.keep.click(on_keep, None, panel.comparison.component, **QUEUED)

@@ -24,6 +24,7 @@ from dan_model.ui.context import PageContext
 from dan_model.ui.html import notice, packed, picture
 from dan_model.ui.results import Tab, figures_component
 from dan_model.ui.side_by_side import contribution_table, map_rows, probability_table
+from dan_model.ui.status import nothing_shown
 
 NAME = _("Cover")
 MASK_TEXT = -(-CELLS * CELLS // 8) * 4 // 3 + 4  # characters of a mask in base64, at most
@@ -39,7 +40,7 @@ def tab(context: PageContext) -> Tab:
         session, wanted = context.session_of(key), parse_cover(mask, fill)
         state = session.state
         if state is None or wanted is None:
-            return {"error": _("There is no face to cover.")}
+            return {"error": nothing_shown(session) if state is None else _("There is nothing to cover.")}
         if not places.acquire(blocking=False):
             return {"busy": True}
         try:

@@ -14,6 +14,7 @@ import gradio as gr
 from dan_model.show.html_report import bundle
 from dan_model.texts import translate as _
 from dan_model.ui.context import PageContext
+from dan_model.ui.status import nothing_shown
 from dan_model.ui.theme import scripts
 
 AT_ONCE = 2  # files that are made at the same time; further visitors are asked to try again
@@ -27,7 +28,7 @@ def component(context: PageContext) -> gr.HTML:
         session = context.session_of(key)
         state = session.state
         if state is None:
-            return {"error": _("There is nothing to download yet.")}
+            return {"error": nothing_shown(session)}
         if not places.acquire(blocking=False):
             return {"error": _("The server is making files for others. Try again in a moment.")}
         try:

@@ -24,7 +24,7 @@ from dan_model.ui.photo_input import shown_as_error
 from dan_model.ui.results import TILES, Part, Results
 from dan_model.ui.session import RequestToken, Session
 from dan_model.ui.state import Weights
-from dan_model.ui.status import INVITATION, STOPPED
+from dan_model.ui.status import STOPPED, nothing_shown
 from dan_model.ui.theme import scripts
 
 NAME = _("Faithfulness")
@@ -166,7 +166,7 @@ def _run(
         return
     token, state, photo = session.begin_request(), session.state, session.photo
     if state is None or photo is None:
-        yield results.update({part.name: notice(INVITATION)})
+        yield results.update({part.name: notice(nothing_shown(session))})
         return
     # Attributions that were still being computed have ended: their tiles go.
     state = state.finished()
