@@ -1,4 +1,4 @@
-"""A page whose session has ended: it is told so, and gets nothing of another face."""
+"""A page whose session has ended: it says so, and gets nothing of another face."""
 
 from __future__ import annotations
 
