@@ -204,13 +204,14 @@ def _head(layout: Layout, head: int, contribution: float, pictures: _Pictures) -
     if layout.wide:
         frame = f'<rect class="dan-frame" x="{x:g}" y="{y:g}" width="{box:g}" height="{side:g}" rx="6"/>'
         text = (
-            f'<text class="dan-left" x="{x + side + 12:g}" y="{y + side / 2 + 5:g}">{head_name(head)}</text>'
+            f'<text class="dan-left dan-head-name" x="{x + side + 12:g}" y="{y + side / 2 + 5:g}">'
+            f"{head_name(head)}</text>"
             f'<text class="dan-right" x="{x + box - 12:g}" y="{y + side / 2 + 5:g}">{number}</text>'
         )
     else:
         frame = f'<rect class="dan-frame" x="{x:g}" y="{y:g}" width="{side:g}" height="{side:g}" rx="6"/>'
         text = (
-            f'<text x="{x + side / 2:g}" y="{y + side + 17:g}">{head_name(head)}</text>'
+            f'<text class="dan-head-name" x="{x + side / 2:g}" y="{y + side + 17:g}">{head_name(head)}</text>'
             f'<text x="{x + side / 2:g}" y="{y + side + 35:g}">{number}</text>'
         )
     content = f"{_image(pictures.heads[head], x + 2, y + 2, side - 4)}{frame}{text}"
@@ -268,6 +269,9 @@ def _fusion(layout: Layout, e: Explanation, pictures: _Pictures) -> str:
         f'<text x="{x + side / 2:g}" y="{y + side + 18:g}">{_("fusion")} '
         f'<tspan class="dan-total">{signed(total)}</tspan></text>'
     )
+    if e.target != e.prediction.index:  # beside a result that is another class
+        explained = _("for {label}").format(label=e.labels[e.target])
+        text += f'<text class="dan-small" x="{x + side / 2:g}" y="{y + side + 35:g}">{escape(explained)}</text>'
     content = f"{_image(pictures.fusion, x, y, side)}{text}"
     label = _("fusion {sum} {unit}, the sum of the contributions").format(sum=signed(total), unit=_(e.score.unit))
     return _part("fusion", _("Fusion"), label, content, pictures.links)

@@ -27,7 +27,8 @@ def map_rows(named: Sequence[tuple[str, Explanation]], difference: str = "") -> 
     Args:
         named: A name and an explanation for each row.
         difference: The name of a further row, the second's maps less the first's, on scales of their own; empty for
-            none. It is left out where the two have different numbers of heads.
+            none. It is left out where the two have different numbers of heads, and the difference of the fusion maps
+            where they explain different scores.
     """
     attention = Scale(max(float(e.heads.spatial.max()) for __, e in named) or 1.0, signed=False)
     evidence = Scale(max(float(e.fusion.map.abs().max()) for __, e in named) or 1.0, signed=True)
@@ -36,7 +37,8 @@ def map_rows(named: Sequence[tuple[str, Explanation]], difference: str = "") -> 
     if difference and first.heads.spatial.shape == second.heads.spatial.shape:
         heads, fusion = second.heads.spatial - first.heads.spatial, second.fusion.map - first.fusion.map
         scales = [Scale(float(one.abs().max()) or 1.0, signed=True) for one in (heads, fusion)]
-        rows += _row(difference, second.crop, heads, scales[0], fusion, scales[1])
+        comparable = fusion if first.description == second.description else None
+        rows += _row(difference, second.crop, heads, scales[0], comparable, scales[1])
     return rows
 
 
@@ -77,12 +79,13 @@ def number_table(
     )
 
 
-def _row(name: str, crop: FaceCrop, heads: Tensor, attention: Scale, fusion: Tensor, evidence: Scale) -> str:
+def _row(name: str, crop: FaceCrop, heads: Tensor, attention: Scale, fusion: Tensor | None, evidence: Scale) -> str:
     maps = [(head_name(h), cells, attention) for h, cells in enumerate(torch.unbind(heads))]
-    maps.append((_("AFN fusion"), fusion, evidence))
+    if fusion is not None:
+        maps.append((_("AFN fusion"), fusion, evidence))
     pictures = "".join(
         f'<figure><img src="{picture_address(overlay(crop, cells, scale, True, MAP_SIDE))}" '
         f'alt="{title}, {escape(name, quote=True)}"><figcaption>{title}</figcaption></figure>'
         for title, cells, scale in maps
     )
-    return f'<div class="dan-side-row" style="--maps: {len(maps)}"><b>{escape(name)}</b>{pictures}</div>'
+    return f'<div class="dan-side-row" style="--maps: {len(heads) + 1}"><b>{escape(name)}</b>{pictures}</div>'

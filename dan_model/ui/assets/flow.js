@@ -36,7 +36,7 @@ const drawClasses = ({ now, changes }) => {
 };
 
 // The caption says what the bands show or, while heads are changed, what was changed and how to undo it.
-const drawCaption = ({ changes, face, now }, winner) => {
+const drawCaption = ({ changes, outcome, off }) => {
   const line = element.querySelector(".dan-flow-caption");
   line.dataset.caption ??= line.innerHTML;
   line.classList.toggle("dan-changed", Boolean(changes));
@@ -45,8 +45,8 @@ const drawCaption = ({ changes, face, now }, winner) => {
     line.innerHTML = line.dataset.caption;
     return;
   }
-  const fields = { changes, label: face.labels[winner], probability: percent(now.probabilities[winner]) };
-  line.textContent = `${translate("{changes}: the network would read {label} ({probability}).", fields)} `;
+  const kept = off.length ? translate("Off means the embedding 0, which the fusion network still compares with the others.") : "";
+  line.textContent = `${outcome} ${kept} `;
   const reset = document.createElement("button");
   reset.type = "button";
   reset.textContent = translate("Undo");
@@ -65,6 +65,7 @@ const follow = (detail) => {
   element.querySelectorAll(".dan-part-head").forEach((part) => {
     const h = Number(part.dataset.head);
     part.classList.toggle("dan-is-off", off.includes(h));
+    part.querySelector(".dan-head-name").textContent = off.includes(h) ? translate("{head}: off", { head: headName(h) }) : headName(h);
     const fields = { head: headName(h), contribution: signed(contributions[h]) };
     const name = translate("{head} {contribution}, its contribution", fields);
     part.setAttribute("aria-label", translate("{part}. Opens the tab {tab}.", { part: name, tab: part.dataset.tab }));
@@ -72,7 +73,7 @@ const follow = (detail) => {
   element.querySelectorAll(".dan-total").forEach((text) => (text.textContent = signed(total)));
   element.querySelectorAll(".dan-predicted").forEach((text) => (text.textContent = face.labels[winner]));
   element.querySelectorAll(".dan-probability").forEach((text) => (text.textContent = percent(now.probabilities[winner])));
-  drawCaption(detail, winner);
+  drawCaption(detail);
 };
 document.addEventListener("dan-heads", (event) => follow(event.detail));
 

@@ -88,11 +88,23 @@ const described = () => {
   return changes.join(", ").replace(/^[a-z]/, (c) => c.toUpperCase());
 };
 
+// What the network makes of the changes, as a sentence; empty where there are none.
+const outcome = (changes, own, now) => {
+  if (!changes) return "";
+  const best = ({ probabilities }) => probabilities.indexOf(Math.max(...probabilities)), [k, before] = [best(now), best(own)];
+  const fields = {
+    changes, label: face.labels[k], probability: percent(now.probabilities[k]), before: percent(own.probabilities[k]), instead: face.labels[before],
+  };
+  return k === before
+    ? translate("{changes}: the network would read {label} as before, {before} → {probability}.", fields)
+    : translate("{changes}: the network would read {label} ({probability}) instead of {instead}.", fields);
+};
+
 const announce = () => {
   const heads = arrange(state, face.H), changes = described();
   const own = decide(arrange(unchanged(face.H), face.H), 1), now = changes ? decide(heads, state.alpha) : own;
   const contributions = changes ? contributionsOf(face, embeddings(heads, state.alpha)) : face.contributions;
-  const detail = { face, state, heads, own, now, contributions, changes, off: [...state.off] };
+  const detail = { face, state, heads, own, now, contributions, changes, outcome: outcome(changes, own, now), off: [...state.off] };
   document.dispatchEvent(new CustomEvent("dan-heads", { detail }));
 };
 

@@ -31,7 +31,9 @@ document.addEventListener("click", async (event) => {
   const { link, example } = address(), status = button.parentElement.querySelector("[role=status]");
   try {
     await navigator.clipboard.writeText(link);
-    status.textContent = example ? translate("Link copied.") : translate("Link copied: it leads to your settings, not to your photo.");
+    const kept = document.querySelector("#dan-comparison .dan-compared-faces");
+    const copied = kept ? translate("Link copied: it leads to this face, not to the kept one.") : translate("Link copied.");
+    status.textContent = example ? copied : translate("Link copied: it leads to your settings, not to your photo.");
   } catch {
     status.textContent = link; // without permission, or on an insecure address, to be copied by hand
   }

@@ -16,7 +16,7 @@ element.addEventListener("pointermove", (event) => {
 });
 
 // The switches under each head: the bench computes what follows, and says what is switched off.
-let off = [];
+let off = [], outcome = "";
 const press = () => {
   const heads = element.querySelectorAll(".dan-tile[data-head]").length;
   for (const tile of element.querySelectorAll(".dan-tile[data-head]")) {
@@ -27,15 +27,19 @@ const press = () => {
       button.setAttribute("aria-pressed", pressed);
     }
   }
+  const line = element.querySelector(".dan-outcome"), said = line?.querySelector("span");
+  if (!line || said.textContent === outcome) return;
+  said.textContent = outcome;
+  line.hidden = !outcome;
 };
 document.addEventListener("dan-heads", (event) => {
-  off = event.detail.off;
+  ({ off, outcome } = event.detail);
   press();
 });
 new MutationObserver(press).observe(element, { childList: true, subtree: true });
 
 element.addEventListener("click", (event) => {
-  const button = event.target.closest(".dan-switch");
+  const button = event.target.closest(".dan-switch, .dan-undo");
   if (button) {
     const detail = { what: button.dataset.switch, head: Number(button.dataset.head) };
     document.dispatchEvent(new CustomEvent("dan-switch", { detail }));

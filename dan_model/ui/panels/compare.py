@@ -72,6 +72,12 @@ def compared(session: Session, state: PageState) -> str:
         tables = probability_table(named) + tables
     else:
         notes.append(_("Their classes differ."))
+    if before.description != now.description:
+        notes.append(
+            _(
+                "Contributions and fusion maps explain two different scores. To compare them, explain the same class of both."
+            )
+        )
     drawn = (
         f'<div class="dan-compared-faces">{"".join(_face(name, one) for name, one in named)}</div>'
         f"{notice(' '.join(notes), 'warning')}{map_rows(named, _('now − kept'))}"

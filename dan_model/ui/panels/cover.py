@@ -111,6 +111,11 @@ def before_and_after(before: Explanation, after: Explanation) -> str:
         label=label, before=percent(was), after=percent(now), predicted=after.prediction.label,
         predicted_before=before.prediction.label,
     )  # fmt: skip
+    if before.prediction.index != k:  # what is explained is another class: first what the network reads
+        p = before.prediction.index
+        own, changed = (percent(float(e.prediction.probabilities[p])) for e in (before, after))
+        change = _("{label}: {before} → {after}.").format(label=before.prediction.label, before=own, after=changed)
+        sentence = f"{change} {sentence}"
     named = [(_("before"), before), (_("covered"), after)]
     return (
         f'<p class="dan-sentence">{escape(sentence)}</p>{map_rows(named)}'

@@ -78,8 +78,9 @@ def header_text(checkpoint: Checkpoint) -> str:
     if checkpoint.revision:
         name = _("{name} at {revision}").format(name=name, revision=checkpoint.revision)
     heads = translate_plural(
-        "How a network with one attention head classifies a facial expression.",
-        "How a network with {count} attention heads classifies a facial expression.",
+        "DAN (Distract Your Attention Network) classifies a facial expression with one attention head.",
+        "DAN (Distract Your Attention Network) classifies a facial expression with {count} attention heads, which an "
+        "attention fusion network (AFN) compares.",
         config.num_heads,
     ).format(count=config.num_heads)
     described = _("Model: {name}, {count} classes")

@@ -87,9 +87,10 @@ def heads_row(explanation: Explanation, smooth: bool, shared: bool, compared: st
     line = f'<output class="dan-readout" aria-live="polite">{hint}</output>'
     if found is not None and reference is not None:
         line = f"{_choice(compared)}<span>{marked(usual_maps_sentence(found, reference))}</span>{line}"
+    outcome = f'<span></span> <button type="button" class="dan-undo" data-switch="reset">{_("Undo")}</button>'
     return (
         f'<div class="dan-row" role="group" aria-label="{label}">{tiles}{fusion}</div>'
-        f'<div class="dan-line">{line}</div>'
+        f'<p class="dan-outcome" hidden>{outcome}</p><div class="dan-line">{line}</div>'
     )
 
 
