@@ -75,7 +75,10 @@ def compared(session: Session, state: PageState) -> str:
     if before.description != now.description:
         notes.append(
             _(
-                "Contributions and fusion maps explain two different scores. To compare them, explain the same class of both."
+                _(
+                    "Contributions and fusion maps explain two different scores. To compare them, explain the same class "
+                    "of both."
+                )
             )
         )
     drawn = (
