@@ -74,12 +74,7 @@ def compared(session: Session, state: PageState) -> str:
         notes.append(_("Their classes differ."))
     if before.description != now.description:
         notes.append(
-            _(
-                _(
-                    "Contributions and fusion maps explain two different scores. To compare them, explain the same class "
-                    "of both."
-                )
-            )
+            _("Contributions and fusion maps explain two different scores: to compare them, explain the same class.")
         )
     drawn = (
         f'<div class="dan-compared-faces">{"".join(_face(name, one) for name, one in named)}</div>'
