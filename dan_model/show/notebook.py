@@ -10,6 +10,7 @@ from dan_model.errors import ArgumentError
 from dan_model.explain.explanation import Explanation
 from dan_model.explain.faithfulness import Faithfulness, ParameterRandomisation
 from dan_model.files import replacing, write_text
+from dan_model.show.drawing_thread import draw_in_turn
 from dan_model.show.faithfulness_views import faithfulness_views, randomisation_view
 from dan_model.show.figure_views import FigureView
 from dan_model.show.flow import flow_picture
@@ -52,7 +53,7 @@ def save(explanation: Explanation, path: Path) -> None:
         write_text(path, html_report(explanation, name, source))
     elif path.suffix in FIGURE_FILES:
         with replacing(path) as part:
-            panel(explanation).savefig(part)
+            draw_in_turn(lambda: panel(explanation).savefig(part))
     else:
         raise ArgumentError(
             f"{path.name} names no kind of file that can be written.", f"Choose: .html, {', '.join(FIGURE_FILES)}."

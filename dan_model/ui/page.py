@@ -124,7 +124,7 @@ def build(weights: WeightsCache, folder: Path | None = None, gpu: Callable[[Any]
             ],
             [heads_figures, fusion_panel.figures, cover_panel, attribution_cards, class_figures],
         )  # fmt: skip
-        session = context.sessions.opening
+        session = context.sessions.opening()
         if session.state is not None:
             results.start(session, session.state)
 

@@ -22,9 +22,6 @@ class SessionStore:
     Args:
         start: Makes the session of a new visitor.
         clock: Returns the seconds of a steady clock.
-
-    Attributes:
-        opening: What every page shows until it is used. It belongs to no visitor and never ends.
     """
 
     def __init__(self, start: Callable[[], Session] = Session, clock: Callable[[], float] = time.monotonic) -> None:
@@ -32,7 +29,7 @@ class SessionStore:
         self._lock = threading.RLock()
         self._ended: deque[str] = deque(maxlen=REMEMBERED)
         self.start, self._clock = start, clock
-        self.opening = start()
+        self._opening_key = secrets.token_urlsafe()
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -52,10 +49,20 @@ class SessionStore:
             self._sessions[key].last_seen = now
             return self._sessions[key]
 
+    def opening(self) -> Session:
+        """What every page shows until it is used, under one key for all. It belongs to no visitor, and is not kept."""
+        session = self.start()
+        session.key = self._opening_key
+        return session
+
     def find(self, key: str) -> Session | None:
         """The session with this key, also `opening`; None where it has ended."""
-        sent, all_of_them = key.encode("utf-8", "backslashreplace"), [self.opening, *self._sessions.values()]
-        return next((one for one in all_of_them if secrets.compare_digest(one.key.encode(), sent)), None)
+        sent = key.encode("utf-8", "backslashreplace")
+        if secrets.compare_digest(self._opening_key.encode(), sent):
+            return self.opening()
+        return next(
+            (one for one in list(self._sessions.values()) if secrets.compare_digest(one.key.encode(), sent)), None
+        )
 
     def end(self, session_hash: str | None) -> None:
         """Delete a session and stop its requests."""

@@ -14,9 +14,8 @@ from dan_model.ui.state import MAX_FACES, WHOLE, UploadedPhoto
 MUCH_OUTSIDE = 0.1  # part of a crop that is not in the photo from which on the notice is a warning
 INVITATION = _("Choose a photo, take one with the camera, or click an example.")
 EXPIRED = _(
-    "This face is no longer on the server: it is deleted after {minutes} minutes without activity. Choose the photo "
-    "again, or click an example."
-).format(minutes=round(IDLE_SECONDS / 60))
+    "This face is no longer on the server, which deletes it after {minutes} minutes without activity. {invitation}"
+).format(minutes=round(IDLE_SECONDS / 60), invitation=INVITATION)
 STOPPED = _("Stopped.")
 
 

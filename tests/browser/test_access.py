@@ -111,3 +111,17 @@ def test_a_phone_has_a_bar_that_leads_to_the_parts_and_covers_nothing(open_at, s
     expect(bar.get_by_role("button", name="Stop")).not_to_be_visible()
     page.set_viewport_size({"width": 1440, "height": 900})
     expect(bar).not_to_be_visible()
+
+
+def test_on_a_phone_what_a_switched_head_does_is_said_where_it_is_switched(open_at, shipped):
+    page = open_at(shipped, 375, 812)
+    page.locator('.dan-tile[data-head="1"] .dan-switch[data-switch="off"]').click()
+    line = page.locator(".dan-outcome")
+    expect(line).to_be_in_viewport(ratio=1)
+    expect(line).to_contain_text("Head 2 off: the network would read")
+    assert findings(page, ".dan-outcome", ["color-contrast"]) == []  # it can be read
+    below, bar = line.bounding_box(), page.locator(".dan-phone-bar").bounding_box()
+    assert below["y"] + below["height"] <= bar["y"] + 1
+    line.get_by_role("button", name="Undo").click()
+    expect(line).not_to_be_visible()
+    expect(page.locator('.dan-switch[aria-pressed="true"]')).to_have_count(0)

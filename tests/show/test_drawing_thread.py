@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -39,3 +40,15 @@ def test_what_fails_is_raised_where_it_was_asked_for():
     with pytest.raises(ZeroDivisionError):
         draw_in_turn(lambda: 1 / 0)
     assert draw_in_turn(lambda: 2) == 2
+
+
+@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="processes are not forked here")
+def test_a_forked_process_draws_in_a_thread_of_its_own():
+    draw_in_turn(lambda: None)  # the parent's thread runs
+    child = multiprocessing.get_context("fork").Process(target=draw_in_turn, args=(lambda: None,))
+    child.start()
+    child.join(30)
+    hangs = child.is_alive()
+    child.kill()
+    assert not hangs
+    assert child.exitcode == 0

@@ -36,17 +36,18 @@ const drawClasses = ({ now, changes }) => {
 };
 
 // The caption says what the bands show or, while heads are changed, what was changed and how to undo it.
-const drawCaption = ({ changes, outcome, off }) => {
+const drawCaption = ({ changes, outcome }) => {
   const line = element.querySelector(".dan-flow-caption");
   line.dataset.caption ??= line.innerHTML;
   line.classList.toggle("dan-changed", Boolean(changes));
-  document.getElementById("dan-sentence")?.classList.toggle("dan-stale", Boolean(changes)); // it is about the unchanged heads
+  const sentence = document.getElementById("dan-sentence"); // it is about the unchanged heads
+  sentence?.classList.toggle("dan-stale", Boolean(changes));
+  sentence?.style.setProperty("--stale", JSON.stringify(translate("Without changes:")));
   if (!changes) {
     line.innerHTML = line.dataset.caption;
     return;
   }
-  const kept = off.length ? translate("Off means the embedding 0, which the fusion network still compares with the others.") : "";
-  line.textContent = `${outcome} ${kept} `;
+  line.textContent = `${outcome} `;
   const reset = document.createElement("button");
   reset.type = "button";
   reset.textContent = translate("Undo");
@@ -65,7 +66,6 @@ const follow = (detail) => {
   element.querySelectorAll(".dan-part-head").forEach((part) => {
     const h = Number(part.dataset.head);
     part.classList.toggle("dan-is-off", off.includes(h));
-    part.querySelector(".dan-head-name").textContent = off.includes(h) ? translate("{head}: off", { head: headName(h) }) : headName(h);
     const fields = { head: headName(h), contribution: signed(contributions[h]) };
     const name = translate("{head} {contribution}, its contribution", fields);
     part.setAttribute("aria-label", translate("{part}. Opens the tab {tab}.", { part: name, tab: part.dataset.tab }));
