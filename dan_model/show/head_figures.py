@@ -18,7 +18,7 @@ from dan_model.explain.reference import MapComparison, Reference
 from dan_model.explain.regions import REGIONS, SIDE, Regions
 from dan_model.show.axes import WIDTH, bare_table, legend_above, literal, new_figure, plain, shaded_table
 from dan_model.show.style import DIVERGING, FAINT, INK, REGION_COLOURS, SEQUENTIAL, head_colour
-from dan_model.show.tiles import head_tiles, whole_percent
+from dan_model.show.tiles import head_tiles, signed, whole_percent
 from dan_model.texts import head_name
 from dan_model.texts import translate as _
 
@@ -158,7 +158,7 @@ def attended_vs_used_figure(explanation: Explanation, found: AttendedVsUsed) -> 
     for h in range(heads):
         attention, evidence = explanation.heads.spatial[h].flatten(), explanation.fusion.evidence[h].flatten()
         peak = float(attention.max()) or 1.0
-        rank = f"{h + 1}: ρ {float(found.correlation[h]):+.2f}".replace("-", "−")
+        rank = f"{h + 1}: ρ {signed(found.correlation[h])}"
         dots = {"color": head_colour(h), "markersize": 3, "alpha": 0.8, "label": rank}
         cells.plot(attention.numpy() / peak, evidence.numpy(), "o", **dots)
     cells.axhline(0, color=INK, linewidth=0.8)
