@@ -20,6 +20,7 @@ from dan_model.show.sentences import signed
 from dan_model.show.tiles import percent
 from dan_model.ui.panels.cover import CELLS
 from dan_model.ui.results import Results
+from dan_model.weights import fingerprint
 from tests.fixtures.examples import EXAMPLES
 from tests.fixtures.queues import wait_until_idle
 
@@ -179,6 +180,8 @@ def test_everything_of_the_face_can_be_downloaded(opened, explainer):
     assert found["prediction"]["label"] == "neutral"
     assert found["fusion"]["contributions"] == pytest.approx(live["fusion"]["contributions"], abs=1e-3)
     assert set(found["attributions"]) == {"layer_grad_cam", "integrated_gradients", "occlusion"}
+    assert found["provenance"]["weights"]["fingerprint"] == fingerprint(explainer.model)
+    assert "hopper" not in json.dumps(found)  # the name of the photo
 
 
 def test_figures_of_another_face_that_arrive_late_are_hidden_and_asked_for_again(open_at, shipped, monkeypatch):
