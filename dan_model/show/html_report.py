@@ -15,6 +15,7 @@ import numpy as np
 
 from dan_model.explain.explanation import Explanation
 from dan_model.show.axes import png
+from dan_model.show.citation import citation
 from dan_model.show.figure_views import FigureView, all_views
 from dan_model.show.flow import flow_picture
 from dan_model.show.map_drawing import colour_bar
@@ -65,6 +66,7 @@ def html_report(
         f'<h2>{_("Maps")}</h2><div class="tiles">{tiles}</div>'
         f'<h2>{_("Views")}</h2><div class="views">{views}</div>'
         f"<h2>{_('Weights')}</h2><details><summary>{escape(weights)}</summary>{described}</details>"
+        f"<h2>{_('How to cite')}</h2>{citation()}"
         f'<p class="facts">{escape(NOTICE)}</p></body></html>\n'
     )
 

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta, timezone
 import numpy as np
 import pytest
 
+from dan_model.show.citation import citation
 from dan_model.show.figure_views import all_views
 from dan_model.show.html_report import NOTICE, bundle, html_report
 from dan_model.show.origin import definition_list
@@ -34,6 +35,7 @@ def test_the_report_shows_every_view_and_map_with_weights_and_notice(explanation
     assert report.count("<figure>") == 7  # the face, four heads, the fusion, Grad-CAM
     assert NOTICE in report.replace("&#x27;", "'")
     assert "user/&lt;weights&gt;" in report
+    assert citation() in report
     assert "<script>" not in report
 
 
