@@ -117,11 +117,13 @@ def test_an_enlarged_map_lies_over_its_face_and_says_what_it_promises(opened, ex
     with page.expect_download() as download:
         dialog.locator('.dan-save[data-kind="png"]').click()
     with Image.open(download.value.path()) as saved:
-        assert saved.width == 2 * 480
+        assert saved.width == 3 * 480
+    assert download.value.suggested_filename == "dan-neutral-head-2.png"
     page.keyboard.press("Escape")
     with page.expect_download() as download:
         page.locator('.dan-view .dan-save[data-kind="svg"]:visible').first.click()
     assert ElementTree.parse(download.value.path()).getroot().tag.endswith("svg")
+    assert download.value.suggested_filename.startswith("dan-neutral-")
     assert len(passes) == 1  # of this test's own explanation
 
 
