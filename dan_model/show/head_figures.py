@@ -174,6 +174,13 @@ def attended_vs_used_figure(explanation: Explanation, found: AttendedVsUsed) -> 
     bars.barh(range(heads), found.measured.numpy(), color=[head_colour(h) for h in range(heads)], height=0.6)
     bars.plot(found.predicted.numpy(), range(heads), "D", color=INK, markersize=4.5, label=_("fusion map's prediction"))
     bars.axvline(0, color=INK, linewidth=0.8)
+    for h, (value, expected) in enumerate(zip(found.measured.tolist(), found.predicted.tolist(), strict=True)):
+        # Right of bar and diamond: a bar of nearly nothing is no missing one.
+        bars.annotate(
+            signed(value), (max(value, expected, 0), h), (5, 0), textcoords="offset points", va="center",
+            fontsize=7.5, color=INK,
+        )  # fmt: skip
+    bars.margins(x=0.22)
     bars.set_yticks(range(heads), list(map(head_name, range(heads))))
     bars.invert_yaxis()
     bars.set_xlabel(_("change of {score}, {unit}").format(score=label, unit=_(found.score.unit)))
