@@ -110,7 +110,11 @@ def explain(
                     files += write(explanation, stem, not native, views, panel, measured, randomised)
                     if report:
                         page = html_report(
-                            explanation, weights or "embedded", explainer.model.config.provenance, not native
+                            explanation,
+                            weights or "embedded",
+                            explainer.model.config.provenance,
+                            not native,
+                            weights_id,
                         )
                         files.append(stem.with_name(f"{stem.name}.html"))
                         write_text(files[-1], page)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,6 +11,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.textpath import TextPath
 from torch import Tensor
 
 from dan_model.show.drawing_thread import draw_in_turn
@@ -50,6 +52,35 @@ def legend_rows(entries: int) -> int:
 def literal(names: Sequence[str]) -> list[str]:
     """Escape dollar signs, which matplotlib reads as formulas: a checkpoint may have them in its class names."""
     return [name.replace("$", r"\$") for name in names]
+
+
+def wrapped(text: str, size: float, width: float) -> str:
+    """Break lines where a text of a font size (points) would be wider than `width` (inches).
+
+    They break after semicolons, then between words, and within a word only where it alone is too wide.
+    """
+    lines: list[str] = []
+    for line in text.split("\n"):
+        if "; " in line and text_inches(line, size) > width:
+            lines += wrapped(line.replace("; ", ";\n"), size, width).split("\n")
+            continue
+        kept = ""
+        for word in re.split(r"(?<= )", line):
+            if kept and text_inches((kept + word).rstrip(), size) > width:
+                lines.append(kept.rstrip())
+                kept = ""
+            kept += word
+            while text_inches(kept.rstrip(), size) > width:
+                fitting = next((n for n in range(len(kept) - 1, 1, -1) if text_inches(kept[:n], size) <= width), 1)
+                lines.append(kept[:fitting])
+                kept = kept[fitting:]
+        lines.append(kept.rstrip())
+    return "\n".join(lines)
+
+
+def text_inches(text: str, size: float) -> float:
+    """The width of a line in the font of the figures."""
+    return float(TextPath((0, 0), text, size=size).get_extents().width) / 72 if text.strip() else 0.0
 
 
 def legend_above(axes: Axes, columns: int = LEGEND_COLUMNS, handles: Sequence[Artist] | None = None) -> None:

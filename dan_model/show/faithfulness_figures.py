@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
@@ -15,11 +18,12 @@ from dan_model.explain.faithfulness import (
     MapName,
     ParameterRandomisation,
 )
-from dan_model.show.axes import WIDTH, bare_table, plain
+from dan_model.show.axes import WIDTH, bare_table, plain, text_inches
 from dan_model.show.style import DIVERGING, FAINT, INK, METHOD_COLOURS, head_colour
 from dan_model.texts import translate as _
 
 ROW = 0.27  # inches; the height of a map in a list
+NAME, NAME_SIZE = 0.16, 7.5  # inches, points; the height of a line in the legend above curves, and its text
 
 
 def areas_figure(found: Faithfulness) -> Figure:
@@ -45,19 +49,23 @@ def areas_figure(found: Faithfulness) -> Figure:
 
 
 def curves_figure(found: Faithfulness) -> Figure:
-    """The deletion and the insertion curve of every map; grey: random maps, dotted: edges."""
-    figure = Figure(figsize=(WIDTH, 2.6), layout="constrained")
+    """The deletion and the insertion curve of every map, named above; thin and grey: random maps, dotted: edges."""
+    names = [one.name.title for one in found.maps] + [_("picture's edges"), _("random maps")]
+    figure = Figure(figsize=(WIDTH, 2.6 + NAME * -(-len(names) // _columns(names))), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
     for axes, curve in zip(panels, CURVES, strict=True):
-        for one in found.random:
-            _curve(axes, one, curve, FAINT, 0.8, "-")
         for i, one in enumerate(found.maps):
-            _curve(axes, one, curve, map_colour(found.maps, i), 1.3, "-" if one.name.request is None else "--")
-        _curve(axes, found.edges, curve, INK, 1.1, ":")
+            style = "-" if one.name.request is None else "--"
+            _curve(axes, one, curve, one.name.title, color=map_colour(found.maps, i), linewidth=1.5, linestyle=style)
+        _curve(axes, found.edges, curve, _("picture's edges"), color=INK, linewidth=1.1, linestyle=":")
+        for number, one in enumerate(found.random):
+            named = _("random maps") if number == 0 else "_"  # matplotlib leaves out what begins with an underscore
+            _curve(axes, one, curve, named, color=FAINT, linewidth=0.5, alpha=0.5, zorder=1.5)
         axes.set_xlabel(_("part of the face taken away") if curve == "deletion" else _("part of the face put back"))
         axes.set_xlim(0, 1)
         plain(axes)
     panels[0].set_ylabel(_(found.unit))
+    _names_above(figure, panels[0])
     return figure
 
 
@@ -117,14 +125,7 @@ def randomisation_figure(found: ParameterRandomisation) -> Figure:
     axes.set_xticks(range(len(steps)), steps, rotation=25, ha="right")
     axes.set_xlabel(_("random from the top down to …"))
     plain(axes)
-    figure.legend(
-        *axes.get_legend_handles_labels(),
-        fontsize=7.5,
-        frameon=False,
-        labelcolor=INK,
-        ncols=3,
-        loc="outside upper left",
-    )
+    _names_above(figure, axes)
     return figure
 
 
@@ -145,6 +146,26 @@ def name_colour(names: tuple[MapName, ...], index: int) -> str:
     return to_hex(palette(before % palette.N))
 
 
-def _curve(axes: Axes, one: MapFaithfulness, curve: str, colour: str, width: float, style: str) -> None:
+def _curve(axes: Axes, one: MapFaithfulness, curve: str, name: str, **style: Any) -> None:
     values = getattr(one, curve).numpy()
-    axes.plot(np.linspace(0, 1, len(values)), values, style, color=colour, linewidth=width)
+    axes.plot(np.linspace(0, 1, len(values)), values, label=name, **style)
+
+
+def _names_above(figure: Figure, axes: Axes) -> None:
+    """The legend of the curves of `axes`, above all axes of the figure."""
+    handles, names = axes.get_legend_handles_labels()
+    figure.legend(
+        handles,
+        names,
+        fontsize=NAME_SIZE,
+        frameon=False,
+        labelcolor=INK,
+        ncols=_columns(names),
+        loc="outside upper left",
+    )
+
+
+def _columns(names: Sequence[str]) -> int:
+    """How many of these names fit beside each other in the legend above curves, with their lines; at most 3."""
+    widest = max(text_inches(name, NAME_SIZE) for name in names) + 0.5
+    return max(1, min(3, int(WIDTH / widest)))

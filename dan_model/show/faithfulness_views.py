@@ -40,7 +40,7 @@ def faithfulness_views(found: Faithfulness) -> list[FigureView]:
             _("Deletion and insertion: curves"),
             _("How the {unit} of {score} falls and comes back.").format(unit=_(found.unit), score=found.description),
             curves_figure(found),
-            _("One line for each map, coloured as on the left; grey: random maps, dotted: edges."),
+            _("One line for each map; thin and grey: random maps, dotted: edges."),
         ),
         FigureView(
             "infidelity",

@@ -22,7 +22,7 @@ from dan_model.network import SATURATED
 from dan_model.show.axes import WIDTH, legend_above, legend_rows, literal, new_figure, plain, shaded_table
 from dan_model.show.sentences import ABSENCE_NAMES
 from dan_model.show.style import FAINT, INK, head_colour
-from dan_model.show.tiles import number, whole_percent
+from dan_model.show.tiles import number, signed, whole_percent
 from dan_model.texts import head_name
 from dan_model.texts import translate as _
 
@@ -122,12 +122,12 @@ def shapley_figure(results: Sequence[Shapley], label: str) -> Figure:
         axes.axvline(0, color=INK, linewidth=0.8)
         for h, value in enumerate(values):
             axes.annotate(
-                f"{value:+.2f}".replace("-", "−"), (max(value, 0), h), (3, 0), textcoords="offset points",
+                signed(value), (max(value, 0), h), (3, 0), textcoords="offset points",
                 va="center", fontsize=7.5, color=INK,
             )  # fmt: skip
         full, empty = result.full, result.empty
         axes.set_title(ABSENCE_NAMES[result.absence], fontsize=9, color=INK)
-        difference = _("sum {value}").format(value=f"{full - empty:+.2f}")
+        difference = _("sum {value}").format(value=signed(full - empty))
         axes.set_xlabel(f"{difference}\n= {full:.2f} − ({empty:.2f})".replace("-", "−"))
         axes.margins(x=0.28)
         plain(axes)

@@ -18,7 +18,7 @@ from dan_model.explain.reference import MapComparison, Reference
 from dan_model.explain.regions import REGIONS, SIDE, Regions
 from dan_model.show.axes import WIDTH, bare_table, legend_above, literal, new_figure, plain, shaded_table
 from dan_model.show.style import DIVERGING, FAINT, INK, REGION_COLOURS, SEQUENTIAL, head_colour
-from dan_model.show.tiles import head_tiles, whole_percent
+from dan_model.show.tiles import head_tiles, signed, whole_percent
 from dan_model.texts import head_name
 from dan_model.texts import translate as _
 
@@ -158,7 +158,7 @@ def attended_vs_used_figure(explanation: Explanation, found: AttendedVsUsed) -> 
     for h in range(heads):
         attention, evidence = explanation.heads.spatial[h].flatten(), explanation.fusion.evidence[h].flatten()
         peak = float(attention.max()) or 1.0
-        rank = f"{h + 1}: ρ {float(found.correlation[h]):+.2f}".replace("-", "−")
+        rank = f"{h + 1}: ρ {signed(found.correlation[h])}"
         dots = {"color": head_colour(h), "markersize": 3, "alpha": 0.8, "label": rank}
         cells.plot(attention.numpy() / peak, evidence.numpy(), "o", **dots)
     cells.axhline(0, color=INK, linewidth=0.8)
@@ -174,6 +174,13 @@ def attended_vs_used_figure(explanation: Explanation, found: AttendedVsUsed) -> 
     bars.barh(range(heads), found.measured.numpy(), color=[head_colour(h) for h in range(heads)], height=0.6)
     bars.plot(found.predicted.numpy(), range(heads), "D", color=INK, markersize=4.5, label=_("fusion map's prediction"))
     bars.axvline(0, color=INK, linewidth=0.8)
+    for h, (value, expected) in enumerate(zip(found.measured.tolist(), found.predicted.tolist(), strict=True)):
+        # Right of bar and diamond: a bar of nearly nothing is no missing one.
+        bars.annotate(
+            signed(value), (max(value, expected, 0), h), (5, 0), textcoords="offset points", va="center",
+            fontsize=7.5, color=INK,
+        )  # fmt: skip
+    bars.margins(x=0.22)
     bars.set_yticks(range(heads), list(map(head_name, range(heads))))
     bars.invert_yaxis()
     bars.set_xlabel(_("change of {score}, {unit}").format(score=label, unit=_(found.score.unit)))

@@ -15,10 +15,12 @@ import numpy as np
 
 from dan_model.explain.explanation import Explanation
 from dan_model.show.axes import png
+from dan_model.show.citation import citation
 from dan_model.show.drawing_thread import draw_in_turn
 from dan_model.show.figure_views import FigureView, all_views
 from dan_model.show.flow import flow_picture
 from dan_model.show.map_drawing import colour_bar
+from dan_model.show.origin import NOTICE, definition_list, origin
 from dan_model.show.panel import panel
 from dan_model.show.photos import picture_address
 from dan_model.show.report import arrays, numbers
@@ -29,15 +31,12 @@ from dan_model.texts import LANGUAGE, head_name
 from dan_model.texts import translate as _
 from dan_model.version import __version__
 
-NOTICE = _(
-    "A predicted expression is not a felt emotion, and the network makes mistakes, for some people more than for "
-    "others. Do not use this to infer emotions of people at work or in education: in the EU that is prohibited by "
-    "Art. 5(1)(f) of the AI Act."
-)
 ASSETS = Path(__file__).parent / "assets"
 
 
-def html_report(explanation: Explanation, weights: str, provenance: Mapping[str, Any], smooth: bool = True) -> str:
+def html_report(
+    explanation: Explanation, weights: str, provenance: Mapping[str, Any], smooth: bool = True, fingerprint: str = ""
+) -> str:
     """Everything that the page shows of a face, as one HTML document.
 
     Args:
@@ -45,6 +44,7 @@ def html_report(explanation: Explanation, weights: str, provenance: Mapping[str,
         weights: The name of the weights.
         provenance: Where they come from, as in `config.json`.
         smooth: Draw maps smoothly instead of in their native cells or pixels.
+        fingerprint: Of the network with its labels and preprocessing (`weights.fingerprint`); empty where not known.
     """
     e = explanation
     probability = percent(float(e.prediction.probabilities[e.prediction.index]))
@@ -57,7 +57,7 @@ def html_report(explanation: Explanation, weights: str, provenance: Mapping[str,
     tiles = "".join(tile_figure(tile) for tile in all_tiles(e, smooth))
     views = "".join(view_section(view) for view in all_views(e))
     style = "".join((ASSETS / name).read_text(encoding="utf-8") for name in ("flow.css", "report.css"))
-    described = escape(json.dumps(dict(provenance), indent=1, ensure_ascii=False, default=str))
+    described = definition_list(({_("fingerprint"): fingerprint} if fingerprint else {}) | dict(provenance))
     return (
         f'<!doctype html><html lang="{LANGUAGE}"><head><meta charset="utf-8"><title>{escape(title)}</title>'
         f'<meta name="viewport" content="width=device-width"><style>{style}</style></head><body>'
@@ -66,15 +66,19 @@ def html_report(explanation: Explanation, weights: str, provenance: Mapping[str,
         f"<h2>{_('Classes and contributions')}</h2>{_table(e)}"
         f'<h2>{_("Maps")}</h2><div class="tiles">{tiles}</div>'
         f'<h2>{_("Views")}</h2><div class="views">{views}</div>'
-        f"<h2>{_('Weights')}</h2><details><summary>{escape(weights)}</summary><pre>{described}</pre></details>"
+        f"<h2>{_('Weights')}</h2><details><summary>{escape(weights)}</summary>{described}</details>"
+        f"<h2>{_('How to cite')}</h2>{citation()}"
         f'<p class="facts">{escape(NOTICE)}</p></body></html>\n'
     )
 
 
-def bundle(explanation: Explanation, weights: str, provenance: Mapping[str, Any], smooth: bool = True) -> bytes:
+def bundle(
+    explanation: Explanation, weights: str, provenance: Mapping[str, Any], smooth: bool = True, fingerprint: str = ""
+) -> bytes:
     """Everything of a face to take along, as the bytes of a ZIP file.
 
-    The panel as PNG and SVG, every tile as PNG, the arrays (NPZ), the numbers (JSON), and the report (HTML).
+    The panel as PNG and SVG, every tile as PNG, the arrays (NPZ), the numbers with their origin (JSON), and the
+    report (HTML). The arguments are those of `html_report`.
     """
     buffer, array_file, svg = io.BytesIO(), io.BytesIO(), io.StringIO()
     np.savez_compressed(array_file, allow_pickle=False, **arrays(explanation))
@@ -84,8 +88,9 @@ def bundle(explanation: Explanation, weights: str, provenance: Mapping[str, Any]
         file.writestr("panel.png", png(drawn))
         file.writestr("panel.svg", svg.getvalue())
         file.writestr("arrays.npz", array_file.getvalue())
-        file.writestr("numbers.json", json.dumps(numbers(explanation), indent=1))
-        file.writestr("report.html", html_report(explanation, weights, provenance, smooth))
+        found = numbers(explanation) | {"provenance": origin(weights, provenance, fingerprint)}
+        file.writestr("numbers.json", json.dumps(found, indent=1, default=str))
+        file.writestr("report.html", html_report(explanation, weights, provenance, smooth, fingerprint))
     return buffer.getvalue()
 
 

@@ -14,7 +14,8 @@ from dan_model.show.drawing_thread import draw_in_turn
 from dan_model.show.style import INK
 
 # Removed, since it would affect the rest of the page or clash with other figures: style sheet, ids, fonts.
-_GLOBAL = re.compile(r"<metadata>.*?</metadata>|<style.*?</style>|font-family: [^;]*; ", re.DOTALL)
+# A font ends with its attribute (\x22 is the quotation mark), even where no other property follows.
+_GLOBAL = re.compile(r"<metadata>.*?</metadata>|<style.*?</style>|font-family: [^;\x22]*(?:; )?", re.DOTALL)
 
 
 def inline_svg(figure: Figure, alt: str) -> str:

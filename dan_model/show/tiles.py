@@ -137,7 +137,7 @@ def fusion_tile(explanation: Explanation, smooth: bool) -> Tile:
     note = _("sum {sum} {unit}, most for it: {region}") if place else _("sum {sum} {unit}")
     return Tile(
         title=title,
-        note=_sign_note(cells, note.format(sum=f"{float(cells.sum()):+.2f}", unit=_(score.unit), region=place)),
+        note=_sign_note(cells, note.format(sum=signed(cells.sum()), unit=_(score.unit), region=place)),
         pixels=overlay(explanation.crop, cells, scale, smooth),
         scale=scale,
         unit=_("{unit} per cell").format(unit=_(score.unit)),
@@ -168,7 +168,7 @@ def attribution_tile(explanation: Explanation, attribution: Attribution, smooth:
     if attribution.by_region is None and attribution.explained is not None and attribution.residual is not None:
         per_cell = per_cell * (attribution.map.numel() / side**2)  # sums, not means
         cell_unit = _(attribution.score.unit)
-        sums = f"{attribution.explained + attribution.residual:+.2f}", f"{attribution.explained:+.2f}"
+        sums = signed(attribution.explained + attribution.residual), signed(attribution.explained)
         note = _("sum {sum} of {explained} {unit}").format(sum=sums[0], explained=sums[1], unit=cell_unit)
     else:
         cell_unit = attribution.unit
@@ -204,6 +204,12 @@ def number(value: float) -> str:
         mantissa, exponent = f"{value:.1e}".split("e")
         return f"{mantissa}e{int(exponent)}".replace("-", "−")
     return (f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}").replace("-", "−")
+
+
+def signed(value: float | Tensor) -> str:
+    """Two digits with a true minus; what rounds to zero has no sign."""
+    text = f"{float(value):+.2f}"
+    return "0.00" if text in ("+0.00", "-0.00") else text.replace("-", "−")
 
 
 def percent(probability: float) -> str:

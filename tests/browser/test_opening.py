@@ -20,6 +20,7 @@ from dan_model.show.sentences import signed
 from dan_model.show.tiles import percent
 from dan_model.ui.panels.cover import CELLS
 from dan_model.ui.results import Results
+from dan_model.weights import fingerprint
 from tests.fixtures.examples import EXAMPLES
 from tests.fixtures.queues import wait_until_idle
 
@@ -116,11 +117,13 @@ def test_an_enlarged_map_lies_over_its_face_and_says_what_it_promises(opened, ex
     with page.expect_download() as download:
         dialog.locator('.dan-save[data-kind="png"]').click()
     with Image.open(download.value.path()) as saved:
-        assert saved.width == 2 * 480
+        assert saved.width == 3 * 480
+    assert download.value.suggested_filename == "dan-neutral-head-2.png"
     page.keyboard.press("Escape")
     with page.expect_download() as download:
         page.locator('.dan-view .dan-save[data-kind="svg"]:visible').first.click()
     assert ElementTree.parse(download.value.path()).getroot().tag.endswith("svg")
+    assert download.value.suggested_filename.startswith("dan-neutral-")
     assert len(passes) == 1  # of this test's own explanation
 
 
@@ -179,6 +182,8 @@ def test_everything_of_the_face_can_be_downloaded(opened, explainer):
     assert found["prediction"]["label"] == "neutral"
     assert found["fusion"]["contributions"] == pytest.approx(live["fusion"]["contributions"], abs=1e-3)
     assert set(found["attributions"]) == {"layer_grad_cam", "integrated_gradients", "occlusion"}
+    assert found["provenance"]["weights"]["fingerprint"] == fingerprint(explainer.model)
+    assert "hopper" not in json.dumps(found)  # the name of the photo
 
 
 def test_figures_of_another_face_that_arrive_late_are_hidden_and_asked_for_again(open_at, shipped, monkeypatch):

@@ -15,6 +15,7 @@ from playwright.sync_api import Page, expect
 from dan_model.explain import Explainer
 from dan_model.explain.attributions import METHODS
 from dan_model.faces import read_image
+from dan_model.show.citation import BIBTEX
 from dan_model.show.sentences import summary
 from dan_model.show.tiles import percent
 from tests.browser.conftest import open_page
@@ -300,6 +301,9 @@ def test_weights_are_switched_without_a_restart_and_a_wrong_name_changes_nothing
     upload(page, "astronaut.jpg")
     expect(page.locator("#dan-tiles .dan-tile")).to_have_count(5)
     page.locator("#dan-model button").first.click()
+    cited = page.locator("#dan-cite pre")
+    assert cited.inner_text() == BIBTEX
+    assert cited.evaluate("one => one.scrollWidth <= one.clientWidth")
     page.locator("#dan-model textarea, #dan-model input[type=text]").first.fill("./no/such")
     page.locator("#dan-load").click()
     expect(page.locator(".toast-body")).to_contain_text("There are no weights that can be loaded at './no/such'")

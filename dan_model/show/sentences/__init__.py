@@ -31,7 +31,8 @@ from dan_model.show.sentences.heads import (
     usual_maps_sentence,
 )
 from dan_model.show.sentences.prediction import crop_notes, prior_note, summary
-from dan_model.show.sentences.words import listed, reference_count, signed
+from dan_model.show.sentences.words import listed, reference_count
+from dan_model.show.tiles import signed
 
 __all__ = [
     "ABSENCE_NAMES",

@@ -9,8 +9,8 @@ from torch import Tensor
 from dan_model.explain.explanation import Explanation
 from dan_model.explain.fusion import ABSENCES, ConsensusPath, Shapley, TugOfWar, ablate, ablate_all_but
 from dan_model.explain.score import LOGIT
-from dan_model.show.sentences.words import change_of, listed, signed
-from dan_model.show.tiles import percent, whole_percent
+from dan_model.show.sentences.words import change_of, listed
+from dan_model.show.tiles import percent, signed, whole_percent
 from dan_model.texts import head_name
 from dan_model.texts import translate as _
 

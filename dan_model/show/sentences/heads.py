@@ -10,8 +10,8 @@ from dan_model.explain.explanation import Explanation
 from dan_model.explain.heads import Overlap
 from dan_model.explain.reference import MapComparison, Reference
 from dan_model.explain.regions import REGIONS
-from dan_model.show.sentences.words import listed, main_region, reference_count, signed
-from dan_model.show.tiles import number, whole_percent
+from dan_model.show.sentences.words import listed, main_region, reference_count
+from dan_model.show.tiles import number, signed, whole_percent
 from dan_model.texts import head_name, translate_plural
 from dan_model.texts import translate as _
 

@@ -1,4 +1,4 @@
-"""Parts of sentences: a number with its sign, a change of a probability, a list, the region that counts most."""
+"""Parts of sentences: a change of a probability, a list, the region that counts most."""
 
 from __future__ import annotations
 
@@ -10,12 +10,6 @@ from dan_model.explain.reference import Reference
 from dan_model.explain.regions import REGIONS, Regions
 from dan_model.show.tiles import percent
 from dan_model.texts import translate as _
-
-
-def signed(value: float | Tensor) -> str:
-    """Two digits with a true minus; what rounds to zero has no sign."""
-    text = f"{float(value):+.2f}"
-    return "0.00" if text in ("+0.00", "-0.00") else text.replace("-", "−")
 
 
 def listed(names: Sequence[str]) -> str:

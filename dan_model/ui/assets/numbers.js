@@ -1,4 +1,4 @@
-// Numbers as text, as dan_model/show/sentences/words.py (signed) and tiles.py (percent) write them.
+// Numbers as text, as `signed` and `percent` of dan_model/show/tiles.py write them.
 const signed = (x, digits = 2) => {
   const size = Math.abs(x).toFixed(digits);
   return Number(size) === 0 ? size : `${x < 0 ? "−" : "+"}${size}`;

@@ -1,5 +1,5 @@
 // A figure or an enlarged tile as an SVG or PNG file, made in the browser from what is shown.
-const INK = "#333333", PNG_SCALE = 2;
+const INK = "#333333", PNG_SCALE = 3;
 const escaped = (text) => {
   const span = document.createElement("span");
   span.textContent = text;
@@ -59,12 +59,17 @@ const saveBlob = (blob, name) => {
   setTimeout(() => URL.revokeObjectURL(link.href), 60000);
 };
 
+// A text as a part of a file's name.
+const inName = (text) => text.trim().toLowerCase().replace(/[^\p{L}\p{N}]+/gu, "-").replace(/^-|-$/g, "");
+
 document.addEventListener("click", async (event) => {
   const button = event.target.closest?.(".dan-save");
   if (!button) return;
   const place = button.closest("#dan-enlarged, .dan-view");
   const drawn = place.id === "dan-enlarged" ? tileSvg(place) : figureSvg(place.querySelector("svg"));
-  const name = place.querySelector("h2, h3").textContent.trim().toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "");
+  // The predicted class tells the files of several faces apart; a photo's name is never used. A film has many faces.
+  const predicted = place.closest("#dan-film-figures") ? "" : document.querySelector("#dan-probabilities [data-predicted]")?.dataset.predicted;
+  const name = [predicted ?? "", place.querySelector("h2, h3").textContent].map(inName).filter(Boolean).join("-");
   const { kind } = button.dataset;
   saveBlob(kind === "png" ? await toPng(drawn) : new Blob([drawn.text], { type: "image/svg+xml" }), `dan-${name}.${kind}`);
 });

@@ -16,6 +16,7 @@ from dan_model.texts import translate as _
 from dan_model.ui.context import PageContext
 from dan_model.ui.status import nothing_shown
 from dan_model.ui.theme import scripts
+from dan_model.weights import fingerprint
 
 AT_ONCE = 2  # files that are made at the same time; further visitors are asked to try again
 
@@ -34,8 +35,9 @@ def component(context: PageContext) -> gr.HTML:
         try:
             weights = context.weights.first if session.photo is None else context.weights.get(*session.photo.weights)
             checkpoint = weights.checkpoint
-            provenance = checkpoint.model.config.provenance
-            file = bundle(state.explanation, checkpoint.name, provenance, session.smooth)
+            source = checkpoint.model.config.provenance
+            weights_name = f"{checkpoint.name}@{checkpoint.revision}" if checkpoint.revision else checkpoint.name
+            file = bundle(state.explanation, weights_name, source, session.smooth, fingerprint(checkpoint.model))
         finally:
             places.release()
         name = f"dan-{state.explanation.prediction.label}.zip".replace(" ", "-")

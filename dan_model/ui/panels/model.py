@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 
 from dan_model.errors import DanError
+from dan_model.show.citation import citation
 from dan_model.show.tiles import percent
 from dan_model.texts import translate as _
 from dan_model.texts import translate_plural
@@ -66,6 +67,7 @@ def components(first: Checkpoint) -> Components:
         configuration = gr.JSON(
             configuration_of(first), label=_("Configuration"), max_height=300, elem_id="dan-configuration"
         )
+        gr.HTML(f"<h3>{_('How to cite')}</h3>{citation()}", elem_id="dan-cite")
     return Components(source, preset, load, configuration)
 
 

@@ -46,7 +46,9 @@ def probability_bars(explanation: Explanation) -> str:
             f'<span style="width:{100 * p:.2f}%"></span><i style="left:{100 * p:.2f}%" hidden></i></span>'
             f"<span>{escape(percent(p))}</span></div>"
         )
-    return f'<div class="dan-classes" role="group" aria-label="{_("Class probabilities")}">{"".join(rows)}</div>'
+    predicted = f'data-predicted="{escape(explanation.prediction.label)}"'
+    named = f'role="group" aria-label="{_("Class probabilities")}"'
+    return f'<div class="dan-classes" {predicted} {named}>{"".join(rows)}</div>'
 
 
 def _status(session: Session, state: PageState) -> str:
