@@ -1,0 +1,46 @@
+"""What fingers and narrow screens need: room for the camera, words that fit, swipes, large targets, a steady layout."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+
+pytestmark = pytest.mark.browser
+HEIGHTS = {375: 812, 768: 1024, 1440: 900}
+
+
+def edges(page: Page, selector: str) -> dict[str, float]:
+    """Left, top, right, bottom, width and height of an element, in pixels of the window."""
+    return page.locator(selector).first.evaluate("one => one.getBoundingClientRect().toJSON()")
+
+
+@pytest.mark.parametrize("width", [375, 1440])
+def test_the_camera_of_the_upload_has_room_and_only_its_shutter_may_touch_the_picture(open_at, shipped, width):
+    page = open_at(shipped, width, HEIGHTS[width])
+    small = edges(page, "#dan-upload")["height"]
+    page.locator("#dan-upload [aria-label='Capture from camera']").click()
+    grant, sources = "#dan-upload [title='grant webcam access']", "#dan-upload .source-selection"
+    expect(page.locator(grant)).to_be_visible()
+    box = edges(page, "#dan-upload")
+    assert edges(page, f"{grant} .wrap")["bottom"] <= edges(page, sources)["top"] < box["bottom"]
+    page.locator(f"{grant} button").click()
+    shutter = page.locator("#dan-upload .button-wrap")
+    expect(shutter).to_be_visible()
+    video, box = edges(page, "#dan-upload video"), edges(page, "#dan-upload")
+    assert video["height"] >= 250
+    assert video["width"] >= 300
+    assert box["height"] >= 300
+    if width == 375:  # the column's whole width
+        assert box["width"] == pytest.approx(edges(page, "#dan-input")["width"], abs=1)
+    assert edges(page, "#dan-upload label")["bottom"] <= video["top"]
+    assert video["bottom"] <= edges(page, sources)["top"]
+    assert shutter.bounding_box()["y"] >= video["bottom"] - 0.2 * video["height"]
+    # Small again: with another source, and with a photo.
+    page.locator("#dan-upload [aria-label='Upload file']").click()
+    expect(page.locator("#dan-upload video")).to_have_count(0)
+    assert edges(page, "#dan-upload")["height"] == small
+    page.locator("#dan-upload [aria-label='Capture from camera']").click()
+    page.locator(f"{grant} button").click()
+    page.locator("#dan-upload [aria-label='capture photo']").click()
+    expect(page.locator("#dan-upload .image-frame img")).to_be_visible()
+    assert edges(page, "#dan-upload")["height"] == small
