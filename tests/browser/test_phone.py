@@ -44,3 +44,14 @@ def test_the_camera_of_the_upload_has_room_and_only_its_shutter_may_touch_the_pi
     page.locator("#dan-upload [aria-label='capture photo']").click()
     expect(page.locator("#dan-upload .image-frame img")).to_be_visible()
     assert edges(page, "#dan-upload")["height"] == small
+
+
+@pytest.mark.parametrize("width", [375, 768, 1440])
+def test_the_words_of_the_upload_box_are_whole_and_beside_nothing_else(open_at, shipped, width):
+    page = open_at(shipped, width, HEIGHTS[width])
+    words = page.locator("#dan-upload [data-testid=upload-text] .prompt")
+    expect(words).to_contain_text("Click to Upload")
+    assert words.evaluate("one => one.scrollWidth <= one.clientWidth && one.scrollHeight <= one.clientHeight")
+    box, sources = words.bounding_box(), edges(page, "#dan-upload .source-selection")
+    assert edges(page, "#dan-upload label")["bottom"] <= box["y"]
+    assert box["y"] + box["height"] <= sources["top"]
