@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import open_page
 
 pytestmark = pytest.mark.browser
 HEIGHTS = {375: 812, 768: 1024, 1440: 900}
@@ -55,3 +59,28 @@ def test_the_words_of_the_upload_box_are_whole_and_beside_nothing_else(open_at, 
     box, sources = words.bounding_box(), edges(page, "#dan-upload .source-selection")
     assert edges(page, "#dan-upload label")["bottom"] <= box["y"]
     assert box["y"] + box["height"] <= sources["top"]
+
+
+@pytest.fixture
+def touched(browser, shipped) -> Iterator[Page]:
+    """The page on a phone, for fingers."""
+    context = browser.new_context(
+        viewport={"width": 375, "height": HEIGHTS[375]},
+        has_touch=True,
+        is_mobile=True,
+        reduced_motion="reduce",
+        permissions=["camera"],
+    )
+    page, failures = context.new_page(), []
+    page.on("pageerror", lambda error: failures.append(str(error)))
+    open_page(page, shipped)
+    yield page
+    context.close()
+    assert failures == []
+
+
+def test_the_line_below_the_maps_says_what_fingers_can_do(touched, open_at, shipped):
+    for page, said in ((touched, "Tap a map to enlarge it."), (open_at(shipped), "Point at a map to read its values")):
+        lines = page.locator(".dan-readout span:visible")
+        expect(lines).to_have_count(1)
+        expect(lines).to_contain_text(said)
