@@ -84,3 +84,45 @@ def test_the_line_below_the_maps_says_what_fingers_can_do(touched, open_at, ship
         lines = page.locator(".dan-readout span:visible")
         expect(lines).to_have_count(1)
         expect(lines).to_contain_text(said)
+
+
+def drag(page: Page, start: tuple[float, float], end: tuple[float, float], steps: int = 8) -> None:
+    """A finger goes from one point to another, as the browser gets it from a touch screen."""
+    devtools = page.context.new_cdp_session(page)
+    for i in range(steps + 1):
+        x, y = (a + (b - a) * i / steps for a, b in zip(start, end, strict=True))
+        points = [{"x": x, "y": y}]
+        devtools.send("Input.dispatchTouchEvent", {"type": "touchMove" if i else "touchStart", "touchPoints": points})
+    devtools.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    devtools.detach()
+
+
+def test_a_swipe_shows_the_next_map_and_leaves_scrolling_and_the_slider_alone(touched):
+    touched.locator("#dan-heads-row .dan-zoom").first.tap()
+    dialog = touched.locator("#dan-enlarged")
+    title, slider = dialog.locator("h2"), dialog.locator(".dan-opacity")
+    expect(dialog.locator(".dan-promise")).not_to_be_empty()
+    box = edges(touched, "#dan-enlarged .dan-layers")
+    left, right, middle = box["left"] + 30, box["right"] - 30, box["top"] + 100
+    drag(touched, (right, middle), (left, middle + 12))
+    expect(title).to_have_text("Head 2")
+    drag(touched, (left, middle), (right, middle - 12))
+    expect(title).to_have_text("Head 1")
+    drag(touched, (left, middle), (right, middle))
+    expect(title).to_have_text(
+        touched.locator("#dan-tiles .dan-tile b").last.inner_text()
+    )  # the first one is next to it
+    drag(touched, (right, middle), (left, middle))
+    expect(title).to_have_text("Head 1")
+    expect(dialog.locator(".dan-promise")).not_to_be_empty()
+    # Up and down it scrolls.
+    drag(touched, (left + 60, middle + 120), (left, middle - 60))
+    touched.wait_for_function("document.querySelector('#dan-enlarged').scrollTop > 50")
+    expect(title).to_have_text("Head 1")
+    # The slider goes where the finger goes.
+    slider.scroll_into_view_if_needed()
+    place = slider.bounding_box()
+    height = place["y"] + place["height"] / 2
+    drag(touched, (place["x"] + place["width"] - 8, height), (place["x"] + 40, height))
+    touched.wait_for_function("document.querySelector('.dan-opacity').value < 50")
+    expect(title).to_have_text("Head 1")
