@@ -126,3 +126,11 @@ def test_a_swipe_shows_the_next_map_and_leaves_scrolling_and_the_slider_alone(to
     drag(touched, (place["x"] + place["width"] - 8, height), (place["x"] + 40, height))
     touched.wait_for_function("document.querySelector('.dan-opacity').value < 50")
     expect(title).to_have_text("Head 1")
+
+
+def test_the_camera_of_the_tab_live_comes_into_view_when_it_plays(touched):
+    touched.get_by_role("tab", name="Live").tap()
+    touched.locator(".dan-live-start").tap()
+    touched.wait_for_function("Math.abs(document.querySelector('.dan-live').getBoundingClientRect().top) < 2")
+    assert edges(touched, ".dan-live video")["bottom"] <= edges(touched, ".dan-phone-bar")["top"]
+    touched.locator(".dan-live-start").tap()
