@@ -134,3 +134,28 @@ def test_the_camera_of_the_tab_live_comes_into_view_when_it_plays(touched):
     touched.wait_for_function("Math.abs(document.querySelector('.dan-live').getBoundingClientRect().top) < 2")
     assert edges(touched, ".dan-live video")["bottom"] <= edges(touched, ".dan-phone-bar")["top"]
     touched.locator(".dan-live-start").tap()
+
+
+def test_targets_are_large_and_the_tabs_stand_in_even_rows(touched):
+    expect(touched.locator("#dan-tiles .dan-tile")).to_have_count(8)
+    for selector in (
+        ".dan-switch",
+        ".dan-compared",
+        "#dan-theme",
+        ".dan-start button",
+        "#dan-upload .source-selection button",
+        "#dan-tabs [role=tab]",
+    ):
+        heights = touched.locator(selector).evaluate_all("all => all.map(one => one.getBoundingClientRect().height)")
+        assert heights
+        assert min(heights) >= 36, selector
+    tabs = touched.locator("#dan-tabs [role=tab]").evaluate_all(
+        "all => all.map(one => one.getBoundingClientRect().toJSON())"
+    )
+    rows = {round(tab["top"]): [] for tab in tabs}
+    for tab in tabs:
+        rows[round(tab["top"])].append(tab)
+    assert len(rows) <= 3
+    assert {(round(row[0]["left"]), round(row[-1]["right"])) for row in rows.values()} == {(32, 343)}
+    words = "all => all.every(one => one.scrollWidth <= one.clientWidth)"
+    assert touched.locator("#dan-tabs [role=tab]").evaluate_all(words)
