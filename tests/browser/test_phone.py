@@ -159,3 +159,29 @@ def test_targets_are_large_and_the_tabs_stand_in_even_rows(touched):
     assert {(round(row[0]["left"]), round(row[-1]["right"])) for row in rows.values()} == {(32, 343)}
     words = "all => all.every(one => one.scrollWidth <= one.clientWidth)"
     assert touched.locator("#dan-tabs [role=tab]").evaluate_all(words)
+
+
+@pytest.mark.parametrize("width", [375, 768, 1440])
+def test_the_chooser_of_faces_moves_no_example(open_at, shipped, width):
+    page = open_at(shipped, width, HEIGHTS[width])
+    expect(page.locator("#dan-tiles .dan-tile")).to_have_count(8)
+    before = edges(page, ".dan-example")
+    for example, chooser in (("Two faces", "#dan-overview"), ("A cup", "#dan-face")):
+        page.locator(".dan-example", has_text=example).click()
+        expect(page.locator(chooser)).to_be_visible()
+        expect(page.locator("#dan-status")).to_contain_text({"Two faces": "2 faces", "A cup": "No face"}[example])
+        page.evaluate(
+            "document.querySelector('.dan-strip').scrollLeft = 0, scrollTo(0, 0)"
+        )  # a narrow row scrolled to it
+        assert edges(page, ".dan-example") == before
+
+
+@pytest.mark.parametrize("width", [375, 1440])
+def test_a_row_of_examples_fades_out_where_it_goes_on_and_ends_in_full(open_at, shipped, width):
+    page = open_at(shipped, width, HEIGHTS[width])
+    row = page.locator(".dan-strip", has_text="Average face of")
+    fade = "one => [getComputedStyle(one, '::after').position, one.scrollWidth > one.clientWidth]"
+    assert row.evaluate(fade) == ["sticky", True]
+    row.evaluate("one => (one.scrollLeft = one.scrollWidth)")
+    last = row.locator(".dan-example").last.bounding_box()
+    assert last["x"] + last["width"] <= row.bounding_box()["x"] + row.bounding_box()["width"] - 36
