@@ -113,3 +113,16 @@ dialog.onkeydown = (event) => {
   if (event.key === "ArrowRight") enlarge(shown + 1);
   if (event.key === "ArrowLeft") enlarge(shown - 1);
 };
+// On a touch screen a swipe to the side does the same; it begins where neither the slider nor a table's own scrolling needs it.
+const SWIPED = "header, figure, .dan-promise, .dan-enlarged-regions", FAR = 40; // pixels
+let swipe = null;
+dialog.onpointerdown = (event) => {
+  swipe = event.pointerType === "touch" && event.isPrimary && event.target.closest(SWIPED) ? event : null; // two fingers zoom
+};
+dialog.onpointercancel = () => (swipe = null); // it scrolls up or down
+dialog.onpointerup = (event) => {
+  if (!swipe) return;
+  const x = event.clientX - swipe.clientX, y = event.clientY - swipe.clientY;
+  swipe = null;
+  if (Math.abs(x) > Math.max(FAR, 2 * Math.abs(y))) enlarge(Number(dialog.dataset.shown) - Math.sign(x));
+};

@@ -54,6 +54,7 @@ const start = async () => {
   }
   panel.classList.toggle("dan-is-mirrored", facing === "user");
   panel.classList.add("dan-is-live");
+  panel.scrollIntoView({ block: "start", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
   part(".dan-live-start").textContent = translate("Stop");
   part(".dan-live-freeze").disabled = false;
   say("");

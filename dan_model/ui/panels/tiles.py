@@ -83,7 +83,8 @@ def heads_row(explanation: Explanation, smooth: bool, shared: bool, compared: st
     tiles = "".join(_tile(tile, h, len(heads) > 1) for h, tile in enumerate(heads))
     fusion = _tile(fusion_tile(explanation, smooth))
     label = _("Maps for {score}").format(score=escape(explanation.description))
-    hint = _("Point at a map to read its values; click to enlarge.")
+    hint = f'<span class="dan-to-point">{_("Point at a map to read its values; click to enlarge.")}</span>'
+    hint += f'<span class="dan-to-tap">{_("Tap a map to enlarge it.")}</span>'
     line = f'<output class="dan-readout" aria-live="polite">{hint}</output>'
     if found is not None and reference is not None:
         line = f"{_choice(compared)}<span>{marked(usual_maps_sentence(found, reference))}</span>{line}"
