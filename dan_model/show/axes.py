@@ -18,8 +18,8 @@ from dan_model.show.drawing_thread import draw_in_turn
 from dan_model.show.style import INK, SHADE
 
 DPI = 130  # of figures and panels in files
-WIDTH = 5.6  # inches; of the figure of a view
-LEGEND_COLUMNS = 5
+WIDTH = 5.5  # inches; of the figure of a view
+LEGEND_COLUMNS, LEGEND_SIZE = 5, 8  # at most; points
 
 
 def new_figure(height: float) -> tuple[Figure, Axes]:
@@ -83,11 +83,22 @@ def text_inches(text: str, size: float) -> float:
     return float(TextPath((0, 0), text, size=size).get_extents().width) / 72 if text.strip() else 0.0
 
 
-def legend_above(axes: Axes, columns: int = LEGEND_COLUMNS, handles: Sequence[Artist] | None = None) -> None:
-    """The legend above the axes, in as many lines as it takes; of what is drawn, or of `handles`."""
+def legend_above(
+    axes: Axes, columns: int = LEGEND_COLUMNS, handles: Sequence[Artist] | None = None, width: float = WIDTH - 0.6
+) -> None:
+    """The legend above the axes, in as many lines as it takes; of what is drawn, or of `handles`.
+
+    Args:
+        axes: Below the legend.
+        columns: At most so many.
+        handles: What to name; else everything that has a label.
+        width: Inches from the left end of the axes to what the legend must not cover.
+    """
+    handles = handles or axes.get_legend_handles_labels()[0]
+    columns = fitting_columns([str(handle.get_label()) for handle in handles], width, columns)
     axes.legend(
         handles=handles,
-        fontsize=7.5,
+        fontsize=LEGEND_SIZE,
         frameon=False,
         labelcolor=INK,
         ncols=columns,
@@ -99,6 +110,19 @@ def legend_above(axes: Axes, columns: int = LEGEND_COLUMNS, handles: Sequence[Ar
     )
 
 
+def fitting_columns(names: Sequence[str], width: float, most: int) -> int:
+    """The number of columns, at most `most`, in which the entries of a legend fit into `width` (inches).
+
+    Not more columns than its lines need: four entries that do not fit into one line stand in two columns.
+    """
+    beside = 3 * LEGEND_SIZE / 72  # inches; the sample of the colour, and what keeps the columns apart
+    widths = [text_inches(name, LEGEND_SIZE) + beside for name in names]
+    for columns in range(min(most, len(names)), 1, -1):
+        if sum(max(column) for column in np.array_split(widths, columns)) <= width:
+            return -(-len(names) // -(-len(names) // columns))
+    return 1
+
+
 def shaded_table(axes: Axes, values: Tensor, rows: Sequence[str], columns: Sequence[str], numbers: bool = True) -> None:
     """A table of values (rows, columns) in [0, 1]: each cell is shaded by its value, and shows it if `numbers`."""
     for i, j in np.ndindex(len(rows), len(columns)):
@@ -106,7 +130,7 @@ def shaded_table(axes: Axes, values: Tensor, rows: Sequence[str], columns: Seque
         axes.add_patch(Rectangle((j, i), 1, 1, facecolor=SHADE, alpha=0.04 + 0.5 * value, linewidth=0))
         if not numbers:
             continue
-        axes.text(j + 0.5, i + 0.5, f"{value:.2f}", ha="center", va="center", fontsize=7.5, color=INK)
+        axes.text(j + 0.5, i + 0.5, f"{value:.2f}", ha="center", va="center", fontsize=8, color=INK)
     axes.set(xlim=(0, len(columns)), ylim=(len(rows), 0))
     bare_table(axes, rows, columns)
 

@@ -24,7 +24,7 @@ def distances_figure(class_distances: ClassDistances, labels: Sequence[str], tar
     axes.barh(range(len(labels)), distances, color=[class_colour(k) for k in range(len(labels))], height=0.72)
     for k, distance in enumerate(distances):
         axes.annotate(
-            f"{distance:.2f}", (distance, k), (3, 0), textcoords="offset points", va="center", fontsize=7.5, color=INK
+            f"{distance:.2f}", (distance, k), (3, 0), textcoords="offset points", va="center", fontsize=8, color=INK
         )
     axes.set_yticks(range(len(labels)), literal(labels))
     axes.get_yticklabels()[target].set_fontweight("bold")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,12 +17,12 @@ from dan_model.explain.faithfulness import (
     MapName,
     ParameterRandomisation,
 )
-from dan_model.show.axes import WIDTH, bare_table, plain, text_inches
+from dan_model.show.axes import LEGEND_SIZE, WIDTH, bare_table, fitting_columns, plain
 from dan_model.show.style import DIVERGING, FAINT, INK, METHOD_COLOURS, head_colour
 from dan_model.texts import translate as _
 
 ROW = 0.27  # inches; the height of a map in a list
-NAME, NAME_SIZE = 0.16, 7.5  # inches, points; the height of a line in the legend above curves, and its text
+NAME, NAMES_WIDTH = 0.17, WIDTH - 0.3  # inches; the height of a line in the legend above curves, and its width
 
 
 def areas_figure(found: Faithfulness) -> Figure:
@@ -51,7 +50,8 @@ def areas_figure(found: Faithfulness) -> Figure:
 def curves_figure(found: Faithfulness) -> Figure:
     """The deletion and the insertion curve of every map, named above; thin and grey: random maps, dotted: edges."""
     names = [one.name.title for one in found.maps] + [_("picture's edges"), _("random maps")]
-    figure = Figure(figsize=(WIDTH, 2.6 + NAME * -(-len(names) // _columns(names))), layout="constrained")
+    lines = -(-len(names) // fitting_columns(names, NAMES_WIDTH, 3))
+    figure = Figure(figsize=(WIDTH, 2.6 + NAME * lines), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
     for axes, curve in zip(panels, CURVES, strict=True):
         for i, one in enumerate(found.maps):
@@ -91,7 +91,7 @@ def agreement_figure(found: Faithfulness) -> Figure:
     """Rank correlation between all maps, edges last; red for alike, blue for opposite."""
     names = [*(one.name.title for one in found.maps), _("picture's edges")]
     values = found.agreement.numpy()
-    side = max(3.4, 0.34 * len(names) + 2.2)
+    side = max(3.4, 0.37 * len(names) + 2.2)
     figure = Figure(figsize=(max(WIDTH, side), side * 0.86), layout="constrained")
     axes = figure.subplots()
     axes.imshow(values, cmap=DIVERGING, vmin=-1, vmax=1)
@@ -100,7 +100,7 @@ def agreement_figure(found: Faithfulness) -> Figure:
         if np.isfinite(value):
             ink = "white" if abs(value) > 0.6 else "#222222"
             text = f"{round(value, 1) + 0.0:.1f}".replace("-", "−")  # no −0.0
-            axes.text(j, i, text, ha="center", va="center", fontsize=6.5, color=ink)
+            axes.text(j, i, text, ha="center", va="center", fontsize=8, color=ink)
     axes.set_xticks(range(len(names)), names, rotation=60, ha="left", rotation_mode="anchor")
     axes.set_yticks(range(len(names)), names)
     axes.xaxis.tick_top()
@@ -157,15 +157,11 @@ def _names_above(figure: Figure, axes: Axes) -> None:
     figure.legend(
         handles,
         names,
-        fontsize=NAME_SIZE,
+        fontsize=LEGEND_SIZE,
+        handlelength=1,
+        columnspacing=1.2,
         frameon=False,
         labelcolor=INK,
-        ncols=_columns(names),
+        ncols=fitting_columns(names, NAMES_WIDTH, 3),
         loc="outside upper left",
     )
-
-
-def _columns(names: Sequence[str]) -> int:
-    """How many of these names fit beside each other in the legend above curves, with their lines; at most 3."""
-    widest = max(text_inches(name, NAME_SIZE) for name in names) + 0.5
-    return max(1, min(3, int(WIDTH / widest)))

@@ -69,7 +69,7 @@ def tug_figure(tug: TugOfWar, label: str, unit: str) -> Figure:
     fair, saturated = _("fair share 1/{heads}").format(heads=heads), _("saturated, {limit}").format(limit=SATURATED)
     for level, text in ((1 / heads, fair), (SATURATED, saturated)):
         bottom.axhline(level, color=INK, linewidth=0.8, linestyle=":")
-        bottom.annotate(text, (1.005, level), xycoords=("axes fraction", "data"), fontsize=7, va="center", color=INK)
+        bottom.annotate(text, (1.005, level), xycoords=("axes fraction", "data"), fontsize=8, va="center", color=INK)
     bottom.set(ylim=(0, 1.05), xlim=(0, len(pull) + 1))
     bottom.set(ylabel=_("winner's share"), xlabel=_("channels, sorted by contribution"))
     keys = [
@@ -123,7 +123,7 @@ def shapley_figure(results: Sequence[Shapley], label: str) -> Figure:
         for h, value in enumerate(values):
             axes.annotate(
                 signed(value), (max(value, 0), h), (3, 0), textcoords="offset points",
-                va="center", fontsize=7.5, color=INK,
+                va="center", fontsize=8, color=INK,
             )  # fmt: skip
         full, empty = result.full, result.empty
         axes.set_title(ABSENCE_NAMES[result.absence], fontsize=9, color=INK)
@@ -149,7 +149,7 @@ def ablation_figure(explanation: Explanation) -> Figure:
         axes.barh(heads, values, color=[head_colour(h) for h in heads], height=0.72)
         axes.axvline(own, color=INK, linewidth=1.2, linestyle=":")
         for h, value in enumerate(values):
-            axes.text(1.02, h, f"{value:.3f}", va="center", fontsize=7.5, color=INK)
+            axes.text(1.02, h, f"{value:.3f}", va="center", fontsize=8, color=INK)
         axes.set_title(title, fontsize=9, color=INK)
         label = literal(explanation.labels)[explanation.target]
         axes.set(xlim=(0, 1), xlabel=_("probability of {label}").format(label=label))

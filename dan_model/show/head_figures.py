@@ -91,7 +91,7 @@ def maps_figure(rows: Mapping[str, Sequence[Explanation]]) -> Figure:
             axes.set_axis_off()
         for axes, tile in zip(grid, row, strict=False):
             axes.imshow(tile.pixels)
-            axes.set_title(tile.title, fontsize=7, color=tile.colour)
+            axes.set_title(tile.title, fontsize=8, color=tile.colour)
     return figure
 
 
@@ -109,7 +109,7 @@ def region_map_figure(explanation: Explanation, regions: Regions) -> Figure:
             rows, columns = rows[left], columns[left]
         if len(rows):
             axes.text(
-                columns.mean(), rows.mean(), _(name), ha="center", va="center", fontsize=7.5, color="black",
+                columns.mean(), rows.mean(), _(name), ha="center", va="center", fontsize=8, color="black",
                 bbox={"facecolor": "white", "alpha": 0.75, "linewidth": 0, "pad": 1.2},
             )  # fmt: skip
     axes.set_axis_off()
@@ -178,13 +178,13 @@ def attended_vs_used_figure(explanation: Explanation, found: AttendedVsUsed) -> 
         # Right of bar and diamond: a bar of nearly nothing is no missing one.
         bars.annotate(
             signed(value), (max(value, expected, 0), h), (5, 0), textcoords="offset points", va="center",
-            fontsize=7.5, color=INK,
+            fontsize=8, color=INK,
         )  # fmt: skip
     bars.margins(x=0.22)
     bars.set_yticks(range(heads), list(map(head_name, range(heads))))
     bars.invert_yaxis()
     bars.set_xlabel(_("change of {score}, {unit}").format(score=label, unit=_(found.score.unit)))
-    for axes, columns in ((cells, 2), (bars, 2)):
+    for axes, width in ((cells, 2.2), (bars, 2.4)):
         plain(axes)
-        legend_above(axes, columns)
+        legend_above(axes, 2, width=width)
     return figure

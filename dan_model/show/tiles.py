@@ -88,7 +88,7 @@ def head_tiles(explanation: Explanation, smooth: bool, shared: bool) -> list[Til
     tiles = []
     for h, cells in enumerate(spatial):
         scale = Scale((highest if shared else float(cells.max())) or 1.0, signed=False)
-        note, group = _attention_note(explanation, cells), _("heads, one scale") if shared else ""
+        note, group = _attention_note(explanation, cells), _("attention, one scale") if shared else ""
         tiles.append(_head_tile(explanation, h, cells, scale, smooth, note, _("attention"), group))
     return tiles
 
@@ -107,7 +107,7 @@ def compared_head_tiles(explanation: Explanation, found: MapComparison, differen
     note = _("this face − average; cosine {cosine}") if difference else _("average over the reference faces")
     notes = [note.format(cosine=f"{float(cosine):.2f}") for cosine in found.cosine]
     return [
-        _head_tile(explanation, h, cells, scale, smooth, notes[h], _("attention"), _("heads, one scale"))
+        _head_tile(explanation, h, cells, scale, smooth, notes[h], _("attention"), _("attention, one scale"))
         for h, cells in enumerate(maps)
     ]
 

@@ -131,8 +131,10 @@ def test_stop_and_leaving_end_the_measuring_within_one_pass(
         if leaves:
             page.close()
         else:
-            page.locator("#dan-stop").click()
+            page.locator("#dan-faithfulness .dan-stop-here").click()
             expect(page.locator("#dan-faithfulness")).to_contain_text("Stopped.")
+            expect(page.locator("#dan-faithfulness")).not_to_contain_text("still to come")
+            expect(page.locator("#dan-stop")).to_be_hidden()
         wait_until_idle(lambda: at_stop)
         assert len(passes) - at_stop[0] <= 1
         assert len(passes) < 300  # all of it takes more

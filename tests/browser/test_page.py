@@ -102,8 +102,20 @@ def test_tiles_enlarge_by_click_and_keyboard_and_values_are_read_by_pointing(pag
     upload(page, "astronaut.jpg")
     expect(page.locator("#dan-tiles .dan-tile")).to_have_count(5)
     tile = page.locator("#dan-tiles .dan-tile").nth(0)
-    tile.locator("img").first.hover(position={"x": 3, "y": 3})
-    expect(page.locator(".dan-readout")).to_contain_text("Head 1, row 1, column 1:")
+    # The place that is pointed at is marked in every map, with the value there.
+    width = tile.locator("img").first.bounding_box()["width"]
+    cells = len(json.loads(tile.get_attribute("data-values")))
+    row, column = cells - 2, 1
+    place = {"x": width * (column + 0.5) / cells, "y": width * (row + 0.5) / cells}
+    tile.locator("img").first.hover(position=place)
+    for other in page.locator("#dan-tiles .dan-tile").all():
+        values, unit = json.loads(other.get_attribute("data-values")), other.get_attribute("data-unit")
+        expect(other.locator(".dan-pointed")).to_have_text(f"{values[row][column]} {unit}")
+        cell, image = other.locator(".dan-cell").bounding_box(), other.locator("img").first.bounding_box()
+        assert cell["x"] - image["x"] == pytest.approx(column / cells * image["width"], abs=4)
+        assert cell["y"] - image["y"] == pytest.approx(row / cells * image["height"], abs=4)
+    page.mouse.move(2, 2)
+    expect(page.locator(".dan-pointed")).to_have_count(0)
     tile.locator(".dan-zoom").click()
     dialog = page.locator("#dan-enlarged")
     expect(dialog).to_be_visible()

@@ -80,8 +80,8 @@ def touched(browser, shipped) -> Iterator[Page]:
 
 
 def test_the_line_below_the_maps_says_what_fingers_can_do(touched, open_at, shipped):
-    for page, said in ((touched, "Tap a map to enlarge it."), (open_at(shipped), "Point at a map to read its values")):
-        lines = page.locator(".dan-readout span:visible")
+    for page, said in ((touched, "Tap a map to enlarge it."), (open_at(shipped), "Point at a map to read every map")):
+        lines = page.locator(".dan-hint span:visible")
         expect(lines).to_have_count(1)
         expect(lines).to_contain_text(said)
 

@@ -6,6 +6,8 @@ import xml.etree.ElementTree as ET
 from dataclasses import replace
 
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
 
 from dan_model.explain import Explainer
 from dan_model.show.figure_views import all_views, transplant_view
@@ -33,6 +35,26 @@ def test_every_view_is_drawn_or_says_why_not(heads, figures, detector, astronaut
         else:
             assert min(axes.get_position().width for axes in view.figure.axes) > 0.2
     assert not [w for w in recwarn.list if issubclass(w.category, UserWarning)]
+
+
+@pytest.mark.parametrize("heads", [2, 4, 9])
+def test_every_text_lies_in_its_figure_and_is_twelve_pixels_high_on_the_page(heads, detector, astronaut):
+    e = Explainer(random_dan(heads=heads), detector).explain(astronaut, attended_vs_used=True)
+    for view in all_views(e):
+        if view.figure is None:
+            continue
+        canvas = FigureCanvasAgg(view.figure)
+        canvas.draw()
+        frame, undrawn = view.figure.bbox.padded(1), set()  # labels of ticks beyond the end of an axis are not drawn
+        for axis in (axis for axes in view.figure.axes for axis in (axes.xaxis, axes.yaxis)):
+            low, high = sorted(axis.get_view_interval())
+            for tick in axis.get_major_ticks():
+                undrawn |= set() if low <= tick.get_loc() <= high else {tick.label1, tick.label2}
+        for text in view.figure.findobj(Text):
+            if text.get_visible() and text.get_text().strip() and text not in undrawn:
+                assert text.get_fontsize() >= 8, (view.name, text)  # page.css draws 8 points as 12 pixels
+                box = text.get_window_extent(canvas.get_renderer())
+                assert frame.count_contains(box.corners()) == 4, (view.name, text)
 
 
 def test_figures_in_pages_are_well_formed_scoped_and_take_the_pages_ink(explanation):

@@ -1,19 +1,36 @@
-// The row of tiles: values under the pointer; a click or Enter enlarges (enlarged.js).
-const readout = () => document.querySelector("#dan-tiles .dan-readout");
-
-element.addEventListener("pointermove", (event) => {
-  const tile = event.target.closest(".dan-tile");
-  const image = tile && tile.querySelector(".dan-zoom img");
-  if (!image || !tile.dataset.values || !readout()) return;
-  const values = JSON.parse(tile.dataset.values);
-  const box = image.getBoundingClientRect();
-  const row = Math.floor(((event.clientY - box.top) / box.height) * values.length);
-  const column = Math.floor(((event.clientX - box.left) / box.width) * values[0].length);
-  if (values[row]?.[column] === undefined) return;
-  readout().textContent = translate("{title}, row {row}, column {column}: {value} {unit}", {
-    title: tile.dataset.title, row: row + 1, column: column + 1, value: values[row][column], unit: tile.dataset.unit,
-  });
+// The row of tiles. Pointing at a place of one map marks it in every map of both rows, with the value each has there; a click or
+// Enter enlarges (enlarged.js).
+const mark = (tile, place) => {
+  const zoom = tile.querySelector(".dan-zoom");
+  let cell = tile.querySelector(".dan-cell");
+  if (!place || !tile.dataset.values) return cell?.parentElement.remove();
+  const values = JSON.parse(tile.dataset.values), side = values.length;
+  if (!cell) {
+    zoom.insertAdjacentHTML("beforeend", '<span class="dan-pointed" aria-hidden="true"><span class="dan-cell"></span><b></b></span>');
+    cell = tile.querySelector(".dan-cell");
+  }
+  const [row, column] = place.map((part) => Math.min(side - 1, Math.floor(part * side))), percentOf = (n) => `${(100 * n) / side}%`;
+  Object.assign(cell.style, { top: percentOf(row), left: percentOf(column), width: percentOf(1), height: percentOf(1) });
+  cell.parentElement.classList.toggle("dan-value-above", row >= side / 2);
+  cell.nextElementSibling.textContent = `${values[row][column]} ${tile.dataset.unit}`;
+};
+document.addEventListener("dan-point", ({ detail }) => {
+  for (const tile of element.querySelectorAll(".dan-tile:not(.dan-waiting)")) mark(tile, detail.place);
 });
+
+let pointing = false;
+const point = (place) => {
+  pointing = Boolean(place);
+  document.dispatchEvent(new CustomEvent("dan-point", { detail: { place } }));
+};
+element.addEventListener("pointermove", (event) => {
+  if (event.pointerType === "touch") return; // a finger enlarges
+  const box = event.target.closest(".dan-tile[data-values] .dan-zoom")?.querySelector("img")?.getBoundingClientRect();
+  const place = box && [(event.clientY - box.top) / box.height, (event.clientX - box.left) / box.width];
+  if (place?.every((part) => part >= 0 && part < 1)) point(place);
+  else if (pointing) point(null);
+});
+element.addEventListener("pointerleave", () => pointing && point(null));
 
 // The switches under each head: the bench computes what follows, and says what is switched off.
 let off = [], outcome = "";

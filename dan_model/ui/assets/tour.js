@@ -33,7 +33,8 @@ const light = document.createElement("div"), box = document.createElement("secti
 light.className = "dan-tour-light";
 box.className = "dan-tour-card";
 box.setAttribute("aria-label", translate("Tour"));
-box.innerHTML = `<header><span class="dan-tour-place"></span><button type="button" class="dan-tour-leave">${translate("Leave")}</button></header>
+box.innerHTML = `<header><span class="dan-tour-place"></span>
+  <button type="button" class="dan-tour-fold"></button><button type="button" class="dan-tour-leave">${translate("Leave")}</button></header>
   <h2 tabindex="-1"></h2><p class="dan-tour-text"></p><p class="dan-tour-task"></p><p class="dan-tour-result" aria-live="polite"></p>
   <div class="dan-tour-symbols" aria-label="${translate("The way from the face to the decision")}"></div>
   <div class="dan-tour-buttons"><button type="button" class="dan-tour-back">${translate("Back")}</button><button type="button" class="dan-tour-go">${translate("Go there")}</button>
@@ -41,6 +42,14 @@ box.innerHTML = `<header><span class="dan-tour-place"></span><button type="butto
 light.hidden = box.hidden = true;
 document.querySelector(".gradio-container .contain").append(light, box);
 const part = (name) => box.querySelector(`.dan-tour-${name}`);
+
+// Where the card would hide what it is about, it can be folded to its task; it unfolds for what follows.
+const canFold = () => part("fold").getClientRects().length > 0;
+const fold = (folded) => {
+  box.classList.toggle("dan-folded", folded);
+  part("fold").setAttribute("aria-expanded", !folded);
+  part("fold").textContent = folded ? translate("Unfold") : translate("Fold");
+};
 
 const fill = (text) => text.replace(/\{(\w+)\}/g, (_, place) => {
   const { heads, guess } = seen;
@@ -137,6 +146,7 @@ const enter = (index) => {
   if (card.name === "guess") seen.guess = {};
   else delete seen.guess.agreement;
   light.hidden = box.hidden = false;
+  fold(false);
   document.querySelector(".gradio-container").classList.add("dan-touring");
   document.dispatchEvent(new CustomEvent("dan-switch", { detail: { what: "reset" } }));
   setGuessing(Boolean(step.guessing));
@@ -166,6 +176,7 @@ const check = () => {
   done = true;
   finished.add(card.name);
   for (const one of document.querySelectorAll(".dan-faded")) one.classList.remove("dan-faded");
+  fold(false);
   draw();
   part("next").focus({ preventScroll: true });
 };
@@ -205,6 +216,7 @@ document.addEventListener("dan-guess", ({ detail }) => {
 const askForFace = (index) => {
   asking = index;
   box.hidden = false;
+  fold(false);
   part("place").textContent = translate("Tour");
   box.querySelector("h2").textContent = translate("First, a face");
   part("text").textContent = translate("The tour follows one face from its pixels to the decision.");
@@ -231,11 +243,16 @@ box.addEventListener("click", (event) => {
   if (button.matches(".dan-tour-back")) enter(at - 1);
   if (button.matches(".dan-tour-next")) at === cards.length - 1 ? leave() : enter(at + 1);
   if (button.matches("[data-card]")) enter(Number(button.dataset.card));
+  if (button.matches(".dan-tour-fold")) fold(!box.classList.contains("dan-folded"));
   if (button.matches(".dan-tour-go")) {
+    if (canFold()) fold(true);
     const place = target(), control = place?.matches("button, [tabindex]") ? place : place?.querySelector("button:not(:disabled), input, select, [tabindex='0']");
     control?.focus({ focusVisible: true });
   }
 });
+for (const kind of ["wheel", "touchmove"]) {
+  document.addEventListener(kind, ({ target }) => at >= 0 && !done && canFold() && !box.contains(target) && fold(true), { passive: true });
+}
 box.addEventListener("keydown", (event) => event.key === "Escape" && leave());
 
 // A link to a card. The page is built in steps: the tabs come last.

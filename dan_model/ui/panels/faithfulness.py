@@ -64,15 +64,12 @@ def components() -> Components:
 
 
 def measured_html(found: Faithfulness) -> str:
-    """The measurements that are ready, and how many are still to come."""
-    return _waiting(_("Measuring … {count} still to come."), found.pending) + figure_views(faithfulness_views(found))
+    """The measurements that are ready."""
+    return figure_views(faithfulness_views(found))
 
 
 def randomised_html(found: ParameterRandomisation, crop: FaceCrop) -> str:
     """Every map with more and more random weights, by a slider, and its similarity to the true map."""
-    waiting = translate_plural(  # English has one form for all counts, other languages do not
-        "Randomising … {count} layers still to come.", "Randomising … {count} layers still to come.", found.pending
-    )
     last, random = len(found.layers), [_("nothing"), *map(_, found.layers[:1])]
     random += [_("classifier … {layer}").format(layer=_(layer)) for layer in found.layers[1:]]
     chips = "".join(
@@ -86,11 +83,23 @@ def randomised_html(found: ParameterRandomisation, crop: FaceCrop) -> str:
     )
     tiles = "".join(_stack(found, name, crop) for name in found.names)
     row = f'<div class="dan-randomisation">{slider}<div class="dan-small-row">{tiles}</div></div>'
-    return _waiting(waiting, found.pending) + row + figure_views([randomisation_view(found)])
+    return row + figure_views([randomisation_view(found)])
 
 
-def _waiting(text: str, pending: int) -> str:
-    return notice(text.format(count=pending), "running") if pending else ""
+def still_to_come(found: Faithfulness | ParameterRandomisation) -> str:
+    """How many are still to come, with a button that stops it; empty at the end."""
+    if not (count := found.pending):
+        return ""
+    if isinstance(found, Faithfulness):
+        text = translate_plural(
+            "Measuring: {count} result still to come.", "Measuring: {count} results still to come.", count
+        )
+    else:
+        text = translate_plural(
+            "Randomising: {count} layer still to come.", "Randomising: {count} layers still to come.", count
+        )
+    stop = f'<button type="button" class="dan-stop-here">{_("Stop")}</button>'
+    return f'<div class="dan-measuring">{notice(text.format(count=count), "running")}{stop}</div>'
 
 
 def _stack(found: ParameterRandomisation, name: MapName, crop: FaceCrop) -> str:
@@ -100,9 +109,8 @@ def _stack(found: ParameterRandomisation, name: MapName, crop: FaceCrop) -> str:
     for i, values in enumerate(found.maps[name.key]):
         scale = Scale(float(values.abs().max()) or 1.0, signed=name.signed and name.head is None)
         caption = _("the true map") if i == 0 else f"ρ {number(round(similarity[i], 2))}"
-        hidden = "" if i == 0 else " hidden"
         pictures += (
-            f'<div class="dan-step" data-step="{i}"{hidden}>'
+            f'<div class="dan-step" data-step="{i}"{"" if i == 0 else " hidden"}>'
             f"{small_map(crop, values, scale, f'{name.title}, {caption}')}"
             f"<figcaption>{escape(name.title)}<br>{caption}</figcaption></div>"
         )
@@ -181,9 +189,9 @@ def _run(
             drawn = draw(found, state.explanation)
             if token.superseded:
                 break
-            yield results.update({part.name: drawn})
+            yield results.update({part.name: still_to_come(found) + drawn})
     except DanError as error:
-        yield results.update({part.name: notice(str(error), "warning")})
+        yield results.update({part.name: notice(str(error), "warning") + drawn})
         raise
     # After a newer request Gradio would repeat the last values of this one: send none instead.
     if token.superseded:

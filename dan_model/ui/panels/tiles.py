@@ -83,9 +83,9 @@ def heads_row(explanation: Explanation, smooth: bool, shared: bool, compared: st
     tiles = "".join(_tile(tile, h, len(heads) > 1) for h, tile in enumerate(heads))
     fusion = _tile(fusion_tile(explanation, smooth))
     label = _("Maps for {score}").format(score=escape(explanation.description))
-    hint = f'<span class="dan-to-point">{_("Point at a map to read its values; click to enlarge.")}</span>'
+    hint = f'<span class="dan-to-point">{_("Point at a map to read every map at that place; click to enlarge.")}</span>'
     hint += f'<span class="dan-to-tap">{_("Tap a map to enlarge it.")}</span>'
-    line = f'<output class="dan-readout" aria-live="polite">{hint}</output>'
+    line = f'<span class="dan-hint">{hint}</span>'
     if found is not None and reference is not None:
         line = f"{_choice(compared)}<span>{marked(usual_maps_sentence(found, reference))}</span>{line}"
     outcome = f'<span></span> <button type="button" class="dan-undo" data-switch="reset">{_("Undo")}</button>'
@@ -122,7 +122,9 @@ def attributions_row(explanation: Explanation, smooth: bool, pending: Sequence[s
 def _tile(tile: Tile, head: int | None = None, switches: bool = False) -> str:
     chip = f'<span class="dan-chip" style="background:{tile.colour}"></span>' if tile.colour else ""
     edge = f' style="border-color:{tile.colour}"' if tile.colour else ""
-    values = "" if tile.values is None else json.dumps([[f"{v:.4g}" for v in row] for row in tile.values.tolist()])
+    values = (
+        "" if tile.values is None else json.dumps([[f"{v:.4g}".replace("-", "−") for v in row] for row in tile.values])
+    )
     of_head = "" if head is None else f' data-head="{head}"'
     title, unit = escape(tile.title, quote=True), escape(tile.cell_unit, quote=True)
     return (
