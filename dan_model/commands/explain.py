@@ -21,6 +21,7 @@ from dan_model.files import write_text
 from dan_model.network import TRAINING_PRIOR
 from dan_model.show.archive import Archive, content_of, merge_together
 from dan_model.show.html_report import html_report
+from dan_model.show.origin import software_and_weights
 from dan_model.show.report import numbers, write
 from dan_model.show.sentences import crop_notes
 from dan_model.version import __version__
@@ -76,6 +77,7 @@ def explain(
         explained = {"target": target, "against": against, "score": score, "prior": prior}
         weights_id, head_index = fingerprint(explainer.model), None if head is None else head - 1
         film_options = FilmOptions(rate, video, head_index, whole_image, explained, weights_id)
+        made_by = software_and_weights(weights or "embedded", weights_id)
         make_folder(out)
         stems = name_results([path for path in images if not is_film_file(path) or path.is_dir()])
         films = name_results([path for path in images if is_film_file(path) and not path.is_dir()])
@@ -107,7 +109,7 @@ def explain(
                     measured = last(explainer.faithfulness(explanation)) if faithfulness else None
                     randomised = last(explainer.randomisation(explanation)) if randomisation else None
                     stem = out / f"{stems[path]}-face{number}"
-                    files += write(explanation, stem, not native, views, panel, measured, randomised)
+                    files += write(explanation, stem, not native, views, panel, measured, randomised, made_by)
                     if report:
                         page = html_report(
                             explanation,

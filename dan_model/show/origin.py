@@ -26,11 +26,25 @@ def origin(weights: str, provenance: Mapping[str, Any], fingerprint: str = "") -
         provenance: Where they come from, as in `config.json`.
         fingerprint: Of the network with its labels and preprocessing (`weights.fingerprint`); empty where not known.
     """
+    made_by = software_and_weights(weights, fingerprint)
     return {
-        "software": {"name": SOFTWARE, "version": __version__},
-        "weights": {"name": weights, "fingerprint": fingerprint or None, "provenance": dict(provenance)},
+        **made_by,
+        "weights": {**made_by["weights"], "provenance": dict(provenance)},
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "notice": NOTICE,
+    }
+
+
+def software_and_weights(weights: str, fingerprint: str = "") -> dict[str, Any]:
+    """What identifies the software and the weights, as JSON values: the same whenever it is written.
+
+    Args:
+        weights: The name of the weights.
+        fingerprint: Of the network with its labels and preprocessing (`weights.fingerprint`); empty where not known.
+    """
+    return {
+        "software": {"name": SOFTWARE, "version": __version__},
+        "weights": {"name": weights, "fingerprint": fingerprint or None},
     }
 
 

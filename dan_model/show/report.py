@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -224,6 +224,7 @@ def write(
     panel: bool = True,
     faithfulness: Faithfulness | None = None,
     randomisation: ParameterRandomisation | None = None,
+    provenance: Mapping[str, Any] | None = None,
 ) -> list[Path]:
     """Write `stem`.npz, `stem`.json and `stem`.png; existing ones are replaced.
 
@@ -235,6 +236,7 @@ def write(
         panel: Write the panel, `stem`.png.
         faithfulness: Write its numbers and figures as well.
         randomisation: Write its numbers and figure as well.
+        provenance: What made the explanation (`origin.software_and_weights`), to be written with the numbers.
 
     Returns:
         The paths.
@@ -243,7 +245,8 @@ def write(
     paths = [stem.with_name(f"{stem.name}.{suffix}") for suffix in ("npz", "json", "png")[: 3 if panel else 2]]
     with replacing(paths[0]) as part:
         np.savez_compressed(part, allow_pickle=False, **arrays(explanation))
-    write_text(paths[1], json.dumps(numbers(explanation, faithfulness, randomisation), indent=1))
+    found = numbers(explanation, faithfulness, randomisation) | ({"provenance": dict(provenance)} if provenance else {})
+    write_text(paths[1], json.dumps(found, indent=1))
     if panel:
         write_bytes(paths[2], panel_png(explanation, smooth))
     # The figures of the views.

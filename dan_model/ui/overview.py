@@ -13,14 +13,14 @@ def has_choice(photo: UploadedPhoto | None) -> bool:
     return photo is not None and len(photo.crops) != 1
 
 
-def has_several(photo: UploadedPhoto | None) -> bool:
-    """Whether a photo has several faces."""
-    return photo is not None and len(photo.crops) > 1
+def is_pictured(photo: UploadedPhoto | None) -> bool:
+    """Whether a photo is shown: with several faces, and an example without any, which is shown nowhere else."""
+    return photo is not None and (len(photo.crops) > 1 or (not photo.crops and photo.example is not None))
 
 
 def overview(photo: UploadedPhoto, chosen: str | None) -> str:
-    """The photo with a button on each face, of which the chosen one is pressed; empty without several faces."""
-    if not has_several(photo):
+    """The photo with a button on each face, of which the chosen one is pressed; empty where it is not shown."""
+    if not is_pictured(photo):
         return ""
     height, width = photo.reduced.shape[:2]
     buttons = "".join(
@@ -33,5 +33,6 @@ def overview(photo: UploadedPhoto, chosen: str | None) -> str:
     )
     count = len(photo.crops)
     alt = translate_plural("Your photo with {count} numbered face", "Your photo with {count} numbered faces", count)
+    alt = alt if count else _("The photo that you chose")
     drawn = picture(photo.overview(chosen), alt.format(count=count))
     return f'<div class="dan-photo">{drawn}{buttons}</div>'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 
 import pytest
 import torch
@@ -132,6 +133,9 @@ def test_the_formulas_show_the_chosen_channels_numbers(page, small_explainer):
         assert number(pull.split("=")[1].removesuffix(" logits")) == pytest.approx(of_logit, abs=0.000501)
         expected = float(weight[1, channel] - mean @ weight[:, channel])
         assert number(slope.split("=")[1]) == pytest.approx(expected, rel=0.00501, abs=1e-6)
+        terms = (*slope.split("=")[0].split(" − ", maxsplit=1), slope.split("=")[1])
+        one, other, shown = (Decimal(text.strip(" ()").replace("−", "-")) for text in terms)
+        assert one - other == shown  # it adds up as it is written
         assert saturated == f"{tug.saturation:.0%}".replace("%", " %")
 
 

@@ -175,8 +175,10 @@ def test_without_a_face_nothing_is_guessed_until_the_whole_image_is_chosen(page)
     upload(page, "no_face.jpg")
     expect(page.locator("#dan-status")).to_contain_text("No face was found")
     expect(page.locator("#dan-tiles .dan-tile")).to_have_count(0)
+    expect(page.locator(".dan-download")).to_be_hidden()  # nothing to take
     page.locator("#dan-face label", has_text="whole image").click()
     expect(page.locator("#dan-tiles .dan-tile")).to_have_count(5)
+    expect(page.locator(".dan-download")).to_be_visible()
     expect(page.locator("#dan-status")).to_contain_text("whole image is explained")
 
 

@@ -170,6 +170,7 @@ def test_the_chooser_of_faces_moves_no_example(open_at, shipped, width):
         page.locator(".dan-example", has_text=example).click()
         expect(page.locator(chooser)).to_be_visible()
         expect(page.locator("#dan-status")).to_contain_text({"Two faces": "2 faces", "A cup": "No face"}[example])
+        expect(page.locator("#dan-overview img")).to_have_count(1)
         page.evaluate(
             "document.querySelector('.dan-strip').scrollLeft = 0, scrollTo(0, 0)"
         )  # a narrow row scrolled to it

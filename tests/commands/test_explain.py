@@ -9,6 +9,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from dan_model.commands.app import app
+from dan_model.version import __version__
+from dan_model.weights import fingerprint
 from tests.fixtures.examples import EXAMPLES
 
 
@@ -95,7 +97,7 @@ def test_template_prints_the_median_of_a_folder(tmp_path):
     assert 0.3 < found["landmark_template"]["nose"][0] < 0.7
 
 
-def test_views_are_written_as_figures_and_measured(tmp_path):
+def test_views_are_written_as_figures_and_measured(tmp_path, explainer):
     result = run("explain", EXAMPLES / "hopper.jpg", "--out", tmp_path, "--method", "none", "--views")
     assert result.exit_code == 0
     names = {path.name.removeprefix("hopper-face1-").removesuffix(".png") for path in tmp_path.glob("*-face1-*.png")}
@@ -106,6 +108,10 @@ def test_views_are_written_as_figures_and_measured(tmp_path):
     found = json.loads((tmp_path / "hopper-face1.json").read_text())
     assert len(found["attended_vs_used"]["measured"]) == 4
     assert len(found["fusion"]["shapley"]["removed"]) == 4
+    assert found["provenance"] == {
+        "software": {"name": "DAN Explorer", "version": __version__},
+        "weights": {"name": "embedded", "fingerprint": fingerprint(explainer.model)},
+    }
 
 
 def test_faithfulness_and_randomisation_are_written_as_numbers_and_figures(tmp_path, few_controls, small_weights):

@@ -158,6 +158,10 @@ def test_a_map_is_compared_with_the_usual_one_at_unit_length():
         "Part of a map that is the same for every face: Head 1 90\u00a0%, Head 2 50\u00a0%. On this face, "
         "Head 2 differs most from its average (cosine 0.00)."
     )
+    alike = replace(found, cosine=torch.tensor([0.99, 0.95]))
+    assert usual_maps_sentence(alike, reference).endswith(
+        "On this face, all maps are nearly the average ones (cosine 0.95 or more)."
+    )
     assert compare_maps(torch.ones(3, 1, 2), reference) is None
     assert compare_maps(torch.ones(2, 1, 2), Reference(torch.zeros(2, 4))) is None
 

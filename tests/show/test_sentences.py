@@ -15,6 +15,7 @@ from dan_model.explain.regions import REGIONS
 from dan_model.explain.score import Score
 from dan_model.show import sentences
 from dan_model.show.figure_views import head_views
+from dan_model.show.sentences.words import change_of
 from dan_model.show.tiles import percent
 from tests.fixtures.examples import EXAMPLES
 from tests.fixtures.models import random_dan
@@ -51,7 +52,10 @@ def test_the_summary_names_the_head_that_the_class_depends_on_and_where_it_atten
         shares = e.regions.shares(e.heads.spatial[needed])
         share, region = f"{100 * float(shares.max()):.0f}\u00a0%", REGIONS[int(shares.argmax())]
         head = f"Without Head {needed + 1}, which puts {share} of its attention on the {region},"
-        moves = f"{e.labels[k]} {'falls' if after[needed] < own else 'rises'} from {before} to {without}."
+        verb = f"{'falls' if after[needed] < own else 'rises'} from"
+        moves = (
+            f"{e.labels[k]} {'hardly changes,' if abs(after[needed] - own) < 0.001 else verb} {before} to {without}."
+        )
         assert sentences.summary(e) == f"{predicted} {head} {moves}"
         assert sentences.summary(replace(e, regions=None)) == f"{predicted} Without Head {needed + 1} {moves}"
     assert "nothing to fuse" in sentences.summary(single)
@@ -154,6 +158,13 @@ def test_the_attended_vs_used_sentence_compares_with_random_cells():
         "−2.00. For Head 1 the change is larger than with any of 2 random choices of cells, for Head 2 it is not."
     )
     assert "gives no sign" in sentences.attended_vs_used_sentence(replace(measured, random=doubles(4, 0)), "anger")
+
+
+def test_a_change_below_a_tenth_of_a_point_is_none_to_speak_of():
+    assert change_of("fear", 0.9996, 0.9989) == "fear hardly changes, >\u00a099.9\u00a0% to 99.9\u00a0%"
+    assert change_of("fear", 0.9992, 0.9989) == "fear stays at 99.9\u00a0%"
+    assert change_of("fear", 0.9996, 0.9979) == "fear falls from >\u00a099.9\u00a0% to 99.8\u00a0%"
+    assert change_of("fear", 0.5, 0.502) == "fear rises from 50.0\u00a0% to 50.2\u00a0%"
 
 
 def test_the_transplant_sentence():

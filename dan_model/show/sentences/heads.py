@@ -15,7 +15,7 @@ from dan_model.show.tiles import number, signed, whole_percent
 from dan_model.texts import head_name, translate_plural
 from dan_model.texts import translate as _
 
-ALIKE = 0.95  # cosine from which two heads are called alike
+ALIKE = 0.95  # cosine from which two maps are called alike
 UNUSUAL = 5  # percent: below it, or above 100 less it, a percentile is called unusual
 HARDLY_SELECT = 0.2  # width of the range of nine gates in ten, below which gates hardly select
 
@@ -72,14 +72,15 @@ def regions_sentence(explanation: Explanation) -> str:
 
 
 def usual_maps_sentence(found: MapComparison, reference: Reference) -> str:
-    """How much of each head's map is the same for every face, and which head differs most from its average here."""
+    """How much of each head's map is the same for every face, and which head differs from its average here."""
     assert reference.map_energy is not None
     always = ", ".join(f"{head_name(h)} {whole_percent(part)}" for h, part in enumerate(reference.map_energy.tolist()))
     head = int(found.cosine.argmin())
-    return _(
-        "Part of a map that is the same for every face: {parts}. On this face, {head} differs most from its average "
-        "(cosine {cosine})."
-    ).format(parts=always, head=head_name(head), cosine=f"{float(found.cosine[head]):.2f}")
+    here = _("On this face, {head} differs most from its average (cosine {cosine}).")
+    if found.cosine[head] >= ALIKE:
+        here = _("On this face, all maps are nearly the average ones (cosine {cosine} or more).")
+    same = _("Part of a map that is the same for every face: {parts}.").format(parts=always)
+    return f"{same} {here.format(head=head_name(head), cosine=f'{float(found.cosine[head]):.2f}')}"
 
 
 def attended_vs_used_sentence(measured: AttendedVsUsed, label: str) -> str:

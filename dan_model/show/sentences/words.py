@@ -11,6 +11,8 @@ from dan_model.explain.regions import REGIONS, Regions
 from dan_model.show.tiles import percent
 from dan_model.texts import translate as _
 
+HARDLY = 0.001  # a change of a probability, below which it hardly changes
+
 
 def listed(names: Sequence[str]) -> str:
     """Names with commas, and "and" before the last."""
@@ -24,6 +26,8 @@ def change_of(label: str, before: float, after: float) -> str:
     change = _("{label} rises from {before} to {after}")
     if after < before:
         change = _("{label} falls from {before} to {after}")
+    if abs(after - before) < HARDLY:
+        change = _("{label} hardly changes, {before} to {after}")
     if percent(before) == percent(after):
         change = _("{label} stays at {before}")
     return change.format(label=label, before=percent(before), after=percent(after))

@@ -72,6 +72,13 @@ const drawPath = ({ face, state, heads: arrangement }) => {
     `${axis.join("")}${levels.join("")}<text x="${x(1)}" y="187" text-anchor="middle">α</text>`;
 };
 
+// a − b with as many decimals as show four digits of the difference, so that it adds up as it is written.
+const difference = (a, b) => {
+  const size = Math.abs(a - b), places = size ? Math.min(9, Math.max(0, 3 - Math.floor(Math.log10(size)))) : 3;
+  const [one, other] = [a, b].map((x) => Number(x.toFixed(places))), text = (x) => x.toFixed(places).replace("-", "−");
+  return `${text(one)} − ${other < 0 ? `(${text(other)})` : text(other)} = ${text(one - other)}`;
+};
+
 const drawFormulas = ({ face, state, heads, now }) => {
   const c = Number(bench.querySelector(".dan-channel").value), { H, target } = face;
   const v = new Float64Array(H);
@@ -99,7 +106,7 @@ const drawFormulas = ({ face, state, heads, now }) => {
     `<dt>−H ln H − H · KL(uniform ‖ p)</dt><dd>${plain(constant)} − ${H} × ${plain(divergence)} = ${plain(constant - H * divergence)}</dd>` +
     `<dt>${translate("S + H ln H: deviation from the baseline")}</dt><dd>${plain(S - constant)}</dd>` +
     `<dt>${translate("contribution to the logit of {label}: W′ · (S + H ln H)", named)}</dt><dd>${digits(W)} × ${plain(S - constant)} = ${contribution} ${translate("logits")}</dd>` +
-    `<dt>${translate("slope of ln p({label}) along S: W′ − Σ π W′", named)}</dt><dd>${digits(W)} − ${digits(mean)} = ${digits(W - mean)}</dd>` +
+    `<dt>${translate("slope of ln p({label}) along S: W′ − Σ π W′", named)}</dt><dd>${difference(W, mean)}</dd>` +
     `<dt>${translate("channels dominated by one head (share > 0.95)")}</dt><dd>${(100 * now.saturation).toFixed(0)} %</dd>`;
 };
 

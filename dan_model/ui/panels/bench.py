@@ -15,6 +15,7 @@ from dan_model.explain.fusion import consensus_path
 from dan_model.show.glossary import marked
 from dan_model.show.sentences import ONE_HEAD, path_sentence
 from dan_model.show.style import head_colour
+from dan_model.show.tiles import signed
 from dan_model.texts import head_name
 from dan_model.texts import translate as _
 from dan_model.ui.results import Part
@@ -111,7 +112,7 @@ def _formulas(explanation: Explanation) -> str:
     offered = [*order[:CHANNELS_OFFERED], *order[-CHANNELS_OFFERED:]]
     options = ""
     for c in dict.fromkeys(offered):
-        option = _("channel {number} ({contribution})").format(number=c + 1, contribution=f"{float(pull[c]):+.2f}")
+        option = _("channel {number} ({contribution})").format(number=c + 1, contribution=signed(pull[c]))
         options += f'<option value="{c}">{option}</option>'
     strongest = _("Strongest contributions to {classes} before your changes, {unit}:").format(
         classes=escape(score.describe_classes(explanation.labels)), unit=_(score.unit)

@@ -17,7 +17,7 @@ from dan_model.ui.examples import ExamplePhoto
 from dan_model.ui.explain_request import ExplainRequest
 from dan_model.ui.explaining import Explain
 from dan_model.ui.link import linked_face, linked_request
-from dan_model.ui.overview import has_choice, has_several, overview
+from dan_model.ui.overview import has_choice, is_pictured, overview
 from dan_model.ui.photo_input import STRETCH, load_photo, photo_input, shown_as_error
 from dan_model.ui.results import STATUS, Results
 from dan_model.ui.session import Session
@@ -57,7 +57,7 @@ def components(folder: Path | None, shown: UploadedPhoto | None) -> Components:
     )
     with gr.Column(scale=0, min_width=240, elem_id="dan-faces"):
         numbered = gr.HTML(
-            "" if shown is None else overview(shown, "1"), visible=has_several(shown), elem_id="dan-overview",
+            "" if shown is None else overview(shown, "1"), visible=is_pictured(shown), elem_id="dan-overview",
             js_on_load=scripts("photo"),
         )  # fmt: skip
         face = gr.Radio(
@@ -136,7 +136,7 @@ def load_events(
         chosen = linked_face(asked, stored.numbers)
         target, against, head = linked_request(asked, context.weights.get(*session.weights).explainer)
         found = [
-            gr.HTML(overview(stored, chosen), visible=has_several(stored)),
+            gr.HTML(overview(stored, chosen), visible=is_pictured(stored)),
             gr.Radio([*stored.numbers, WHOLE], value=chosen, visible=has_choice(stored)),
             gr.Checkbox(bool(stored.stretched), visible=stored.stretched is not None),
             target, against, head,
