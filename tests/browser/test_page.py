@@ -328,6 +328,11 @@ def test_weights_are_switched_without_a_restart_and_a_wrong_name_changes_nothing
     expect(page.locator("#dan-tiles .dan-tile")).to_have_count(3)
     assert [text.split()[0] for text in page.locator(".dan-class").all_inner_texts()] == ["class"] * 3
     finished(page)
+    page.locator(".dan-example").first.click()
+    expect(page.locator(".dan-example[aria-pressed=true]")).to_have_count(1)
+    finished(page)
+    page.locator(".dan-copy-link").click()
+    expect(page.locator("#dan-download")).to_contain_text("this page's first model, not to the one that you loaded")
     page.get_by_role("tab", name="Film").click()  # its choices follow the model
     page.get_by_label("Maps shown").click()
     expect(page.get_by_role("option")).to_contain_text(["all heads", "Head 1", "Head 2"])

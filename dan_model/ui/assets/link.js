@@ -25,15 +25,23 @@ const address = () => {
   return { link: link.href, example };
 };
 
+// What a link leads to, and what it leaves out.
+const whatIsCopied = (example) => {
+  if (!example) return translate("Link copied: it leads to your settings, not to your photo.");
+  if (document.querySelector(".dan-numbers-of-face")?.dataset.first === "false")
+    return translate("Link copied: it leads to this page's first model, not to the one that you loaded.");
+  if (document.querySelector("#dan-comparison .dan-compared-faces"))
+    return translate("Link copied: it leads to this face, not to the kept one.");
+  return translate("Link copied.");
+};
+
 document.addEventListener("click", async (event) => {
   const button = event.target.closest?.(".dan-copy-link");
   if (!button) return;
   const { link, example } = address(), status = button.parentElement.querySelector("[role=status]");
   try {
     await navigator.clipboard.writeText(link);
-    const kept = document.querySelector("#dan-comparison .dan-compared-faces");
-    const copied = kept ? translate("Link copied: it leads to this face, not to the kept one.") : translate("Link copied.");
-    status.textContent = example ? copied : translate("Link copied: it leads to your settings, not to your photo.");
+    status.textContent = whatIsCopied(example);
   } catch {
     status.textContent = link; // without permission, or on an insecure address, to be copied by hand
   }

@@ -17,19 +17,33 @@ from dan_model.show.glossary import marked
 from dan_model.show.style import head_colour
 from dan_model.ui.html import face_key, packed
 from dan_model.ui.results import Part
+from dan_model.ui.session import Session
+from dan_model.ui.state import FIRST_WEIGHTS, PageState
 from dan_model.ui.theme import scripts
 
 
 def part() -> Part:
     """Add the panel to the page that is being built."""
     component = gr.HTML(elem_id="dan-flow", js_on_load=scripts("numbers", "contributions", "heads", "flow"))
-    return Part("flow", component, lambda session, state: flow(state.explanation, session.key, session.requests))
+
+    def draw(session: Session, state: PageState) -> str:
+        return flow(state.explanation, session.key, session.requests, session.weights == FIRST_WEIGHTS)
+
+    return Part("flow", component, draw)
 
 
-def flow(explanation: Explanation, key: str, request: int = 0) -> str:
-    """The picture, and the numbers of this face as data attributes, with session and number of the request."""
-    data = f'data-session="{escape(key, quote=True)}" data-request="{request}" {_data(explanation)}'
-    return f'<div class="dan-numbers-of-face" hidden {data}></div>{flow_picture(explanation, text_to_html=marked)}'
+def flow(explanation: Explanation, key: str, request: int = 0, first: bool = True) -> str:
+    """The picture, and the numbers of this face as data attributes.
+
+    Args:
+        explanation: Of this face.
+        key: Of the session.
+        request: Its number.
+        first: Whether the weights are those that the page started with.
+    """
+    data = f'data-session="{escape(key, quote=True)}" data-request="{request}" data-first="{str(first).lower()}"'
+    numbers = f'<div class="dan-numbers-of-face" hidden {data} {_data(explanation)}></div>'
+    return f"{numbers}{flow_picture(explanation, text_to_html=marked)}"
 
 
 def _data(explanation: Explanation) -> str:
