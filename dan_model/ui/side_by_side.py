@@ -10,15 +10,16 @@ from torch import Tensor
 
 from dan_model.explain.explanation import Explanation
 from dan_model.faces import FaceCrop
-from dan_model.show.map_drawing import Scale, overlay
+from dan_model.show.map_drawing import Scale, colour_bar, overlay
 from dan_model.show.photos import picture_address
 from dan_model.show.sentences import listed, signed
 from dan_model.show.style import head_colour
-from dan_model.show.tiles import percent
+from dan_model.show.tiles import number, percent
 from dan_model.texts import head_name
 from dan_model.texts import translate as _
+from dan_model.ui.html import picture
 
-MAP_SIDE = 168  # pixels
+MAP_SIDE = 224  # pixels
 
 
 def map_rows(named: Sequence[tuple[str, Explanation]], difference: str = "") -> str:
@@ -32,13 +33,15 @@ def map_rows(named: Sequence[tuple[str, Explanation]], difference: str = "") -> 
     """
     attention = Scale(max(float(e.heads.spatial.max()) for __, e in named) or 1.0, signed=False)
     evidence = Scale(max(float(e.fusion.map.abs().max()) for __, e in named) or 1.0, signed=True)
-    rows = "".join(_row(name, e.crop, e.heads.spatial, attention, e.fusion.map, evidence) for name, e in named)
+    rows = "".join(
+        _row(name, e.crop, e.heads.spatial, attention, e.fusion.map, evidence, e.score.unit) for name, e in named
+    )
     first, second = named[0][1], named[-1][1]
     if difference and first.heads.spatial.shape == second.heads.spatial.shape:
         heads, fusion = second.heads.spatial - first.heads.spatial, second.fusion.map - first.fusion.map
         scales = [Scale(float(one.abs().max()) or 1.0, signed=True) for one in (heads, fusion)]
         comparable = fusion if first.description == second.description else None
-        rows += _row(difference, second.crop, heads, scales[0], comparable, scales[1])
+        rows += _row(difference, second.crop, heads, scales[0], comparable, scales[1], second.score.unit)
     return rows
 
 
@@ -56,7 +59,7 @@ def contribution_table(named: Sequence[tuple[str, Explanation]]) -> str:
     ]
     heads = max(len(column) for column in columns) - 1
     rows = [_("baseline"), *map(head_name, range(heads))]
-    described = list(dict.fromkeys(f"{e.description}, {_(e.score.unit)}" for __, e in named))
+    described = list(dict.fromkeys(f"{e.description} ({_(e.score.unit)})" for __, e in named))
     title = _("Contributions to {score}").format(score=listed(described))
     return number_table(title, [name for name, __ in named], rows, columns)
 
@@ -79,7 +82,13 @@ def number_table(
     )
 
 
-def _row(name: str, crop: FaceCrop, heads: Tensor, attention: Scale, fusion: Tensor | None, evidence: Scale) -> str:
+def _row(
+    name: str, crop: FaceCrop, heads: Tensor, attention: Scale, fusion: Tensor | None, evidence: Scale, unit: str
+) -> str:
+    """The maps of one explanation under its name and their scales; without a fusion map where that is None."""
+    scales = _scale(_("attention"), attention)
+    if fusion is not None:
+        scales += _scale(_("fusion, {unit} per cell").format(unit=_(unit)), evidence)
     maps = [(head_name(h), cells, attention) for h, cells in enumerate(torch.unbind(heads))]
     if fusion is not None:
         maps.append((_("AFN fusion"), fusion, evidence))
@@ -88,4 +97,11 @@ def _row(name: str, crop: FaceCrop, heads: Tensor, attention: Scale, fusion: Ten
         f'alt="{title}, {escape(name, quote=True)}"><figcaption>{title}</figcaption></figure>'
         for title, cells, scale in maps
     )
-    return f'<div class="dan-side-row" style="--maps: {len(heads) + 1}"><b>{escape(name)}</b>{pictures}</div>'
+    title = f'<div class="dan-side-title"><b>{escape(name)}</b>{scales}</div>'
+    return f'<div class="dan-side-row" style="--maps: {len(heads) + 1}">{title}{pictures}</div>'
+
+
+def _scale(what: str, scale: Scale) -> str:
+    """A colour scale in one line, between its ends."""
+    bar = picture(colour_bar(scale), _("colour scale"))
+    return f"<small>{escape(what)}: {number(scale.low)} {bar} {number(scale.limit)}</small>"

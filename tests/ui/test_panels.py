@@ -19,7 +19,7 @@ from dan_model.explain.attributions import METHODS
 from dan_model.show.figure_views import all_views
 from dan_model.show.sentences import signed
 from dan_model.show.style import HEAD_COLOURS
-from dan_model.show.tiles import percent
+from dan_model.show.tiles import number, percent
 from dan_model.ui import html
 from dan_model.ui.explain_request import (
     EQUALLY_LIKELY,
@@ -230,12 +230,21 @@ def test_a_kept_face_is_compared_with_another_face_class_and_model(photo, first_
         for one in e.fusion.contributions:
             assert f"<td>{signed(one)}</td>" in drawn
     assert drawn.count("dan-side-row") == 3
+    # Both rows on one scale, which says where it ends.
+    both, difference = (kept, state.explanation), state.explanation.heads.spatial - kept.heads.spatial
+    highest = number(max(float(e.heads.spatial.max()) for e in both))
+    strongest = number(max(float(e.fusion.map.abs().max()) for e in both))
+    ends = re.findall(r"<small>(.+?): (\S+) <img [^>]+> (\S+)</small>", drawn)
+    assert ends[:2] == ends[2:4] == [("attention", "0", highest), ("fusion, nats per cell", f"−{strongest}", strongest)]
+    assert ends[4:] == [
+        ("attention", "−" + number(float(difference.abs().max())), number(float(difference.abs().max())))
+    ]
     own = escape(percent(float(state.explanation.prediction.probabilities[1])))
     assert re.search(f"happiness (falls|rises) from {own} to|happiness stays at {own}", drawn)
     # Another class of the kept face: two scores, nothing to transplant.
     drawn = compare.compared(session, show("hopper.jpg", "anger"))
     assert "neutral" in drawn
-    assert "Contributions to neutral, nats and anger, nats" in drawn
+    assert "Contributions to neutral (nats) and anger (nats)" in drawn
     assert "dan-view-transplant" not in drawn
     # Another model.
     session.kept_face = replace(session.kept_face, weights=("user/other", None))
