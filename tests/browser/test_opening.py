@@ -163,6 +163,9 @@ def test_a_link_restores_example_face_class_tab_and_heads(open_at, shipped):
     expect(page.locator(".dan-flow-caption")).to_contain_text("Head 1, Head 3 off, α = 1.50")
     expect(page.locator(".dan-class.dan-explained").first).to_contain_text("anger")
     expect(page.locator("#dan-ledger")).to_be_visible()
+    page.wait_for_function(
+        "Math.abs(document.getElementById('dan-tabs').getBoundingClientRect().top) < 3"
+    )  # what it leads to
     assert page.locator("#dan-face input:checked").get_attribute("value") == "2"
     page.locator(".dan-copy-link").click()
     expect(page.locator("#dan-download")).to_contain_text("Link copied.")

@@ -60,7 +60,25 @@ const changeHeads = () => {
   if (swapped?.length === 2) set.swapped = swapped;
   document.dispatchEvent(new CustomEvent("dan-switch", { detail: { what: "set", ...set } }));
 };
-const openTab = () => tabs().find((tab) => tab.textContent.trim() === asked.get("tab"))?.click();
+// Again while what is above and below arrives, unless the visitor does something.
+const SETTLED = 3000; // milliseconds
+const bringToTop = (place) => {
+  const end = performance.now() + SETTLED;
+  let untouched = true;
+  for (const kind of ["wheel", "touchstart", "pointerdown", "keydown"]) addEventListener(kind, () => (untouched = false), { once: true });
+  const again = () => {
+    if (!untouched || performance.now() > end) return;
+    place.scrollIntoView();
+    setTimeout(again, 200);
+  };
+  again();
+};
+const openTab = () => {
+  const tab = tabs().find((one) => one.textContent.trim() === asked.get("tab"));
+  if (!tab) return;
+  tab.click();
+  if (!asked.has("tour")) bringToTop(document.getElementById("dan-tabs"));
+};
 
 const restore = () => {
   const numbers = document.querySelector(".dan-numbers-of-face");

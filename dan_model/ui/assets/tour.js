@@ -159,7 +159,7 @@ const enter = (index) => {
 };
 
 const leave = () => {
-  left = at < 0 || (at === cards.length - 1 && done) ? null : at;
+  left = at < 0 || at === cards.length - 1 ? null : at;
   asking = null;
   at = -1;
   light.hidden = box.hidden = true;

@@ -43,8 +43,9 @@ def component(context: PageContext) -> gr.HTML:
         name = f"dan-{state.explanation.prediction.label}.zip".replace(" ", "-")
         return {"name": name, "data": base64.b64encode(file).decode()}
 
+    what = _("One zip file: report, panel, numbers and arrays of this face")
     buttons = (
-        f'<button type="button" class="dan-download">{_("Download")}</button>'
+        f'<button type="button" class="dan-download" title="{what}">{_("Download")}</button>'
         f'<button type="button" class="dan-copy-link">{_("Copy link")}</button><span role="status"></span>'
     )
     return gr.HTML(buttons, elem_id="dan-download", js_on_load=scripts("save", "download"), server_functions=[make])
