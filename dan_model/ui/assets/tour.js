@@ -3,6 +3,7 @@ const tabs = () => [...document.querySelectorAll("#dan-tabs [role=tab]")];
 const isOpen = (name) => tabs().some((tab) => tab.textContent.trim() === name && tab.getAttribute("aria-selected") === "true");
 const visible = (selector) => [...document.querySelectorAll(selector)].find((one) => one.getClientRects().length);
 const coverResult = () => document.querySelector("#dan-cover .dan-cover-result:has(.dan-side-tables) .dan-sentence");
+const roomy = () => innerWidth >= 1100 && innerHeight >= 800; // for the face and its chips together
 const average = () => visible("#dan-heads-row .dan-compared[data-index='1']");
 
 // For each card: the tab it needs, what it points at, and when its task is done.
@@ -14,7 +15,7 @@ const STEPS = {
   equal: { tab: translate("Fusion"), at: () => "#dan-bench label:has(.dan-alpha)", done: ({ heads }) => heads?.state.alpha === 0, then: "#dan-bench .dan-bench-row" },
   off: { at: ({ head }) => `#dan-heads-row .dan-tile[data-head="${head}"]`, done: ({ heads }, { head }) => Boolean(heads?.state.off.has(head)), then: "#dan-main" },
   second: { at: () => "#dan-target", done: ({ heads }, { label }) => heads?.face.target === label, then: "#dan-main" },
-  cover: { tab: translate("Cover"), at: () => (visible("#dan-cover .dan-cover-region") ? "#dan-cover .dan-cover-chips" : "#dan-cover .dan-cover-face"), done: () => Boolean(coverResult()), then: "#dan-cover .dan-cover-result" },
+  cover: { tab: translate("Cover"), at: () => (roomy() ? "#dan-cover .dan-cover-controls" : visible("#dan-cover .dan-cover-region") ? "#dan-cover .dan-cover-chips" : "#dan-cover .dan-cover-face"), done: () => Boolean(coverResult()), then: "#dan-cover .dan-cover-result" },
   limits: { at: () => (average() ? "#dan-heads-row .dan-segments" : "#dan-tabs [role=tablist]"), then: "#dan-heads-row",
     done: () => (average() ? average().getAttribute("aria-pressed") === "true" : isOpen(translate("Faithfulness"))) },
   another: { at: () => "#dan-examples", done: ({ face, heads }, card, start) => Boolean(face) && face !== start.face && (!heads || heads.face.key === face), then: "#dan-main" },

@@ -62,9 +62,10 @@ def _chip(head: int) -> str:
     name = head_name(head)
     return (
         f'<span class="dan-head-chip" style="--head: {head_colour(head)}">'
+        f'<span class="dan-head-name"><span class="dan-chip" style="background: var(--head)"></span>{name}</span>'
         f'<button type="button" class="dan-off" data-head="{head}" aria-pressed="false" '
-        f'title="{_("Switch {head} off or on").format(head=name)}">'
-        f'<span class="dan-chip" style="background: {head_colour(head)}"></span>{name}</button>'
+        f'aria-label="{_("{head} off").format(head=name)}" '
+        f'title="{_("Switch {head} off or on").format(head=name)}">{_("off")}</button>'
         f'<button type="button" class="dan-only" data-head="{head}" aria-pressed="false" '
         f'aria-label="{_("only {head}").format(head=name)}" '
         f'title="{_("Switch off all heads but {head}").format(head=name)}">{_("only")}</button></span>'
