@@ -48,7 +48,7 @@ def test_before_and_after_show_the_numbers_of_both(explainer):
     for one in (e, covered):
         for p in one.prediction.probabilities.tolist():
             assert percent(p) in drawn.replace("&lt;", "<").replace("&gt;", ">")
-    assert drawn.count("<img") == 2 * 5
+    assert drawn.count("<figure>") == 2 * 5
 
 
 def test_a_link_asks_only_for_what_there_is(explainer):

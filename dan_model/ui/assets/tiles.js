@@ -6,7 +6,7 @@ const mark = (tile, place) => {
   if (!place || !tile.dataset.values) return cell?.parentElement.remove();
   const values = JSON.parse(tile.dataset.values), side = values.length;
   if (!cell) {
-    zoom.insertAdjacentHTML("beforeend", '<span class="dan-pointed" aria-hidden="true"><span class="dan-cell"></span><b></b></span>');
+    zoom.insertAdjacentHTML("beforeend", `<span class="dan-pointed" aria-hidden="true"><span class="dan-cell"></span><b></b></span>`);
     cell = tile.querySelector(".dan-cell");
   }
   const [row, column] = place.map((part) => Math.min(side - 1, Math.floor(part * side))), percentOf = (n) => `${(100 * n) / side}%`;
