@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import io
 import re
+import threading
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont
+from matplotlib.ft2font import FT2Font
 from matplotlib.patches import Rectangle
-from matplotlib.textpath import TextPath
 from torch import Tensor
 
 from dan_model.show.drawing_thread import draw_in_turn
@@ -20,6 +23,8 @@ from dan_model.show.style import INK, SHADE
 DPI = 130  # of figures and panels in files
 WIDTH = 5.5  # inches; of the figure of a view
 LEGEND_COLUMNS, LEGEND_SIZE = 5, 8  # at most; points
+MEASURED_SIZE = 100  # points, at which widths of text are measured
+_one_measures = threading.Lock()
 
 
 def new_figure(height: float) -> tuple[Figure, Axes]:
@@ -79,8 +84,21 @@ def wrapped(text: str, size: float, width: float) -> str:
 
 
 def text_inches(text: str, size: float) -> float:
-    """The width of a line in the font of the figures."""
-    return float(TextPath((0, 0), text, size=size).get_extents().width) / 72 if text.strip() else 0.0
+    """The width of a line in the font of the figures, in inches; the size is in points."""
+    if not text.strip():
+        return 0.0
+    with _one_measures:
+        font = _measured_font()
+        font.set_text(text)
+        return font.get_width_height()[0] / 64 / MEASURED_SIZE * size / 72  # in 64ths of a pixel, which is a point here
+
+
+@cache
+def _measured_font() -> FT2Font:
+    """The font of the figures, once for all threads: matplotlib's own fonts are kept for each thread that asks."""
+    font = FT2Font(findfont(FontProperties()))
+    font.set_size(MEASURED_SIZE, 72)
+    return font
 
 
 def legend_above(
