@@ -59,7 +59,8 @@ NOTE_FIRST_RESULTS = """() => {
   window.firstResults = null;
   const tiles = (kind) => [...document.querySelectorAll(`#dan-tiles .dan-tile${kind}`)];
   new MutationObserver(() => {
-    const ready = tiles(":not(.dan-waiting)").map((tile) => tile.querySelector("figcaption b").textContent), waiting = tiles(".dan-waiting");
+    const ready = tiles(":not(.dan-waiting)").map((tile) => tile.querySelector("figcaption b").textContent);
+    const waiting = tiles(".dan-waiting");
     if (ready.length && waiting.length) firstResults ??= [ready, waiting.length];
   }).observe(document.body, { childList: true, subtree: true });
 }"""

@@ -1,8 +1,7 @@
-"""Widths of texts are those that matplotlib draws, and cost no thread a font of its own; legends take the columns that fit."""
+"""Widths of texts are those that matplotlib draws, and cost no thread a font; legends take the columns that fit."""
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,6 +9,8 @@ import pytest
 from matplotlib.textpath import TextPath
 
 from dan_model.show.axes import LEGEND_SIZE, fitting_columns, text_inches
+
+OPEN_FILES = Path("/proc/self/fd")
 
 
 @pytest.mark.parametrize("text", ["40 % on nose; highest cell 50 %", "−0.3", "Rindfleischetikettierung", "WAVE, To"])
@@ -20,13 +21,13 @@ def test_the_width_of_a_text_is_that_of_its_outlines(text):
     assert text_inches("  ", 8) == 0
 
 
-@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="open files are counted on Linux")
+@pytest.mark.skipif(not OPEN_FILES.is_dir(), reason="open files are counted on Linux")
 def test_threads_that_measure_open_no_files():
     text_inches("once", 8)
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(list(OPEN_FILES.iterdir()))
     with ThreadPoolExecutor(4) as pool:
         assert len(set(pool.map(lambda n: text_inches("as wide", 8), range(64)))) == 1
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(list(OPEN_FILES.iterdir())) == before
 
 
 def test_a_legend_has_the_columns_that_fit_and_no_more_than_its_lines_need():
