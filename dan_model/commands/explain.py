@@ -77,7 +77,8 @@ def explain(
         explained = {"target": target, "against": against, "score": score, "prior": prior}
         weights_id, head_index = fingerprint(explainer.model), None if head is None else head - 1
         film_options = FilmOptions(rate, video, head_index, whole_image, explained, weights_id)
-        made_by = software_and_weights(weights or "embedded", weights_id)
+        weights_name = weights or "embedded"
+        made_by = software_and_weights(weights_name, weights_id)
         make_folder(out)
         stems = name_results([path for path in images if not is_film_file(path) or path.is_dir()])
         films = name_results([path for path in images if is_film_file(path) and not path.is_dir()])
@@ -111,13 +112,8 @@ def explain(
                     stem = out / f"{stems[path]}-face{number}"
                     files += write(explanation, stem, not native, views, panel, measured, randomised, made_by)
                     if report:
-                        page = html_report(
-                            explanation,
-                            weights or "embedded",
-                            explainer.model.config.provenance,
-                            not native,
-                            weights_id,
-                        )
+                        source = explainer.model.config.provenance
+                        page = html_report(explanation, weights_name, source, not native, weights_id)
                         files.append(stem.with_name(f"{stem.name}.html"))
                         write_text(files[-1], page)
                     faces.append(numbers(explanation, measured, randomised))

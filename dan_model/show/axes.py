@@ -23,6 +23,7 @@ from dan_model.show.style import INK, SHADE
 DPI = 130  # of figures and panels in files
 WIDTH = 5.5  # inches; of the figure of a view
 LEGEND_COLUMNS, LEGEND_SIZE = 5, 8  # at most; points
+LEGEND_STYLE = {"fontsize": LEGEND_SIZE, "frameon": False, "labelcolor": INK, "handlelength": 1, "columnspacing": 1.2}
 MEASURED_SIZE = 100  # points, at which widths of text are measured
 _one_measures = threading.Lock()
 
@@ -116,15 +117,11 @@ def legend_above(
     columns = fitting_columns([str(handle.get_label()) for handle in handles], width, columns)
     axes.legend(
         handles=handles,
-        fontsize=LEGEND_SIZE,
-        frameon=False,
-        labelcolor=INK,
         ncols=columns,
         loc="lower left",
         bbox_to_anchor=(0, 1),
         borderaxespad=0.2,
-        handlelength=1,
-        columnspacing=1.2,
+        **LEGEND_STYLE,
     )
 
 

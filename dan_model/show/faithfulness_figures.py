@@ -17,7 +17,7 @@ from dan_model.explain.faithfulness import (
     MapName,
     ParameterRandomisation,
 )
-from dan_model.show.axes import LEGEND_SIZE, WIDTH, bare_table, fitting_columns, plain
+from dan_model.show.axes import LEGEND_STYLE, WIDTH, bare_table, fitting_columns, plain
 from dan_model.show.style import DIVERGING, FAINT, INK, METHOD_COLOURS, head_colour
 from dan_model.texts import translate as _
 
@@ -157,11 +157,7 @@ def _names_above(figure: Figure, axes: Axes) -> None:
     figure.legend(
         handles,
         names,
-        fontsize=LEGEND_SIZE,
-        handlelength=1,
-        columnspacing=1.2,
-        frameon=False,
-        labelcolor=INK,
         ncols=fitting_columns(names, NAMES_WIDTH, 3),
         loc="outside upper left",
+        **LEGEND_STYLE,
     )

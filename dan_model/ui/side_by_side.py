@@ -11,7 +11,6 @@ from torch import Tensor
 from dan_model.explain.explanation import Explanation
 from dan_model.faces import FaceCrop
 from dan_model.show.map_drawing import Scale, colour_bar, overlay
-from dan_model.show.photos import picture_address
 from dan_model.show.sentences import listed, signed
 from dan_model.show.style import head_colour
 from dan_model.show.tiles import number, percent
@@ -93,8 +92,8 @@ def _row(
     if fusion is not None:
         maps.append((_("AFN fusion"), fusion, evidence))
     pictures = "".join(
-        f'<figure><img src="{picture_address(overlay(crop, cells, scale, True, MAP_SIDE))}" '
-        f'alt="{title}, {escape(name, quote=True)}"><figcaption>{title}</figcaption></figure>'
+        f"<figure>{picture(overlay(crop, cells, scale, True, MAP_SIDE), f'{title}, {name}')}"
+        f"<figcaption>{title}</figcaption></figure>"
         for title, cells, scale in maps
     )
     title = f'<div class="dan-side-title"><b>{escape(name)}</b>{scales}</div>'

@@ -4,6 +4,3 @@ element.addEventListener("input", (event) => {
   if (!slider) return;
   for (const step of element.querySelectorAll(".dan-step")) step.hidden = step.dataset.step !== slider.value;
 });
-
-// Beside what is still being measured: the page's own Stop.
-document.addEventListener("click", (event) => event.target.closest?.(".dan-stop-here") && document.getElementById("dan-stop").click());

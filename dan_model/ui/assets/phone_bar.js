@@ -1,8 +1,8 @@
-// The bar of a phone: its buttons scroll to a part of the page; Stop is the page's own.
+// The bar of a phone: its buttons scroll to a part of the page. Its Stop, and that beside what is being measured, are the page's own.
+document.addEventListener("click", (event) => event.target.closest?.(".dan-bar-stop, .dan-stop-here") && document.getElementById("dan-stop").click());
 element.addEventListener("click", (event) => {
-  const button = event.target.closest("button");
+  const button = event.target.closest("[data-place]");
   if (!button) return;
-  if (button.matches(".dan-bar-stop")) return document.getElementById("dan-stop").click();
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
   document.querySelector(button.dataset.place).scrollIntoView({ behavior: calm ? "auto" : "smooth", block: "start" });
 });

@@ -1,18 +1,21 @@
 // The row of tiles. Pointing at a place of one map marks it in every map of both rows, with the value each has there; a click or
 // Enter enlarges (enlarged.js).
 const mark = (tile, place) => {
-  const zoom = tile.querySelector(".dan-zoom");
-  let cell = tile.querySelector(".dan-cell");
-  if (!place || !tile.dataset.values) return cell?.parentElement.remove();
-  const values = JSON.parse(tile.dataset.values), side = values.length;
-  if (!cell) {
-    zoom.insertAdjacentHTML("beforeend", `<span class="dan-pointed" aria-hidden="true"><span class="dan-cell"></span><b></b></span>`);
-    cell = tile.querySelector(".dan-cell");
+  let pointed = tile.querySelector(".dan-pointed");
+  if (!place || !tile.dataset.values) return pointed?.remove();
+  if (!pointed) {
+    pointed = document.createElement("span");
+    pointed.className = "dan-pointed";
+    pointed.setAttribute("aria-hidden", "true");
+    pointed.innerHTML = `<span class="dan-cell"></span><b></b>`;
+    tile.querySelector(".dan-zoom").append(pointed);
   }
+  const values = JSON.parse(tile.dataset.values), side = values.length, [cell, value] = pointed.children;
   const [row, column] = place.map((part) => Math.min(side - 1, Math.floor(part * side))), percentOf = (n) => `${(100 * n) / side}%`;
   Object.assign(cell.style, { top: percentOf(row), left: percentOf(column), width: percentOf(1), height: percentOf(1) });
-  cell.parentElement.classList.toggle("dan-value-above", row >= side / 2);
-  cell.nextElementSibling.textContent = `${values[row][column]} ${tile.dataset.unit}`;
+  pointed.classList.toggle("dan-value-above", row >= side / 2);
+  const text = `${values[row][column]} ${tile.dataset.unit}`;
+  if (value.textContent !== text) value.textContent = text; // every change wakes what watches the page
 };
 document.addEventListener("dan-point", ({ detail }) => {
   for (const tile of element.querySelectorAll(".dan-tile:not(.dan-waiting)")) mark(tile, detail.place);

@@ -15,7 +15,7 @@ const STEPS = {
   equal: { tab: translate("Fusion"), at: () => "#dan-bench label:has(.dan-alpha)", done: ({ heads }) => heads?.state.alpha === 0, then: "#dan-bench .dan-bench-row" },
   off: { at: ({ head }) => `#dan-heads-row .dan-tile[data-head="${head}"]`, done: ({ heads }, { head }) => Boolean(heads?.state.off.has(head)), then: "#dan-main" },
   second: { at: () => "#dan-target", done: ({ heads }, { label }) => heads?.face.target === label, then: "#dan-main" },
-  cover: { tab: translate("Cover"), at: () => (roomy() ? "#dan-cover .dan-cover-controls" : visible("#dan-cover .dan-cover-region") ? "#dan-cover .dan-cover-chips" : "#dan-cover .dan-cover-face"), done: () => Boolean(coverResult()), then: "#dan-cover .dan-cover-result" },
+  cover: { tab: translate("Cover"), at: () => `#dan-cover .dan-cover-${roomy() ? "controls" : visible("#dan-cover .dan-cover-region") ? "chips" : "face"}`, done: () => Boolean(coverResult()), then: "#dan-cover .dan-cover-result" },
   limits: { at: () => (average() ? "#dan-heads-row .dan-segments" : "#dan-tabs [role=tablist]"), then: "#dan-heads-row",
     done: () => (average() ? average().getAttribute("aria-pressed") === "true" : isOpen(translate("Faithfulness"))) },
   another: { at: () => "#dan-examples", done: ({ face, heads }, card, start) => Boolean(face) && face !== start.face && (!heads || heads.face.key === face), then: "#dan-main" },
