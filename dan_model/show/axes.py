@@ -50,11 +50,6 @@ def plain(axes: Axes) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def legend_rows(entries: int) -> int:
-    """How many lines the legend takes above the axes."""
-    return -(-entries // LEGEND_COLUMNS)
-
-
 def literal(names: Sequence[str]) -> list[str]:
     """Escape dollar signs, which matplotlib reads as formulas: a checkpoint may have them in its class names."""
     return [name.replace("$", r"\$") for name in names]
@@ -123,6 +118,11 @@ def legend_above(
         borderaxespad=0.2,
         **LEGEND_STYLE,
     )
+
+
+def legend_rows(names: Sequence[str], width: float = WIDTH - 0.6, columns: int = LEGEND_COLUMNS) -> int:
+    """How many lines a legend of these names takes, which has the width (inches) and at most so many columns."""
+    return -(-len(names) // fitting_columns(names, width, columns))
 
 
 def fitting_columns(names: Sequence[str], width: float, most: int) -> int:

@@ -17,7 +17,7 @@ from dan_model.explain.faithfulness import (
     MapName,
     ParameterRandomisation,
 )
-from dan_model.show.axes import LEGEND_STYLE, WIDTH, bare_table, fitting_columns, plain
+from dan_model.show.axes import LEGEND_STYLE, WIDTH, bare_table, fitting_columns, legend_rows, plain
 from dan_model.show.style import DIVERGING, FAINT, INK, METHOD_COLOURS, head_colour
 from dan_model.texts import translate as _
 
@@ -50,8 +50,7 @@ def areas_figure(found: Faithfulness) -> Figure:
 def curves_figure(found: Faithfulness) -> Figure:
     """The deletion and the insertion curve of every map, named above; thin and grey: random maps, dotted: edges."""
     names = [one.name.title for one in found.maps] + [_("picture's edges"), _("random maps")]
-    lines = -(-len(names) // fitting_columns(names, NAMES_WIDTH, 3))
-    figure = Figure(figsize=(WIDTH, 2.6 + NAME * lines), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 2.6 + NAME * legend_rows(names, NAMES_WIDTH, 3)), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
     for axes, curve in zip(panels, CURVES, strict=True):
         for i, one in enumerate(found.maps):

@@ -46,7 +46,8 @@ def film_views(timeline: FilmTimeline) -> list[FigureView]:
 
 def person_figure(timeline: FilmTimeline, person: PersonTimeline) -> Figure:
     """The probabilities of the classes, and below the parts of the channels won by the heads, over time."""
-    figure = Figure(figsize=(WIDTH, 3.6 + 0.2 * legend_rows(timeline.heads)), layout="constrained")
+    names = [head_name(h) for h in range(timeline.heads)]
+    figure = Figure(figsize=(WIDTH, 3.6 + 0.2 * legend_rows(names)), layout="constrained")
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(1.6, 1))
     edges = np.append(timeline.times, len(timeline.times) * timeline.step)
     # Probabilities, named at their peaks where there is room: the highest first.
@@ -65,7 +66,7 @@ def person_figure(timeline: FilmTimeline, person: PersonTimeline) -> Figure:
     before = np.zeros(len(timeline.times))
     for h in range(timeline.heads):
         after = before + person.won[:, h]
-        bottom.stairs(after, edges, baseline=before, fill=True, color=head_colour(h), label=head_name(h))
+        bottom.stairs(after, edges, baseline=before, fill=True, color=head_colour(h), label=names[h])
         before = after
     bottom.set(ylim=(0, 1), ylabel=_("channels won"), xlabel=_("time in the film"))
     bottom.set_yticks([0, 0.5, 1], ["0 %", "50 %", "100 %"])

@@ -34,12 +34,13 @@ def ledger_figure(explanation: Explanation) -> Figure:
     """For every class, the contributions of the heads, stacked from 0: to the right for the class, left against it."""
     ledger, residual = explanation.fusion.ledger.numpy(), float(explanation.fusion.residual.abs().max())
     heads, classes = ledger.shape
-    figure, axes = new_figure(0.34 * classes + 0.8 + 0.2 * legend_rows(heads + 1))
+    names = [*map(head_name, range(heads)), _("sum")]
+    figure, axes = new_figure(0.34 * classes + 0.8 + 0.2 * legend_rows(names))
     for h, contributions in enumerate(ledger):
         before = ledger[:h]
         start = np.where(contributions > 0, before.clip(min=0).sum(axis=0), before.clip(max=0).sum(axis=0))
-        axes.barh(range(classes), contributions, left=start, color=head_colour(h), height=0.72, label=head_name(h))
-    axes.plot(ledger.sum(axis=0), range(classes), "D", color=INK, markersize=4.5, label=_("sum"))
+        axes.barh(range(classes), contributions, left=start, color=head_colour(h), height=0.72, label=names[h])
+    axes.plot(ledger.sum(axis=0), range(classes), "D", color=INK, markersize=4.5, label=names[-1])
     axes.axvline(0, color=INK, linewidth=0.8)
     axes.set_yticks(range(classes), literal(explanation.labels))
     axes.get_yticklabels()[explanation.target].set_fontweight("bold")

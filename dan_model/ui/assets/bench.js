@@ -9,19 +9,17 @@ let bench = null; // the element of the face that is shown
 let latest = null; // what heads.js said last
 let curves = null; // the heads whose curves are drawn
 
-const best = (values) => values.indexOf(Math.max(...values));
-
 const sentence = ({ face, now, own, changes }) => {
   if (!changes) return translate("Switch a head off, or scale the differences between the heads: the prediction follows.");
   const k = face.target;
   return translate("{changes}: {label} {before} → {after}. Predicted: {predicted}.", {
     changes, label: face.labels[k], before: percent(own.probabilities[k]), after: percent(now.probabilities[k]),
-    predicted: face.labels[best(now.logProbabilities)],
+    predicted: face.labels[largest(now.logProbabilities)],
   });
 };
 
 const drawDecision = ({ face, now, own }) => {
-  const winner = best(now.logProbabilities);
+  const winner = largest(now.logProbabilities);
   bench.querySelectorAll(".dan-decision .dan-class").forEach((row, k) => {
     row.classList.toggle("dan-best", k === winner);
     row.classList.toggle("dan-explained", k === face.target);
@@ -55,7 +53,7 @@ const drawPath = ({ face, state, heads: arrangement }) => {
   const taken = [];
   const names = order.reverse().map((k) => {
     const own = Float64Array.from(values, (row) => row[k]);
-    const peak = best(own);
+    const peak = largest(own);
     const [px, py] = [x(alphas[peak]), y(own[peak])];
     if (taken.some(([tx, ty]) => Math.abs(tx - px) < 90 && Math.abs(ty - py) < 12)) return "";
     taken.push([px, py]);

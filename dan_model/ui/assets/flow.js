@@ -24,7 +24,7 @@ const drawBands = (group, contributions, off) => {
 
 // Probabilities: one set of numbers on the page, with a mark where the network's own prediction is.
 const drawClasses = ({ now, changes }) => {
-  const winner = now.probabilities.indexOf(Math.max(...now.probabilities));
+  const winner = largest(now.probabilities);
   document.querySelectorAll("#dan-probabilities .dan-class").forEach((row, k) => {
     const [, track, text] = row.children;
     track.children[0].style.width = `${(100 * now.probabilities[k]).toFixed(2)}%`;

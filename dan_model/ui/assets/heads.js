@@ -91,7 +91,7 @@ const described = () => {
 // What the network makes of the changes, as a sentence; empty where there are none.
 const outcome = (changes, own, now) => {
   if (!changes) return "";
-  const best = ({ probabilities }) => probabilities.indexOf(Math.max(...probabilities)), [k, before] = [best(now), best(own)];
+  const [k, before] = [now, own].map(({ probabilities }) => largest(probabilities));
   const fields = {
     changes, label: face.labels[k], probability: percent(now.probabilities[k]), before: percent(own.probabilities[k]), instead: face.labels[before],
   };

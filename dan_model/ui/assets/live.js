@@ -111,13 +111,13 @@ const show = (got, delay) => {
   answer = got;
   history = [...history.filter((one) => now - one.at < STRIP_SECONDS), { at: now, probabilities: got.probabilities }];
   drawStrip();
-  const best = got.probabilities.indexOf(Math.max(...got.probabilities));
+  const best = largest(got.probabilities);
   parts(".dan-live-classes .dan-class").forEach((row, k) => {
     row.classList.toggle("dan-best", k === best);
     row.children[1].firstChild.style.width = `${100 * got.probabilities[k]}%`;
     row.children[2].textContent = percent(got.probabilities[k]);
   });
-  const leading = got.contributions.indexOf(Math.max(...got.contributions));
+  const leading = largest(got.contributions);
   parts(".dan-live-head").forEach((chip, h) => {
     chip.querySelector(".dan-live-part").textContent = `${signed(got.contributions[h])} ${translate("nats")}`;
     chip.classList.toggle("dan-live-leading", h === leading);

@@ -4,3 +4,5 @@ const signed = (x, digits = 2) => {
   return Number(size) === 0 ? size : `${x < 0 ? "−" : "+"}${size}`;
 };
 const percent = (p) => (p < 0.0005 ? "< 0.1 %" : p >= 0.9995 ? "> 99.9 %" : `${(100 * p).toFixed(1)} %`).replaceAll(" ", "\u00a0");
+// The index of the largest value.
+const largest = (values) => values.indexOf(Math.max(...values));

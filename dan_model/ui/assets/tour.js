@@ -59,7 +59,7 @@ const fill = (text) => text.replace(/\{(\w+)\}/g, (_, place) => {
   const covered = card.name === "cover" && coverResult();
   if (covered) return covered.textContent;
   if (!heads) return "";
-  const best = heads.now.probabilities.indexOf(Math.max(...heads.now.probabilities));
+  const best = largest(heads.now.probabilities);
   const now = { label: heads.face.labels[best], probability: percent(heads.now.probabilities[best]) };
   return translate("Now the network predicts {label} ({probability}).", now);
 });
