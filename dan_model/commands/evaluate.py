@@ -20,7 +20,7 @@ from dan_model.learn.datasets import load_faces
 from dan_model.learn.evaluation import Evaluation, measure, predict
 from dan_model.learn.head_report import measure_heads
 from dan_model.learn.map_report import MOST, measure_maps
-from dan_model.network import TRAINING_PRIOR, UNIFORM_PRIOR, with_classes, with_uniform_prior
+from dan_model.network import PRIORS, TRAINING_PRIOR, UNIFORM_PRIOR, with_classes, with_uniform_prior
 from dan_model.show.axes import png
 from dan_model.show.evaluation_figures import confusion_figure, reliability_figure
 from dan_model.weights import load_checkpoint
@@ -63,6 +63,8 @@ def evaluate(
         model, faces = checkpoint.model, load_faces(dataset, root, split)
         if classes not in CLASSES:
             raise ArgumentError(f"--classes {classes}: there is no such choice.", f"Choose: {', '.join(CLASSES)}.")
+        if prior not in PRIORS:
+            raise ArgumentError(f"--prior {prior}: there is no such prior.", f"Choose: {', '.join(PRIORS)}.")
         left_out = 0
         if classes == "common":
             common = [label for label in model.config.labels if label in faces.labels]
@@ -72,6 +74,8 @@ def evaluate(
             typer.echo(f"Common classes: {', '.join(common)}; {left_out} images of others are left out.", err=True)
         else:
             faces = faces.in_order_of(model.config.labels)
+        if prior == UNIFORM_PRIOR:
+            with_uniform_prior(model)  # refuses weights whose class prior is not known, before anything is measured
         model = model.to(state.device if state.num_processes > 1 else choose_device(device))
         pixels = Pixels(faces, model.config.preprocess)
         logits, true = predict(model, pixels, workers=workers)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.progress import track
 
 from dan_model.commands.explain_film import FilmOptions, explain_films
 from dan_model.commands.options import Device, Preset, Prior, ScoreKind, Weights
+from dan_model.commands.requests import available_requests
 from dan_model.commands.sharing import last, shared_explainer
 from dan_model.commands.terminal import errors, exit_on_error, make_folder, print_notes
 from dan_model.errors import ArgumentError, DanError, DiskError, NoFaceError
 from dan_model.explain import Explainer, FaceChoice
-from dan_model.explain.attributions import BASELINES, DEFAULT_METHODS, METHODS, parse_requests
+from dan_model.explain.attributions import BASELINES, DEFAULT_METHODS, METHODS
 from dan_model.explain.score import Score
 from dan_model.faces import Photo, image_files, is_film_file, others_note, read_photo, visible_files
 from dan_model.files import write_text
@@ -70,8 +71,9 @@ def explain(
     """
     # Check everything before the first image.
     with exit_on_error():
-        methods = _methods(method or list(DEFAULT_METHODS), whole_image)
         explainer, state = shared_explainer(weights, preset, device)
+        requests = available_requests(explainer, method or list(DEFAULT_METHODS), whole_image)
+        methods = [request.text for request in requests]
         _validate_score(explainer, target, against, head, score)
         explainer.network(prior)
         explained = {"target": target, "against": against, "score": score, "prior": prior}
@@ -82,9 +84,15 @@ def explain(
         make_folder(out)
         stems = name_results([path for path in images if not is_film_file(path) or path.is_dir()])
         films = name_results([path for path in images if is_film_file(path) and not path.is_dir()])
+        if films and against is not None and target is None:
+            raise ArgumentError(
+                "--against alone cannot explain a film: its faces may be predicted as that class.", "Give --target too."
+            )
         # Open the archive of earlier results; it recognises images that were explained with the same options.
+        reference = explainer.reference
         options = {
-            "weights": weights_id, "target": target, "methods": methods, "whole_image": whole_image,
+            "weights": weights_id, "reference": reference and reference.fingerprint,
+            "target": target, "methods": methods, "whole_image": whole_image,
             "native": native, "views": views, "panel": panel, "against": against, "head": head,
             "score": score, "prior": prior, "report": report, "stretch": stretch,
             "faithfulness": faithfulness, "randomisation": randomisation, "version": __version__,
@@ -95,17 +103,25 @@ def explain(
         own = list(stems)[state.process_index :: state.num_processes]
         failed = 0
         for path in track(own, description="Explaining", console=errors, disable=not errors.is_terminal):
+            content = ""
             try:
                 content = content_of(path) if path.is_file() else ""
                 if archive.done_before(path, content):
                     typer.echo(f"{path}: done before")
                     continue
-                files, faces = [], []
+                files: list[Path] = []
+                faces: list[dict[str, Any]] = []
                 photo, chosen = _faces(explainer, path, whole_image, stretch)
                 for number, face in enumerate(chosen, start=1):
-                    explanation = explainer.explain(
-                        photo, target, methods, face, views or report, against, head_index, score, prior
-                    )
+                    try:
+                        explanation = explainer.explain(
+                            photo, target, methods, face, views or report, against, head_index, score, prior
+                        )
+                    except ArgumentError as error:  # such as a face that is predicted as the class of --against
+                        if number == len(chosen) and not faces:
+                            raise
+                        errors.print(f"{path}: face {number}: left out: {error}", style="yellow", markup=False)
+                        continue
                     print_notes(f"{path}: face {number}: {note}" for note in crop_notes(explanation.crop))
                     measured = last(explainer.faithfulness(explanation)) if faithfulness else None
                     randomised = last(explainer.randomisation(explanation)) if randomisation else None
@@ -124,12 +140,12 @@ def explain(
                 raise
             except (DanError, OSError) as error:
                 failed += 1
-                archive.add_failure(path, str(error))
+                archive.add_failure(path, str(error), content)
                 errors.print(f"{path}: {error}", style="red", markup=False)
         # Films, this process's part of them.
         for_images = {
             "--method": method and method != ["none"], "--faithfulness": faithfulness, "--randomisation": randomisation,
-            "--native": native, "--views": views, "--report": report,
+            "--native": native, "--views": views, "--report": report, "--stretch": stretch, "--no-panel": not panel,
         }  # fmt: skip
         if films and any(for_images.values()):
             given = ", ".join(name for name, value in for_images.items() if value)
@@ -187,18 +203,6 @@ def _faces(explainer: Explainer, path: Path, whole_image: bool, stretch: bool) -
     if not whole_image and not faces:
         raise NoFaceError("No face was found.", "Take another image, or add --whole-image.")
     return photo, ("whole",) if whole_image else faces
-
-
-def _methods(names: list[str], whole_image: bool) -> list[str]:
-    """The requests given by --method. In a whole image the regions are not known."""
-    every = [name for name, method in METHODS.items() if not (whole_image and method.regions)]
-    named = parse_requests([name for name in names if name != "all"])
-    for request in named:
-        if whole_image and METHODS[request.method].regions:
-            raise ArgumentError(
-                f"--method {request.text} needs a face that was found.", "Leave out --whole-image, or this method."
-            )
-    return [request.text for request in parse_requests([*(every if "all" in names else ()), *(r.text for r in named)])]
 
 
 def _validate_score(

@@ -11,12 +11,14 @@ import torch
 import typer
 
 from dan_model.commands.options import Dataset, Device, Preset, Prior, Root, Split, Weights
+from dan_model.commands.requests import available_requests
 from dan_model.commands.sharing import last, shared_explainer
 from dan_model.commands.terminal import errors, exit_on_error, make_folder
 from dan_model.errors import ArgumentError, DanError, DiskError
 from dan_model.explain import Explainer
-from dan_model.explain.attributions import BASELINES, METHODS, AttributionRequest, parse_requests
+from dan_model.explain.attributions import BASELINES
 from dan_model.explain.explanation import Explanation
+from dan_model.explain.faithfulness import measure_faithfulness
 from dan_model.explain.score import CONTRAST, LOG_PROBABILITY, SCORES
 from dan_model.faces import read_image, template_face
 from dan_model.files import write_text
@@ -69,16 +71,16 @@ def faithfulness(
             if value not in known:
                 raise ArgumentError(f"--{option} {value}: there is no such {option}.", f"Choose: {', '.join(known)}.")
         explainer.network(prior)
-        requests = parse_requests(method or list(METHODS))
-        _refuse_regions_without_template(explainer, requests)
+        requests = available_requests(explainer, method or ["all"], fillings=[baseline])
         paths = load_faces(dataset, root, split).files
         if count > len(paths):
             raise ArgumentError(f"--count {count}: {split} has {len(paths)} faces.", "Give a smaller number.")
         make_folder(out)
         # Open the archive of earlier results, measured with the same options.
-        methods = [request.text for request in requests]
+        methods, reference = [request.text for request in requests], explainer.reference
         options = {
-            "weights": fingerprint(explainer.model), "dataset": dataset, "split": split, "count": count,
+            "weights": fingerprint(explainer.model), "reference": reference and reference.fingerprint,
+            "dataset": dataset, "split": split, "count": count,
             "methods": methods, "sensitivity_every": sensitivity_every, "randomisation_every": randomisation_every,
             "precision": precision, "score": score, "baseline": baseline, "prior": prior, "version": __version__,
         }  # fmt: skip
@@ -88,6 +90,7 @@ def faithfulness(
         indices = np.linspace(0, len(paths) - 1, count).round().astype(int)
         chosen, failed = [paths[index] for index in indices], 0
         for i in range(state.process_index, count, state.num_processes):
+            content = ""
             try:
                 content = content_of(chosen[i])
                 if archive.done_before(chosen[i], content):
@@ -104,7 +107,7 @@ def faithfulness(
                 raise
             except (DanError, OSError) as error:
                 failed += 1
-                archive.add_failure(chosen[i], str(error))
+                archive.add_failure(chosen[i], str(error), content)
                 errors.print(f"{chosen[i]}: {error}", style="red", markup=False)
         # Put the results of all processes together, and write the table.
         merge_together(out, state)
@@ -136,18 +139,9 @@ def _measure(
 ) -> dict[str, Any]:
     """The numbers of one face: explanation, faithfulness and, where wanted, parameter randomisation."""
     with torch.autocast(explainer.device.type, torch.bfloat16, enabled=half):
-        measured = last(explainer.faithfulness(explanation, with_sensitivity, baseline))
+        measured = last(measure_faithfulness(explainer.task(explanation), explanation, with_sensitivity, baseline))
     randomised = last(explainer.randomisation(explanation)) if with_randomisation else None
     return numbers(explanation, measured, randomised)
-
-
-def _refuse_regions_without_template(explainer: Explainer, requests: list[AttributionRequest]) -> None:
-    template = explainer.model.config.preprocess.landmark_template
-    if template is None and any(METHODS[request.method].regions for request in requests):
-        raise ArgumentError(
-            "These weights have no landmark template: the regions of a face are not known.",
-            "Name methods without regions: --method …",
-        )
 
 
 def _write_table(archive: Archive, chosen: list[Path], options: dict[str, Any], out: Path) -> None:

@@ -70,6 +70,8 @@ def train(
         # Refuse what cannot be done, before images are decoded.
         if precision not in PRECISIONS or (precision == "fp16" and (cpu or choose_device().type == "cpu")):
             raise ArgumentError(f"--precision {precision} is not available here.", "Choose no or bf16.")
+        if preset and not start:
+            raise ArgumentError("--preset is for a published file.", "Give the file: --from.")
         if start and heads:
             raise ArgumentError("The weights of --from have their own heads.", "Omit --heads, or give --backbone.")
         # The network.
@@ -78,6 +80,11 @@ def train(
         if backbone:
             load_backbone(model, backbone)
         config = model.config
+        inside = face_inside(config.preprocess)
+        left_out = []
+        if plan.outside and inside is None:
+            plan = replace(plan, outside=0.0)
+            left_out.append("No landmark template says what is inside the face: the term outside is left out.")
         # Train, with a progress bar on the main process.
         make_folder(out)
         training = Training(
@@ -86,14 +93,14 @@ def train(
             Pixels(validation.in_order_of(config.labels), config.preprocess),
             plan,
             out,
-            inside=face_inside(config.preprocess),
+            inside=inside,
             precision=precision,
             cpu=cpu,
             workers=workers,
         )
         is_main = training.accelerator.is_main_process
         if is_main:
-            print_notes(dict.fromkeys(training.train.notes + training.valid.notes))
+            print_notes([*left_out, *dict.fromkeys(training.train.notes + training.valid.notes)])
         shown = errors.is_terminal and is_main
         with Progress(console=errors, disable=not shown) as progress:
             bar = progress.add_task("Starting", total=None)

@@ -81,7 +81,8 @@ class TimelineBuilder:
     def __init__(self, labels: Sequence[str], heads: int, rate: float) -> None:
         self._labels, self._heads = tuple(labels), heads
         self._step, self._end = 1 / rate, 0.0
-        self._samples = self._empty = self._dropped = 0
+        self._samples = self._empty = 0
+        self._dropped: set[int] = set()
         self._people: dict[int, dict[int, np.ndarray]] = {}  # by person and step: sums (K + 2H,), then how many
 
     def add(self, sample: FilmSample) -> None:
@@ -96,17 +97,18 @@ class TimelineBuilder:
         for face in sample.faces:
             steps = self._people.setdefault(face.person, {})
             steps[step] = steps.get(step, 0.0) + _row(face)
-        if len(self._people) > MOST_PEOPLE:
-            present = {face.person for face in sample.faces}
+        present = {face.person for face in sample.faces}
+        while len(self._people) > MOST_PEOPLE:
             gone = [person for person in self._people if person not in present] or list(self._people)
-            del self._people[min(gone, key=lambda person: _seen(self._people[person]))]
-            self._dropped += 1
+            shortest = min(gone, key=lambda person: _seen(self._people[person]))
+            del self._people[shortest]
+            self._dropped.add(shortest)
 
     def timeline(self, most: int = 4) -> FilmTimeline:
         """The timeline so far, of those who were seen the longest, at most so many."""
         order = sorted(self._people, key=lambda person: (-_seen(self._people[person]), person))
         people = tuple(self._person(person) for person in order[:most])
-        others = len(order) - len(people) + self._dropped
+        others = len(self._dropped.union(order)) - len(people)
         return FilmTimeline(
             self._labels, self._heads, self._step, self._end, self._samples, self._empty, people, others
         )

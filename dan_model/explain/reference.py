@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -92,16 +93,24 @@ class Reference:
         low, high = values[below - 1], values[below]
         return float(below - 1 + (value - low) / (high - low))
 
+    @property
+    def fingerprint(self) -> str:
+        """A hash of all statistics, 16 hexadecimal digits."""
+        return sha256(self._to_bytes()).hexdigest()[:16]
+
     def save(self, path: Path) -> None:
         """Write `reference.safetensors`; an existing file is replaced.
 
         Raises:
             WriteError: It cannot be written.
         """
+        write_bytes(path, self._to_bytes())
+
+    def _to_bytes(self) -> bytes:
         tensors = {name: getattr(self, name) for name in _tensor_names()}
         tensors |= {f"quantiles.{name}": values for name, values in self.quantiles.items()}
         known = {name: tensor.contiguous() for name, tensor in tensors.items() if tensor is not None}
-        write_bytes(path, save(known, metadata={"source": json.dumps(dict(self.source))}))
+        return save(known, metadata={"source": json.dumps(dict(self.source))})
 
     @classmethod
     def load(cls, path: Path, model: DAN) -> Reference:

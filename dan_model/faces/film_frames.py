@@ -95,19 +95,20 @@ class Film:
         if rate is not None and not 0 < rate < math.inf:
             raise ArgumentError(f"A rate of {rate} samples a second is not possible.", "Give a number above 0.")
         due, end, broken = -math.inf, 0.0, [0]
-        with self._open() as container:
-            for n, frame in enumerate(self._decoded(container, broken)):
-                time = self._time(frame, n)
-                if time > until:
-                    return
-                end = max(end, time)
-                if time + EARLY < due:
-                    continue
-                due = -math.inf if rate is None else (math.floor((time + EARLY) * rate) + 1) / rate
-                yield FilmFrame(time, _upright(frame, _moving(container)))
-        # What is missing.
-        if broken[0]:
-            self._add(f"{broken[0]} parts of this film are damaged and were left out.")
+        try:
+            with self._open() as container:
+                for n, frame in enumerate(self._decoded(container, broken)):
+                    time = self._time(frame, n)
+                    if time > until:
+                        return
+                    end = max(end, time)
+                    if time + EARLY < due:
+                        continue
+                    due = -math.inf if rate is None else (math.floor((time + EARLY) * rate) + 1) / rate
+                    yield FilmFrame(time, _upright(frame, _moving(container)))
+        finally:  # also where the film is left before its end
+            if broken[0]:
+                self._add(f"{broken[0]} parts of this film are damaged and were left out.")
         if self.duration is not None and end + self._step + MISSING < self.duration:
             self._add(f"The film breaks off after {end:.1f} of {self.duration:.1f} seconds: the rest cannot be read.")
 

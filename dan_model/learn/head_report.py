@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchmetrics.functional.classification import multiclass_accuracy
 
+from dan_model.explain.fusion import channels_won
 from dan_model.faces import to_input
 from dan_model.learn.batches import Pixels, evaluation_order
 from dan_model.learn.evaluation import EVALUATION_BATCH, balanced_accuracy
@@ -30,7 +31,7 @@ class HeadReport:
             distribution, (H,), in [0, 1].
         regions: The part of each head's attention in each region, (H,) of values by region; None if crops are not
             aligned.
-        won: The part of the channels in which each head has the largest share, (H,).
+        won: The part of the channels that each head wins, (H,), see `channels_won`; none does where the largest tie.
         saturation: The part of the channels in which the largest share is above `SATURATED`.
         accuracy: The accuracy of the whole network.
         balanced_accuracy: The mean recall of the whole network over the classes that occur.
@@ -88,10 +89,9 @@ def measure_heads(model: DAN, pixels: Pixels, cover: dict[str, Tensor] | None = 
             for name, mask in (cover or {}).items():
                 cells = F.adaptive_avg_pool2d(mask[None, None].to(parts), stages.spatial.shape[-1])  # (1, 1, 7, 7)
                 add(f"region {name}", (parts * cells.flatten(2)).sum(dim=2))
-            # Which head wins each channel.
-            top, winner = stages.shares.max(dim=1)  # (B, C)
-            add("won", F.one_hot(winner, heads).double().mean(dim=1))
-            add("saturation", (top > SATURATED).double().mean(dim=1))
+            # Which head wins each channel; none does where the largest are equal.
+            add("won", torch.stack([channels_won(v) for v in stages.embeddings.cpu()]))
+            add("saturation", (stages.shares.amax(dim=1) > SATURATED).double().mean(dim=1))
             # What the network predicts with all heads, without each, and with each alone.
             alone = stages.embeddings[:, None] * only_one  # (B, H, H, C)
             changed = torch.cat([ablate_each(stages.embeddings), alone], dim=1)  # (B, 1 + 2H, H, C)

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from dan_model.errors import ArgumentError
 from dan_model.learn.moves import follows, move
 from dan_model.learn.recipes import Recipe
 from dan_model.losses import affinity_loss, partition_loss
@@ -20,12 +21,17 @@ class Objective(nn.Module):
         recipe: The weights of the terms.
         inside: The mask of the face in aligned crops, (S, S) in [0, 1], see `face_inside`; needed if the recipe has a
             weight for `outside`.
+
+    Raises:
+        ArgumentError: The recipe has a weight for `outside`, and there is no mask.
     """
 
     def __init__(self, model: DAN, recipe: Recipe, inside: Tensor | None = None) -> None:
         super().__init__()
         self.model = model
         self.recipe = recipe
+        if recipe.outside and inside is None:
+            raise ArgumentError("Without a landmark template nobody knows what is inside the face.", "Set outside=0.")
         self.register_buffer("inside", inside, persistent=False)  # moves to the network's device
         heads, classes = model.config.num_heads, len(model.config.labels)
         # Distributed training waits for the gradient of every parameter, so parameters that get none must not exist.
@@ -69,7 +75,8 @@ class Objective(nn.Module):
             if recipe.fewer:
                 terms["fewer"] = fewer_loss(self.model, embeddings, targets)
         # The terms that concern each head separately.
-        if recipe.outside and isinstance(self.inside, Tensor):
+        if recipe.outside:
+            assert isinstance(self.inside, Tensor)
             terms["outside"] = outside_loss(spatial, self.inside, theta)
         if recipe.alone:
             per_head = [classifier(v) for classifier, v in zip(self.alone, embeddings.unbind(dim=1), strict=True)]

@@ -37,6 +37,9 @@ def measure_reference(
     Raises:
         CheckpointError: A class has no faces in this set.
     """
+    classes, labels = pixels.faces.classes, model.config.labels
+    if missing := [label for k, label in enumerate(labels) if not (classes == k).any()]:
+        raise CheckpointError(f"No faces in this set: {', '.join(missing)}.", "Give a larger one.")
     # Run the network, batch by batch.
     pooled, quantities, maps, moved, predicted = [], [], [], [], []
     classifier = Classifier.from_model(model)
@@ -51,10 +54,8 @@ def measure_reference(
         total = total + (faces.double() / 255).sum(dim=0).cpu()
         on_progress(done := done + len(faces))
     # Class centres.
-    features, classes = torch.cat(pooled), pixels.faces.classes
-    centres = torch.stack([features[classes == k].mean(dim=0) for k in range(len(model.config.labels))])
-    if not torch.isfinite(centres).all():
-        raise CheckpointError("A class has no faces in this set.", "Give a larger one.")
+    features = torch.cat(pooled)
+    centres = torch.stack([features[classes == k].mean(dim=0) for k in range(len(labels))])
     # Mean maps, and the mean of the faces on which each head moved the predicted class most.
     every_map, predicted_classes = torch.cat(maps), torch.cat(predicted)  # (N, H, 7, 7), (N,)
     mean_maps, energy = mean_map(every_map)

@@ -65,9 +65,9 @@ class Archive:
         self._done[content] = entry
         self._append(entry)
 
-    def add_failure(self, image: Path, error: str) -> None:
-        """Record why an image could not be explained; the next run tries again."""
-        self._append({"image": str(image), "content": "", "options": self._options, "files": [], "error": error})
+    def add_failure(self, image: Path, error: str, content: str = "") -> None:
+        """Record why an image could not be explained; the next run tries again. `content` may be unknown: empty."""
+        self._append({"image": str(image), "content": content, "options": self._options, "files": [], "error": error})
 
     def _append(self, entry: dict[str, Any]) -> None:
         append_line(self._own, json.dumps(entry))
@@ -83,7 +83,8 @@ class Archive:
 def merge(out: Path) -> None:
     """Join the files of all processes, one line for each image: that of the latest run. The joined files are removed.
 
-    An image has no line if its files were overwritten, for another image or with other options.
+    An image has no line if its files were overwritten, for another image or with other options. A failure does not
+    replace the numbers of the same content with the same options, nor where the file could not be read.
     """
     parts = _parts(out)
     if not parts:
@@ -92,7 +93,9 @@ def merge(out: Path) -> None:
     latest: dict[str, dict[str, Any]] = {}
     owner: dict[str, tuple[str, str]] = {}
     for entry in _entries(out):
-        latest[entry["image"]] = entry
+        before = latest.get(entry["image"])
+        if before is None or not _only_failed_again(entry, before):
+            latest[entry["image"]] = entry
         owner |= dict.fromkeys(entry["files"], (entry["content"], entry["options"]))
     # Entries whose files are still theirs.
     kept = [
@@ -116,6 +119,13 @@ def merge_together(out: Path, state: PartialState) -> None:
 def content_of(image: Path) -> str:
     """A hash of the content of an image file, 64 hexadecimal digits."""
     return sha256(image.read_bytes()).hexdigest()
+
+
+def _only_failed_again(entry: dict[str, Any], before: dict[str, Any]) -> bool:
+    """Whether an entry says no more than that what was done before failed this time."""
+    if "error" not in entry or "error" in before or entry["options"] != before["options"]:
+        return False
+    return entry["content"] in ("", before["content"])
 
 
 def _parts(out: Path) -> list[Path]:

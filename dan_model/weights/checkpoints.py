@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from dan_model.config import ModelConfig
 from dan_model.errors import CheckpointError, ConfigError, DanError
 from dan_model.files import write_bytes, write_text
 from dan_model.network import DAN
-from dan_model.weights.hub import HubAddress, HubFolder
+from dan_model.weights.hub import HubAddress, HubFolder, MissingFileError, UnreachableError
 from dan_model.weights.published import (
     PRESETS,
     count_classes,
@@ -237,11 +236,18 @@ def _load_hub(address: HubAddress, preset: str | None) -> Checkpoint:
         model = _load_files(config, path, str(address))
     # Reference statistics, which most repositories do not have.
     reference = None
+    notices = [f"An earlier download of {address} is used: {folder.unreachable}."] if folder.unreachable else []
     if address.file is None:
-        with suppress(CheckpointError):
+        try:
             reference, _ = folder.fetch(REFERENCE_FILE)
-    notice = f"An earlier download of {address} is used: {folder.unreachable}." if folder.unreachable else None
-    return Checkpoint(model, str(address), path, commit[:8], notice, reference)
+        except MissingFileError:
+            pass
+        except CheckpointError as error:  # offline, nobody knows whether there are any
+            if not (folder.unreachable and isinstance(error, UnreachableError)):
+                notices.append(
+                    f"The reference statistics could not be loaded, so views and baselines do without: {error}"
+                )
+    return Checkpoint(model, str(address), path, commit[:8], " ".join(notices) or None, reference)
 
 
 def _load_files(config: ModelConfig, weights: Path, where: str) -> DAN:

@@ -31,6 +31,10 @@ class UnreachableError(CheckpointError):
     """The Hub cannot be reached or does not answer, and there is no copy in the cache."""
 
 
+class MissingFileError(CheckpointError):
+    """A repository has no file of this name."""
+
+
 @dataclass(frozen=True)
 class HubAddress:
     """A repository on the Hub: `user/name` or `user/name@revision`, and either with `:file` for a published file.
@@ -191,7 +195,7 @@ def _refusal(address: HubAddress, filename: str, error: Exception) -> Checkpoint
             f"{address.repo} has no revision {address.revision!r}.", "Give a branch, tag or commit that it has."
         )
     if isinstance(error, EntryNotFoundError):
-        return CheckpointError(
+        return MissingFileError(
             f"{address.repo} at {address.revision} has no {filename}.",
             "A checkpoint has config.json and model.safetensors; a published file is user/name:file.pth with --preset.",
         )

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 
 import numpy as np
 import pytest
@@ -10,7 +11,8 @@ from typer.testing import CliRunner
 
 from dan_model.commands.app import app
 from dan_model.version import __version__
-from dan_model.weights import fingerprint
+from dan_model.weights import REFERENCE_FILE, fingerprint
+from dan_model.weights.checkpoints import EMBEDDED
 from tests.fixtures.examples import EXAMPLES
 
 
@@ -144,6 +146,40 @@ def test_score_and_prior_reach_the_numbers(tmp_path, small_weights, small_explai
     prior = small_explainer.model.config.class_prior
     moved = [other["prediction"]["logits"][name] - found["prediction"]["logits"][name] for name in e.labels]
     assert moved == pytest.approx([-math.log(part) for part in prior], abs=1e-4)
+
+
+def test_a_face_that_is_the_other_class_itself_is_left_out_and_named(tmp_path, small_weights, small_explainer):
+    photo = EXAMPLES / "two_faces.jpg"
+    first, second = (small_explainer.explain(photo, face=i).prediction.label for i in range(2))
+    assert first != second
+    command = ["explain", photo, "--method", "none", "--no-panel", "--weights", small_weights, "--against"]
+    for other, left, number in ((first, second, 1), (second, first, 2)):
+        out = tmp_path / other
+        result = run(*command, other, "--out", out)
+        assert result.exit_code == 0, result.stderr
+        assert f"face {number}: left out: A class cannot be compared with itself" in result.stderr.replace("\n", " ")
+        (line,) = map(json.loads, (out / "numbers.jsonl").read_text().splitlines())
+        assert [one["prediction"]["label"] for one in line["faces"]] == [left]
+    alone = run("explain", EXAMPLES / "hopper.jpg", *command[2:], "neutral", "--out", tmp_path / "alone")
+    assert alone.exit_code == 1
+    assert "compared with itself" in alone.stderr.replace("\n", " ")
+    film = run("explain", "some.mp4", *command[2:], "neutral", "--out", tmp_path / "film")
+    assert film.exit_code == 2
+    assert "Give --target too" in film.stderr.replace("\n", " ")
+
+
+def test_new_reference_statistics_are_other_weights(tmp_path):
+    weights = tmp_path / "weights"
+    shutil.copytree(EMBEDDED, weights, ignore=shutil.ignore_patterns(REFERENCE_FILE))
+    command = ["explain", EXAMPLES / "hopper.jpg", "--method", "none", "--no-panel", "--weights", weights, "--out"]
+    command.append(tmp_path / "out")
+    assert "done before" not in run(*command).stdout
+    assert "done before" in run(*command).stdout
+    shutil.copy(EMBEDDED / REFERENCE_FILE, weights)
+    assert "done before" not in run(*command).stdout
+    assert "done before" in run(*command).stdout
+    (line,) = map(json.loads, (tmp_path / "out" / "numbers.jsonl").read_text().splitlines())
+    assert line["faces"][0]["heads"]["cosine_with_average"] is not None
 
 
 def test_what_is_odd_is_printed_and_stands_in_the_numbers_and_levels_are_stretched_on_request(tmp_path):

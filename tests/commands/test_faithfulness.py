@@ -11,12 +11,15 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch.nn.modules.module import register_module_forward_hook
 from typer.testing import CliRunner
 
 from dan_model.commands.app import app
 from dan_model.explain import Explainer
 from dan_model.faces import crop_face, template_face, to_tensor
 from tests.fixtures.examples import EXAMPLES
+
+NO_REFERENCE = "weights without reference statistics"
 
 
 @pytest.fixture
@@ -78,8 +81,13 @@ def test_the_command_measures_what_the_library_does_and_goes_on_where_it_was(sma
     assert "of 2:" not in again.stdout  # nothing was measured twice
     assert "Saliency" in (tmp_path / "faithfulness.md").read_text()
     arguments[arguments.index("saliency")] = "layer_grad_cam"  # other options in the same folder
+    half: list[bool] = []  # by layer that ran: whether in half precision
+    hook = register_module_forward_hook(lambda *_: half.append(torch.is_autocast_enabled("cpu")))
     third = CliRunner().invoke(app, [*arguments, "--count", "1", "--precision", "bf16"])
+    hook.remove()
     assert third.exit_code == 0
+    assert not half[0]  # the explanation
+    assert half[-1]  # the curves
     maps = json.loads((tmp_path / "faithfulness.json").read_text())["maps"]
     assert "saliency" not in maps
     assert maps["layer_grad_cam"]["faces"] == 1
@@ -97,9 +105,12 @@ def test_the_command_measures_what_the_library_does_and_goes_on_where_it_was(sma
         (["--method", "magic"], "no attribution method 'magic'"),
         (["--precision", "half"], "no such precision"),
         (["--split", "test"], "FER2013Test"),
+        (["--method", "occlusion@mean", "--weights", NO_REFERENCE], "no mean face"),
+        (["--method", "saliency", "--baseline", "mean", "--weights", NO_REFERENCE], "no mean face"),
     ],
 )
-def test_bad_arguments_are_said(dataset, tmp_path, change, message):
+def test_bad_arguments_are_said(dataset, small_weights, tmp_path, change, message):
+    change = [str(small_weights) if one == NO_REFERENCE else one for one in change]
     arguments = ["faithfulness", "--dataset", "ferplus", "--root", str(dataset), "--out", str(tmp_path), "--count", "2"]
     result = CliRunner().invoke(app, [*arguments, *change])
     assert result.exit_code == 2

@@ -113,6 +113,13 @@ def test_a_film_that_breaks_off_is_read_until_there_and_says_so(tmp_path):
     film = Film(path)
     assert times(film, 5)[-1] == pytest.approx(3.8, abs=0.2)
     assert "damaged" in film.notes[0]
+    # Also in a film that is left before its end: at a time, or by whoever reads it.
+    left, stopped = Film(path), Film(path)
+    assert [frame.time for frame in left.samples(5, until=3.4)][-1] < 3.5
+    for frame in stopped.samples(5):
+        if frame.time > 3:
+            break
+    assert left.notes == stopped.notes == film.notes
 
 
 def test_what_is_no_film_is_refused_in_words_and_no_other_file_or_host_is_opened(tmp_path, upright):

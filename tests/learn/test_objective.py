@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from dan_model.config import ModelConfig
+from dan_model.errors import ArgumentError
 from dan_model.learn.moves import compute_moves, unmoved
 from dan_model.learn.objective import (
     Objective,
@@ -127,6 +128,12 @@ def test_the_loss_for_ablating_a_head_by_hand():
     assert torch.equal(model.bn.running_mean, before)
     needed_loss(model, embeddings.requires_grad_(), target, 0.5).backward()
     assert embeddings.grad[:, 0, 0].max() < 0  # the head must say more
+
+
+def test_outside_needs_to_know_what_is_inside():
+    recipe = replace(QUICK_RECIPE, outside=0.25)
+    with pytest.raises(ArgumentError, match="what is inside the face"):
+        Objective(fresh_model(ModelConfig(("a", "b", "c"), 2), recipe), recipe)
 
 
 def test_the_objective_is_the_weighted_sum_of_its_terms():

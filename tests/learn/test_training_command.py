@@ -74,6 +74,10 @@ def test_a_set_with_other_classes_is_measured_on_the_common_ones(drawn, tmp_path
     refused = run_command(*evaluate, "--out", tmp_path / "none.json")
     assert refused.exit_code == 2
     assert "--classes common" in refused.stderr
+    mistyped = run_command(*evaluate, "--classes", "common", "--prior", "unifrom", "--out", tmp_path / "none.json")
+    assert mistyped.exit_code == 2
+    assert "no such prior" in mistyped.stderr
+    assert not (tmp_path / "none.json").exists()
     done = run_command(*evaluate, "--classes", "common", "--out", tmp_path / "common.json")
     assert done.exit_code == 0, done.stderr
     assert f"Common classes: {', '.join(labels[:-1])}; 0 images" in done.stderr.replace("\n", " ")
@@ -96,6 +100,7 @@ def test_invalid_arguments_are_refused_with_the_reason(drawn, tmp_path):
         (("--dataset", "folder", "--root", drawn, "--precision", "int8"), "--precision int8 is not available here"),
         (("--dataset", "folder", "--root", drawn, "--precision", "fp16", "--cpu"), "--precision fp16 is not available"),
         (("--dataset", "folder", "--root", drawn, "--from", "weights", "--heads", 2), "have their own heads"),
+        (("--dataset", "folder", "--root", drawn, "--preset", "rafdb"), "--preset is for a published file"),
     ):
         result = run_command("train", "--out", tmp_path, *arguments)
         assert result.exit_code == 2

@@ -31,6 +31,24 @@ def test_a_later_run_counts_whatever_its_parts_are_called(tmp_path):
     assert line["content"] == "c1"
 
 
+def test_a_failure_takes_no_numbers_away_unless_the_content_is_another_one(tmp_path):
+    first = Archive(tmp_path, {})
+    for name in ("x", "y", "z"):
+        first.add(Path(f"{name}.jpg"), f"content of {name}", [], [{"face": name}])
+    merge(tmp_path)
+    again = Archive(tmp_path, {})
+    again.add_failure(Path("x.jpg"), "the share is gone")
+    again.add_failure(Path("y.jpg"), "no memory", "content of y")
+    again.add_failure(Path("z.jpg"), "is no image", "another content")
+    Archive(tmp_path, {"other": "options"}, 1).add_failure(Path("y.jpg"), "no such class", "content of y")
+    merge(tmp_path)
+    entries = {line["image"]: line for line in map(json.loads, (tmp_path / NUMBERS).read_text().splitlines())}
+    assert entries["x.jpg"]["faces"] == [{"face": "x"}]
+    assert entries["y.jpg"]["error"] == "no such class"  # with other options, the earlier numbers are none
+    assert entries["z.jpg"]["error"] == "is no image"
+    assert Archive(tmp_path, {}).before("content of x") is not None
+
+
 def test_files_that_another_image_wrote_over_do_not_count(tmp_path):
     archive, place = Archive(tmp_path, {}), tmp_path / "x-face1.npz"
     place.write_bytes(b"one")

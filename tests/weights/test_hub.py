@@ -180,6 +180,19 @@ def test_an_interrupted_download_is_reported_and_leaves_nothing_behind(hub):
     load_checkpoint("somebody/dan")
 
 
+@pytest.mark.parametrize(("spoil", "reason"), [("truncate", "broke off"), ("corrupt", "do not match its hash")])
+def test_reference_statistics_that_cannot_be_loaded_are_said(hub, saved, spoil, reason):
+    load_checkpoint("somebody/dan")  # the weights are here, and stay the same
+    hub.add("somebody/dan", {**saved, "reference.safetensors": bytes(20_000)})
+    hub.spoil = spoil
+    checkpoint = load_checkpoint("somebody/dan")
+    assert checkpoint.reference is None
+    assert "reference statistics" in checkpoint.notice
+    assert reason in checkpoint.notice
+    hub.spoil = None
+    assert load_checkpoint("somebody/dan").reference.read_bytes() == bytes(20_000)
+
+
 def test_contents_that_do_not_match_their_hash_are_refused_and_removed(hub):
     hub.spoil = "corrupt"
     with pytest.raises(CheckpointError, match="do not match its hash"):

@@ -63,7 +63,8 @@ def integrated_gradients(
 
     A coarse result comes first, from `COARSE_NODES` nodes. Then the path is cut into pieces. Each piece is computed by
     Captum with `NODES` Gauss-Legendre nodes, and the pieces add up exactly. The piece with the largest residual is
-    halved until the residual of the whole path is below the tolerance, or until `most` gradients were computed.
+    halved until the residual of the whole path is below the tolerance, or until `most` gradients were computed,
+    but always a whole piece.
     """
     method, x = IntegratedGradients(ScoreFunction(task)), task.x
 

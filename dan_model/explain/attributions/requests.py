@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from dan_model.errors import ArgumentError, DeviceMemoryError, Stopped
+from dan_model.explain.attributions.gradients import COARSE_NODES, NODES
 from dan_model.explain.attributions.registry import METHODS, Setting
 from dan_model.explain.attributions.result import Attribution, AttributionResult
 from dan_model.explain.attributions.task import BASELINES, AttributionTask, Cost
@@ -91,6 +92,10 @@ class AttributionRequest:
             return (-(-side // round(chosen["stride"])) + 1) ** 2 + 10  # and the coarse result before it
         if method.regions:
             return (len(REGIONS) + 1) * round(chosen.get("samples", 1)) + 2
+        if self.method == "integrated_gradients":
+            whole = NODES * -(-round(chosen["steps"]) // NODES)  # pieces have all their nodes
+            gradients = max(whole, round(chosen["most"]))
+            return both * (gradients + COARSE_NODES) + 2 + gradients // NODES  # and a score at each edge
         return both * round(max(chosen.get("most", 1), chosen.get("samples", 1))) + 8
 
     @property

@@ -76,7 +76,15 @@ def test_the_default_baseline_is_the_mean_face_or_the_blurred_one_for_weights_wi
         assert torch.equal(default.map, attribute(own, text.replace(":", f"@{name}:")).map)
 
 
-@pytest.mark.parametrize("text", [*EVERY, "occlusion:window=64,stride=16", "integrated_gradients:steps=7,most=28"])
+FURTHER = (
+    "occlusion:window=64,stride=16",
+    "integrated_gradients:steps=7,most=28",
+    "integrated_gradients:steps=8,most=8,tolerance=0.001",
+    "integrated_gradients@black:steps=15,most=80,tolerance=0.0001",
+)
+
+
+@pytest.mark.parametrize("text", [*EVERY, *FURTHER])
 def test_a_request_knows_how_many_images_it_sends_at_most(task, text):
     result, most = attribute(replace(task, cost=Cost()), text), AttributionRequest.parse(text).passes
     assert most / 12 <= result.forwards + result.backwards <= most
