@@ -42,6 +42,7 @@ def main() -> None:
     )
     weights = WeightsCache(first, paths_allowed="SPACE_ID" not in os.environ)
     page = build(weights, EXAMPLES, spaces.GPU(duration=GPU_SECONDS) if lent else None)
+    page.end_idle(check_seconds)
     page.queue(**queue_settings()).launch(inbrowser=os.environ.get("DAN_OPEN_BROWSER") == "1", **launch_settings())
 
 

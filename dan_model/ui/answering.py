@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+import threading
+import time
 import traceback
+from collections.abc import Callable
 from copy import copy
 from pathlib import Path
 from typing import Any
@@ -29,6 +32,19 @@ class AnsweringBlocks(gr.Blocks):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.kept = GradioSessions(self)
+        self.idle: list[Callable[[], None]] = [self.kept.end_idle]
+        """What ends the sessions of visitors who have been inactive for too long."""
+
+    def end_idle(self, every: float) -> None:
+        """End idle sessions from now on every so many seconds, also where nobody sends anything."""
+
+        def repeat() -> None:
+            while True:
+                time.sleep(every)
+                for end in self.idle:
+                    end()
+
+        threading.Thread(target=repeat, name="idle", daemon=True).start()
 
     def validate_inputs(self, block_fn: Any, inputs: list[Any]) -> None:
         """Refuse too few arguments.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from dan_model.errors import DanError
 from dan_model.explain.explanation import Explanation
 from dan_model.faces import FaceCrop
 from dan_model.ui.context import PageContext
@@ -57,7 +56,7 @@ def explaining(results: Results, context: PageContext) -> Explain:
                     break
                 yield values
                 show = results.later
-        except DanError:  # what is ready stays, and no tile waits for what will not come
+        except Exception:  # what is ready stays, and no tile waits for what will not come
             if state is not None and token.active and (values := results.later(session, state.finished(), token)):
                 yield values
             raise

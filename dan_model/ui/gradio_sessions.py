@@ -6,6 +6,7 @@ this page, the pictures of a face, about three megabytes. It keeps answers that 
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -27,13 +28,22 @@ class GradioSessions:
     def __init__(self, blocks: gr.Blocks, clock: Callable[[], float] = time.monotonic) -> None:
         self._blocks, self._clock = blocks, clock
         self._seen: OrderedDict[str, float] = OrderedDict()
+        self._lock = threading.RLock()
 
     def note(self, key: str) -> None:
         """A session is active now; those that are idle, or too many, are deleted."""
-        self._seen[key] = self._clock()
-        self._seen.move_to_end(key)
-        while (len(self._seen) > MAX_SESSIONS) or self._idle(next(iter(self._seen))):
-            self.forget(next(iter(self._seen)))
+        with self._lock:
+            self._seen[key] = self._clock()
+            self._seen.move_to_end(key)
+            while len(self._seen) > MAX_SESSIONS:
+                self.forget(next(iter(self._seen)))
+        self.end_idle()
+
+    def end_idle(self) -> None:
+        """Delete those that have been inactive for too long."""
+        with self._lock:
+            while self._seen and self._idle(next(iter(self._seen))):
+                self.forget(next(iter(self._seen)))
 
     def forget_values(self, key: str) -> None:
         """Delete the values of a session's components: a later event begins with those of the page."""
@@ -46,7 +56,8 @@ class GradioSessions:
 
         Their empty queue stays: an event that still runs, or a connection that is just being closed, asks for it.
         """
-        self._seen.pop(key, None)
+        with self._lock:
+            self._seen.pop(key, None)
         self.forget_values(key)
         waiting = self._blocks._queue.pending_messages_per_session.get(key)
         while waiting is not None and not waiting.empty():

@@ -18,11 +18,13 @@ from functools import reduce
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from dan_model.errors import DanError
 from dan_model.explain import Explainer
 from dan_model.explain.explanation import Explanation
-from dan_model.explain.fusion import ablate, channels_won
+from dan_model.explain.fusion import ablate, channels_won, integrate
+from dan_model.explain.score import Score
 from dan_model.faces import Face, follow, read_image
 
 MAX_FRAME = 200_000  # characters of a frame as a data: address; 320 × 240 pixels have about 20,000
@@ -74,8 +76,9 @@ def answer_frame(explainer: Explainer, request: FrameRequest) -> dict[str, Any]:
     Returns:
         `face`: the box, in parts of the frame. `to_frame`: six numbers, row by row, that map a position in the crop to
         the frame, all in parts. `probabilities` of the classes. `cells`: 49 whole numbers up to `LEVELS` for each head,
-        all on one scale. `contributions` of the heads to the predicted class, in nats. `won`: the part of the channels
-        in which each head has the largest share. `target`: the index of the predicted class.
+        all on one scale. `target`: the index of the predicted class. `contributions` of the heads to its
+        log-probability, in nats. `won`: the part of the channels that each head wins. Prediction and contributions are
+        those with the heads that the visitor switched off; what the heads attend to, and win, does not change.
     """
     size = np.array(request.pixels.shape[1::-1])  # width, height
     face = find_face(explainer, request)
@@ -85,13 +88,14 @@ def answer_frame(explainer: Explainer, request: FrameRequest) -> dict[str, Any]:
     e = next(explainer.stream_crop(crop))
     cells = e.heads.spatial.flatten(start_dim=1)
     levels = (cells / (float(cells.max()) or 1.0) * LEVELS).round().int()
+    probabilities, contributions = _decision(e, request.off)
     return {
         "face": _rounded((face.box.reshape(2, 2) / size).flatten()),
         "to_frame": _rounded((crop.to_photo / size[:, None]).flatten(), 5),
-        "probabilities": _rounded(_probabilities(e, request.off), 4),
-        "target": e.target,
+        "probabilities": _rounded(probabilities, 4),
+        "target": int(probabilities.argmax()),
         "cells": levels.tolist(),
-        "contributions": _rounded(e.fusion.contributions, 2),
+        "contributions": _rounded(contributions, 2),
         "won": _rounded(channels_won(e.heads.embeddings)),
     }
 
@@ -162,12 +166,17 @@ class Turns:
         self._condition.notify_all()
 
 
-def _probabilities(e: Explanation, off: Sequence[int]) -> np.ndarray:
-    """The probabilities, with some heads switched off: their embeddings are zero, as on the rest of the page."""
+def _decision(e: Explanation, off: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """The probabilities, and the contributions of the heads to the predicted class.
+
+    Heads that are switched off have zero embeddings, as on the rest of the page.
+    """
     if not off:
-        return e.prediction.probabilities.numpy()
-    embeddings = reduce(ablate, off, e.heads.embeddings)
-    return e.fusion.classifier.logits(embeddings).softmax(dim=0).numpy()
+        return e.prediction.probabilities, e.fusion.contributions
+    embeddings, classifier = reduce(ablate, off, e.heads.embeddings), e.fusion.classifier
+    probabilities = classifier.logits(embeddings).softmax(dim=0)
+    score = Score(int(probabilities.argmax()))
+    return probabilities, score.pick(integrate(classifier, embeddings, score).ledger)
 
 
 def _numbers(sent: object, count: int) -> np.ndarray | None:

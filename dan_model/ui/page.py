@@ -48,7 +48,9 @@ from dan_model.ui.theme import KEEP_FILES, asset, translations
 from dan_model.ui.weights_cache import WeightsCache
 
 
-def build(weights: WeightsCache, folder: Path | None = None, gpu: Callable[[Any], Any] | None = None) -> gr.Blocks:
+def build(
+    weights: WeightsCache, folder: Path | None = None, gpu: Callable[[Any], Any] | None = None
+) -> AnsweringBlocks:
     """The page as Gradio Blocks, ready to launch.
 
     Args:
@@ -113,7 +115,7 @@ def build(weights: WeightsCache, folder: Path | None = None, gpu: Callable[[Any]
         phone_bar.component()
         tour_part = tour.part()
         learn.glossary_data()
-        api.add_endpoints(first.explainer, folder)
+        api.add_endpoints(first.here, folder)
 
         # What the page opens with.
         results = Results(
@@ -141,10 +143,11 @@ def build(weights: WeightsCache, folder: Path | None = None, gpu: Callable[[Any]
         model.wire(model_panel, top, depends_on_model, _choices, again, context)
         tiles.wire(request_panel.smooth, request_panel.shared, [heads_row, attributions_row], context)
         compare.wire(compare_panel, context)
-        film.wire(film_panel, context)
-        faithfulness.wire(faithfulness_panel, attributions_row, results, context)
+        film.wire(film_panel, results, context)
+        faithfulness.wire(faithfulness_panel, results, context)
         results.wire(context)
         page.unload(_on_leave(context))
+        page.idle.append(context.sessions.end_idle)
     return page
 
 

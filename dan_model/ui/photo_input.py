@@ -22,6 +22,7 @@ from dan_model.faces.film_frames import SUFFIXES as FILM_SUFFIXES
 from dan_model.faces.levels import STRETCHING
 from dan_model.faces.sources import START
 from dan_model.texts import translate as _
+from dan_model.ui.answering import UNANSWERED
 from dan_model.ui.state import FIRST_WEIGHTS, MAX_FACES, UploadedPhoto, Weights
 
 NOT_UPLOADED = {
@@ -87,6 +88,13 @@ def load_photo(
     notes = [note.replace(STRETCHING, offered) for note in read.notes]
     loaded = UploadedPhoto.from_crops(photo, crops, whole, weights, notes=notes)
     return replace(loaded, stretched=stretch if read.few_bits else None)
+
+
+def error_text(error: Exception) -> str:
+    """What a visitor reads of an error, where something is to be said beside the toast."""
+    if isinstance(error, DanError):
+        return str(error)
+    return str(error.message) if isinstance(error, gr.Error) else UNANSWERED
 
 
 def shown_as_error(handler: Callable[..., Any]) -> Callable[..., Any]:

@@ -71,6 +71,7 @@ class Results:
         self._parts = {part.name: part for part in parts}
         self._tabs = {tab.name: tab for tab in tabs}
         self.names = (*self._parts, *self._tabs)
+        self.tiles = self._parts[TILES].component
         self._opened: PageState | None = None
         self._opened_figures: dict[str, str] = {}
         self.components: list[Any] = [*(part.component for part in parts), *(tab.component for tab in tabs)]
@@ -118,6 +119,13 @@ class Results:
         for name in changed & session.drawn_tabs:
             values |= self.draw(session, name)
         return self._unless_superseded({**values, TILES: self._parts[TILES].render(session, state)}, token)
+
+    def ended(self, session: Session, token: RequestToken) -> Any:
+        """The row of attributions after a request that computes none began: no tile waits for what will not come."""
+        state = session.state
+        if state is None or not state.pending or not session.show(state.finished(), token):
+            return gr.skip()
+        return self._parts[TILES].render(session, state.finished())
 
     def draw(self, session: Session, name: str) -> dict[str, str]:
         """The figures of a tab, by its name; drawn again if they change meanwhile, and none of a face that is gone."""

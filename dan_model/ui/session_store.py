@@ -36,18 +36,14 @@ class SessionStore:
 
     def get(self, session_hash: str | None) -> Session:
         """The session with this hash; a new one if there is none."""
-        key, now = session_hash or "", self._clock()
+        key = session_hash or ""
         with self._lock:
-            for other, session in list(self._sessions.items()):
-                if now - session.last_seen > IDLE_SECONDS:
-                    self.end(other)
+            self.end_idle()
             if key not in self._sessions:  # a page that comes back after its session ended shows a photo that is gone
                 while len(self._sessions) >= MAX_SESSIONS:
                     self.end(next(iter(self._sessions)))
                 self._sessions[key] = Session(expired=True) if key in self._ended else self.start()
-            self._sessions.move_to_end(key)
-            self._sessions[key].last_seen = now
-            return self._sessions[key]
+            return self._active(key)
 
     def opening(self) -> Session:
         """What every page shows until it is used, under one key for all. It belongs to no visitor, and is not kept."""
@@ -56,13 +52,22 @@ class SessionStore:
         return session
 
     def find(self, key: str) -> Session | None:
-        """The session with this key, also `opening`; None where it has ended."""
+        """The session with this key, whose visitor is active now; also `opening`; None where it has ended."""
         sent = key.encode("utf-8", "backslashreplace")
         if secrets.compare_digest(self._opening_key.encode(), sent):
             return self.opening()
-        return next(
-            (one for one in list(self._sessions.values()) if secrets.compare_digest(one.key.encode(), sent)), None
-        )
+        with self._lock:
+            named = (name for name, one in self._sessions.items() if secrets.compare_digest(one.key.encode(), sent))
+            name = next(named, None)
+            return None if name is None else self._active(name)
+
+    def end_idle(self) -> None:
+        """End the sessions of visitors who have been inactive for too long."""
+        with self._lock:
+            now = self._clock()
+            for name, session in list(self._sessions.items()):
+                if now - session.last_seen > IDLE_SECONDS:
+                    self.end(name)
 
     def end(self, session_hash: str | None) -> None:
         """Delete a session and stop its requests."""
@@ -71,3 +76,9 @@ class SessionStore:
             if session is not None:
                 session.stop()
                 self._ended.append(session_hash or "")
+
+    def _active(self, name: str) -> Session:
+        """A session whose visitor is active now."""
+        self._sessions.move_to_end(name)
+        self._sessions[name].last_seen = self._clock()
+        return self._sessions[name]

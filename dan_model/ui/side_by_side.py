@@ -19,6 +19,7 @@ from dan_model.texts import translate as _
 from dan_model.ui.html import picture
 
 MAP_SIDE = 224  # pixels
+ROUNDING = 1e-4  # of a map's scale: smaller differences are those of rounding between machines
 
 
 def map_rows(named: Sequence[tuple[str, Explanation]], difference: str = "") -> str:
@@ -38,10 +39,16 @@ def map_rows(named: Sequence[tuple[str, Explanation]], difference: str = "") -> 
     first, second = named[0][1], named[-1][1]
     if difference and first.heads.spatial.shape == second.heads.spatial.shape:
         heads, fusion = second.heads.spatial - first.heads.spatial, second.fusion.map - first.fusion.map
-        scales = [Scale(float(one.abs().max()) or 1.0, signed=True) for one in (heads, fusion)]
+        scales = [_difference_scale(one, own) for one, own in ((heads, attention), (fusion, evidence))]
         comparable = fusion if first.description == second.description else None
         rows += _row(difference, second.crop, heads, scales[0], comparable, scales[1], second.score.unit)
     return rows
+
+
+def _difference_scale(difference: Tensor, own: Scale) -> Scale:
+    """The scale of a difference between maps that have a scale of their `own`; what is only rounding stays pale."""
+    largest = float(difference.abs().max())
+    return Scale(largest if largest > ROUNDING * own.limit else own.limit, signed=True)
 
 
 def probability_table(named: Sequence[tuple[str, Explanation]]) -> str:

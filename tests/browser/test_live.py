@@ -98,6 +98,16 @@ def test_leaving_the_tab_stops_the_camera(watcher):
     expect(watcher.locator(".dan-live-start")).to_have_text("Start the camera")
 
 
+def test_leaving_the_tab_stops_the_camera_where_it_is_out_of_view_too(watcher):
+    watcher.locator(".dan-live-start").click()
+    expect(watcher.locator(".dan-live-classes .dan-best")).to_be_visible()
+    watcher.set_viewport_size({"width": 1440, "height": 400})
+    watcher.evaluate("scrollTo(0, 0)")
+    expect(watcher.locator(".dan-live")).not_to_be_in_viewport()
+    watcher.get_by_role("tab", name="Heads").evaluate("tab => tab.click()")  # as the flow picture does
+    watcher.wait_for_function("document.querySelector('.dan-live video').srcObject === null")
+
+
 def test_camera_trouble_is_said_with_a_remedy(launch_browser, server):
     browser = launch_browser("--use-fake-device-for-media-stream", "--deny-permission-prompts")
     page = browser.new_page()

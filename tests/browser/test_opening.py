@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import zipfile
 from urllib.parse import parse_qs, urlsplit
 from xml.etree import ElementTree
@@ -125,6 +126,18 @@ def test_an_enlarged_map_lies_over_its_face_and_says_what_it_promises(opened, ex
     assert ElementTree.parse(download.value.path()).getroot().tag.endswith("svg")
     assert download.value.suggested_filename.startswith("dan-neutral-")
     assert len(passes) == 1  # of this test's own explanation
+
+
+def test_an_enlarged_difference_stays_the_difference_on_a_page_that_was_just_opened(opened):
+    page, _ = opened
+    page.locator("#dan-heads-row .dan-compared", has_text="difference").click()
+    tile = page.locator("#dan-heads-row .dan-tile").first
+    ends = tile.locator(".dan-bar span")
+    expect(ends.first).to_contain_text("−")
+    tile.locator(".dan-zoom").click()
+    dialog = page.locator("#dan-enlarged")
+    expect(dialog.locator(".dan-plain-face img")).to_have_attribute("src", re.compile("^data:"))  # the server's answer
+    assert dialog.locator(".dan-bar span").all_inner_texts() == ends.all_inner_texts()
 
 
 def test_covered_regions_change_prediction_maps_flow_and_table(opened, explainer):

@@ -25,16 +25,16 @@ def ask(page, name: str, *asked: object) -> dict:
 
 
 def upload(page, name: str) -> str:
-    """The flow picture of an example that is uploaded as a photo of one's own."""
-    return next(flow for values in list(page.upload(name)) if "data-session" in str(flow := values["flow"]))
+    """The row of the heads for an example that is uploaded as a photo of one's own."""
+    return next(row for values in list(page.upload(name)) if "data-session" in str(row := values["heads row"]))
 
 
-def key_of(flow: str) -> str:
-    return re.search('data-session="([^"]+)"', flow)[1]
+def key_of(row: str) -> str:
+    return re.search('data-session="([^"]+)"', row)[1]
 
 
 def test_the_face_of_another_page_is_never_taken_for_it(page, monkeypatch):
-    key, opening = key_of(upload(page, "astronaut.jpg")), key_of(page.blocks.blocks[flow_id(page)].value)
+    key, opening = key_of(upload(page, "astronaut.jpg")), key_of(page.blocks.blocks[row_id(page)].value)
     cover = "A" * 524
     assert ask(page, "enlarge", key, "Head 1")["face"] != ask(page, "enlarge", opening, "Head 1")["face"]
     monkeypatch.setattr(session_store, "IDLE_SECONDS", -1.0)
@@ -63,5 +63,5 @@ def test_every_event_says_what_happened_until_a_photo_is_chosen(page, monkeypatc
     assert EXPIRED not in page.handlers["on_keep"](page.visitor)
 
 
-def flow_id(page) -> int:
-    return next(i for i, block in page.blocks.blocks.items() if getattr(block, "elem_id", None) == "dan-flow")
+def row_id(page) -> int:
+    return next(i for i, block in page.blocks.blocks.items() if getattr(block, "elem_id", None) == "dan-heads-row")

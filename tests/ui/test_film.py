@@ -67,7 +67,7 @@ def visited() -> tuple[PageContext, Session]:
 
 def test_a_film_becomes_a_figure_a_video_and_moments(page, film, cache):
     *_, last = run(page, film)
-    status, video, moments, figures = last
+    status, video, moments, figures, _ = last
     assert status == ""
     assert "Predicted: happiness 0:00–0:00.8, neutral 0:00.8–0:01.6." in figures
     shown = json.loads(unescape(re.search('data-moments="([^"]*)"', moments)[1]))
@@ -78,7 +78,7 @@ def test_a_film_becomes_a_figure_a_video_and_moments(page, film, cache):
     assert [round(frame.time, 1) for frame in written.samples()] == [time for time, *_ in shown]
     assert written.path.is_relative_to(cache)
     # Without a film everything is empty again, and the video's file is gone.
-    assert list(run(page, None))[-1][2:] == ["", ""]
+    assert list(run(page, None))[-1][2:4] == ["", ""]
     gc.collect()
     assert not written.path.exists()
 
@@ -92,7 +92,7 @@ def test_stop_and_another_film_end_the_one_before(page, film):
     steps = run(page, film)
     next(steps)
     page.handlers["on_begin"](page.visitor)
-    assert list(steps)[-1] == [gr.skip()] * 4
+    assert list(steps)[-1] == [gr.skip()] * 5
 
 
 def test_a_film_that_is_stopped_keeps_what_was_explained(film, explainer, tmp_path):

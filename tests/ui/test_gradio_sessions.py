@@ -63,6 +63,9 @@ def test_idle_sessions_and_those_above_a_number_are_deleted_whole(page, kept):
     sessions.forget("nobody")
     assert not any("a" in one for one in held())
     assert kept["unread"]["a"].empty()  # the queue itself stays
+    now[0] = IDLE_SECONDS * 3
+    sessions.end_idle()
+    assert held() == [set()] * 3
 
 
 def test_the_pages_own_sessions_are_bounded_in_number_too():

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dan_model.explain.fusion import ablate, tug_of_war
+from dan_model.explain.fusion import ablate, consensus_logits, tug_of_war
 from dan_model.ui.live_frames import (
     LEVELS,
     MAX_FRAME,
@@ -48,6 +48,12 @@ def test_an_answer_equals_the_explanation_of_the_same_pixels(explainer):
     off = answer_frame(explainer, FrameRequest.parse({"frame": frame, "off": [0]}, 4))
     without = e.fusion.classifier.logits(ablate(e.heads.embeddings, 0)).softmax(dim=0)
     assert off["probabilities"] == pytest.approx(without.tolist(), abs=6e-5)
+    assert off["target"] == int(without.argmax())
+    # What the heads contribute, all of them together, is what the class has gained since the consensus.
+    consensus = consensus_logits(e.heads.embeddings, e.fusion.classifier).log_softmax(dim=0)
+    gained = without.log() - consensus
+    assert sum(off["contributions"]) == pytest.approx(float(gained[off["target"]]), abs=0.03)
+    assert off["contributions"] != pytest.approx(answer["contributions"], abs=0.1)
     followed = answer_frame(explainer, FrameRequest.parse({"frame": frame, "last": answer["face"]}, 4))
     assert followed["face"] == pytest.approx(answer["face"], abs=0.03)
 

@@ -185,7 +185,7 @@ def unpacked(bench_html: str, name: str) -> np.ndarray:
 
 def test_the_page_has_the_numbers_of_this_face(explainer, astronaut):
     e = explainer.explain(astronaut)
-    drawn = flow(e, "key")
+    drawn = flow(e)
     np.testing.assert_array_equal(unpacked(drawn, "embeddings"), e.heads.embeddings.double().flatten())
     np.testing.assert_array_equal(unpacked(drawn, "weight"), e.fusion.classifier.weight.flatten())
     np.testing.assert_array_equal(unpacked(drawn, "bias"), e.fusion.classifier.bias)
@@ -221,6 +221,16 @@ def test_a_kept_face_is_compared_with_another_face_class_and_model(photo, first_
     assert "Keep this face" in compare.compared(session, show("hopper.jpg"))
     compare.keep_face(session)
     assert "This face is kept" in compare.compared(session, session.state)
+    # The same face, computed elsewhere: it differs by rounding, and is no other face.
+    e, own = session.state.explanation, session.kept_face
+    heads = replace(e.heads, spatial=e.heads.spatial * (1 + 1e-6), embeddings=e.heads.embeddings * (1 + 1e-6))
+    session.kept_face = replace(own, explanation=replace(e, heads=heads))
+    assert "This face is kept" in compare.compared(session, session.state)
+    other = compare.compared(session, first_state("hopper.jpg", target="anger"))
+    assert "dan-view-transplant" not in other
+    largest = number(float(e.heads.spatial.max()) * (1 + 1e-6))
+    assert f"−{largest} <img" in other.split("now − kept")[1].replace("attention: ", "")  # the maps' own scale: white
+    session.kept_face = own
     # Another face: maps of both and their difference, the numbers of both, and transplants.
     kept, state = session.state.explanation, show("astronaut.jpg")
     drawn = compare.compared(session, state)

@@ -11,6 +11,7 @@ import pytest
 from dan_model.errors import DeviceMemoryError
 from dan_model.explain import explainer as explainer_module
 from dan_model.ui.panels import fusion, heads
+from dan_model.ui.panels import photo as photo_panel
 from dan_model.ui.results import TILES, Part, Results, Tab
 from dan_model.ui.session import Session
 from dan_model.ui.state import PageState
@@ -169,6 +170,36 @@ def test_what_fails_midway_keeps_what_is_ready_and_leaves_nothing_waiting(build_
         shown.extend(values["tiles"] for values in page.upload("hopper.jpg", "layer_grad_cam"))
     assert "dan-waiting" in shown[-2]
     assert "dan-waiting" not in shown[-1]
+
+
+@pytest.mark.parametrize("where", ["load_photo", "explain_stages"])
+def test_after_an_unforeseen_error_nothing_goes_on_and_another_photo_is_taken(build_page, monkeypatch, where):
+    page, shown = build_page(), []
+
+    def fail(*_args, **_settings):
+        raise RuntimeError("out of memory at /home/somebody/photo.jpg")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(*((photo_panel, where) if where == "load_photo" else (explainer_module.Explainer, where)), fail)
+        with pytest.raises(RuntimeError):
+            shown.extend(page.upload("hopper.jpg"))
+    assert "an unforeseen error" in shown[-1]["status"]
+    assert "somebody" not in shown[-1]["status"]
+    assert "Looking for faces" not in shown[-1]["status"]
+    assert shown[-1]["flow"] == ""
+    assert any("dan-row" in str(values["heads row"]) for values in page.upload("astronaut.jpg"))
+    assert any("dan-row" in str(values["heads row"]) for values in page.upload("astronaut.jpg"))
+
+
+def test_a_film_that_begins_leaves_no_tile_waiting(build_page):
+    page = build_page()
+    steps = page.upload("hopper.jpg", "layer_grad_cam", "saliency")
+    waiting = next(values["tiles"] for values in steps if "dan-waiting" in str(values.get("tiles")))
+    assert waiting.count("dan-waiting") >= 1
+    _, tiles = page.handlers["on_begin"](page.visitor)
+    assert "dan-waiting" not in tiles
+    assert tiles.count('class="dan-tile"') == waiting.count('class="dan-tile"')
+    assert page.handlers["on_begin"](page.visitor)[1] == gr.skip()  # nothing waits any more
 
 
 def test_what_a_lent_gpu_computes_crosses_processes(build_page):

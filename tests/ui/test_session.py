@@ -69,6 +69,21 @@ def test_sessions_end_when_the_visitor_leaves_or_is_inactive():
     assert len(store) == 0
 
 
+def test_idle_sessions_end_where_nobody_sends_anything_and_functions_of_the_page_keep_them():
+    now = [0.0]
+    store = SessionStore(clock=lambda: now[0])
+    painting, away = store.get("painting"), store.get("away")
+    now[0] = IDLE_SECONDS * 0.9
+    assert store.find(painting.key) is painting
+    now[0] = IDLE_SECONDS * 1.1
+    store.end_idle()
+    assert len(store) == 1
+    assert store.find(away.key) is None
+    now[0] = IDLE_SECONDS * 2.2
+    store.end_idle()
+    assert len(store) == 0
+
+
 def test_a_page_that_comes_back_after_its_session_ended_begins_empty():
     """It shows a photo that is gone: it must not be taken for a new page, which begins with the example."""
     now, example = [0.0], PageState(None)

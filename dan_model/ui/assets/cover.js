@@ -58,7 +58,7 @@ const ask = async () => {
   sending = true;
   const key = bits() + fill, face = numbers().face, label = name();
   try {
-    const answer = await server.cover([numbers().session ?? "", bits(), fill]);
+    const answer = await server.cover([sessionKey(), bits(), fill]);
     if (face !== numbers().face) return; // another face is shown by now
     if (answer.busy) {
       again = true;

@@ -6,7 +6,7 @@ element.addEventListener("click", async (event) => {
   button.disabled = true;
   status.textContent = translate("Making the file …");
   try {
-    const made = await server.make(document.querySelector(".dan-numbers-of-face")?.dataset.session ?? "");
+    const made = await server.make(sessionKey());
     if (made.error) {
       status.textContent = made.error;
       return;

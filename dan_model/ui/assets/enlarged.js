@@ -83,8 +83,7 @@ const enlarge = async (index) => {
     within(".dan-close").focus();
   }
   // Then: what the server draws, unless another tile is shown by then.
-  const key = document.querySelector(".dan-numbers-of-face")?.dataset.session ?? "";
-  const drawn = await server.enlarge([key, title]).catch(() => ({}));
+  const drawn = await server.enlarge([sessionKey(), title]).catch(() => ({}));
   if (!dialog.open || Number(dialog.dataset.shown) !== shown) return;
   if (!drawn.face) {
     within(".dan-promise").textContent = drawn.error ?? "";

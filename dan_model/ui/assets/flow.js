@@ -76,6 +76,7 @@ const follow = (detail) => {
   drawCaption(detail);
 };
 document.addEventListener("dan-heads", (event) => follow(event.detail));
+document.addEventListener("dan-no-heads", () => document.getElementById("dan-sentence")?.classList.remove("dan-stale"));
 
 // A new picture, or another class.
 new MutationObserver((records) => {

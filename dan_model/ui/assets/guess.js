@@ -16,6 +16,8 @@ const draw = () => {
   panel.querySelector(".dan-guess-reveal").disabled = !chosen && !cells.size;
 };
 
+const picture = () => (panel.querySelector(".dan-guess-face img").src = document.querySelector("#dan-flow .dan-flow image")?.getAttribute("href") ?? "");
+
 const again = () => {
   cells = new Set();
   chosen = null;
@@ -23,7 +25,7 @@ const again = () => {
   if (!panel) return;
   panel.querySelector(".dan-guess-heads").hidden = true;
   panel.querySelector(".dan-guess-answer").textContent = "";
-  panel.querySelector(".dan-guess-face img").src = document.querySelector("#dan-flow .dan-flow image")?.getAttribute("href") ?? "";
+  picture();
   draw();
 };
 
@@ -126,11 +128,15 @@ const follow = () => {
   if (panel?.dataset.face !== shownFace) {
     shownFace = panel?.dataset.face;
     again();
-  } else if (panel) draw();
+  } else if (panel) { // the same face, explained anew
+    picture();
+    draw();
+    if (revealed) reveal();
+  }
   hide();
 };
 new MutationObserver((records) => {
   const isPanel = (node) => node.matches?.(".dan-guess") || node.querySelector?.(".dan-guess");
   if (records.some((one) => one.type === "attributes" || [...one.addedNodes, ...one.removedNodes].some(isPanel))) follow();
-}).observe(element, { childList: true, subtree: true, attributeFilter: ["data-face"] });
+}).observe(element, { childList: true, subtree: true, attributeFilter: ["data-face", "data-maps", "data-probability"] });
 follow();

@@ -1,6 +1,7 @@
 // The heads as the visitor has changed them: switched off, copied, swapped, scaled. What follows is computed from the embeddings
 // v of the page, with the formulas of dan_model/explain/fusion (interventions.py, classifier.py, ledger.py). Everything on the
-// page that shows heads follows the event "dan-heads" and changes them by the event "dan-switch".
+// page that shows heads follows the event "dan-heads" and changes them by the event "dan-switch". Where no face is shown any
+// more, or only one head, the event "dan-no-heads" says so.
 const unpack = (text) => new Float64Array(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer);
 const SATURATED = 0.95; // as in dan_model/network.py
 
@@ -135,14 +136,10 @@ document.addEventListener("dan-switch", ({ detail: { what, head, ...set } }) => 
 
 // Another face starts without changes; another class of the same face keeps the changes to its heads.
 const readFace = () => {
-  const found = element.querySelector(".dan-numbers-of-face");
-  if (!found) {
-    face = null; // the photo was removed: the next one starts without changes
-    return;
-  }
-  const next = parse(found.dataset);
-  if (next.H === 1) {
-    face = null;
+  const found = element.querySelector(".dan-numbers-of-face"), next = found && parse(found.dataset);
+  if (!next || next.H === 1) {
+    face = null; // the next one starts without changes
+    document.dispatchEvent(new CustomEvent("dan-no-heads"));
     return;
   }
   if (!face || face.key !== next.key) state = unchanged(next.H);

@@ -4,6 +4,7 @@ const MENUS = { class: "#dan-target", against: "#dan-against", head: "#dan-contr
 const tabs = () => [...document.querySelectorAll("#dan-tabs [role=tab]")];
 let changed = {}; // by the visitor, of the heads
 document.addEventListener("dan-heads", ({ detail: { state } }) => (changed = state));
+document.addEventListener("dan-no-heads", () => (changed = {}));
 
 const address = () => {
   const link = new URL(location.pathname, location.origin), set = (name, value) => link.searchParams.set(name, value);
@@ -105,7 +106,8 @@ const restore = () => {
 // The page is built in steps: the tabs come last.
 if ([...asked.keys()].some((name) => !name.startsWith("__"))) {
   const waiting = setInterval(() => {
-    if (!tabs().length || !document.querySelector("#dan-heads-row .dan-tile")) return;
+    const opensWithFace = element.querySelector(".dan-example[aria-pressed=true]"); // else nothing is shown until something is chosen
+    if (!tabs().length || (opensWithFace && !document.querySelector("#dan-heads-row .dan-tile"))) return;
     clearInterval(waiting);
     restore();
   }, 50);

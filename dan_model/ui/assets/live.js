@@ -62,18 +62,21 @@ const start = async () => {
   send(mine);
 };
 
+const switchedOff = () => parts('.dan-live-off[aria-pressed="true"]').map((button) => Number(button.dataset.head));
+
 // Frames, one after the other.
 const sent = document.createElement("canvas");
 const wait = (seconds) => new Promise((done) => setTimeout(done, 1000 * seconds));
 const send = async (mine) => {
   while (mine === running) {
+    if (element.offsetParent === null) return stop(); // another tab is open
     if (document.hidden || !video.videoWidth) {
       await wait(0.2);
       continue;
     }
     [sent.width, sent.height] = [SENT_WIDTH, Math.round((SENT_WIDTH * video.videoHeight) / video.videoWidth)];
     sent.getContext("2d").drawImage(video, 0, 0, sent.width, sent.height);
-    const off = parts('.dan-live-off[aria-pressed="true"]').map((button) => Number(button.dataset.head));
+    const off = switchedOff();
     const again = frames++ % wholeEvery === 0 && !panel.dataset.chosen, began = performance.now();
     let got;
     try {
@@ -117,11 +120,12 @@ const show = (got, delay) => {
     row.children[1].firstChild.style.width = `${100 * got.probabilities[k]}%`;
     row.children[2].textContent = percent(got.probabilities[k]);
   });
-  const leading = largest(got.contributions);
+  const off = new Set(switchedOff()), leading = largest(got.contributions.map((x, h) => (off.has(h) ? -Infinity : x)));
   parts(".dan-live-head").forEach((chip, h) => {
-    chip.querySelector(".dan-live-part").textContent = `${signed(got.contributions[h])} ${translate("nats")}`;
-    chip.classList.toggle("dan-live-leading", h === leading);
+    chip.querySelector(".dan-live-part").textContent = off.has(h) ? "" : `${signed(got.contributions[h])} ${translate("nats")}`;
+    chip.classList.toggle("dan-live-leading", h === leading && !off.has(h));
   });
+  part(".dan-live-to").textContent = translate("What each head contributes to {label}.", { label: labels[got.target] });
 };
 
 // Between two frames, maps and place move smoothly towards the latest.
@@ -202,6 +206,6 @@ element.addEventListener("click", (event) => {
   }
 });
 part(".dan-live-camera").addEventListener("change", () => stream && (stop(), start()));
-// Leaving the tab or the page stops everything.
+// Leaving the tab or the page stops everything; `send` sees it too, where the panel was out of view before.
 new IntersectionObserver(([seen]) => !seen.isIntersecting && element.offsetParent === null && stream && stop()).observe(element);
 window.addEventListener("pagehide", () => stop());

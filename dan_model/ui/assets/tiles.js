@@ -56,6 +56,10 @@ document.addEventListener("dan-heads", (event) => {
   ({ off, outcome } = event.detail);
   press();
 });
+document.addEventListener("dan-no-heads", () => {
+  [off, outcome] = [[], ""];
+  press();
+});
 new MutationObserver(press).observe(element, { childList: true, subtree: true });
 
 element.addEventListener("click", (event) => {

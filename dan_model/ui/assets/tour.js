@@ -186,8 +186,8 @@ const check = () => {
 const read = () => {
   const found = data();
   if (!found) return; // until the next face is there
-  if (found.face === seen.face && card) return check();
   if (asking !== null) return begin(asking);
+  if (found.face === seen.face && card) return check();
   if (at >= 0 && card.name === "another") {
     seen.face = found.face;
     return check();

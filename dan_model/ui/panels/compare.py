@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from html import escape
 
 import gradio as gr
-import torch
 
 from dan_model.explain.explanation import Explanation
 from dan_model.show.figure_views import transplant_view
 from dan_model.show.tiles import percent
 from dan_model.texts import translate as _
 from dan_model.ui.context import QUEUED, PageContext
-from dan_model.ui.html import figure_views, notice, picture
+from dan_model.ui.html import face_key, figure_views, notice, picture
 from dan_model.ui.results import Part
 from dan_model.ui.session import Session
 from dan_model.ui.side_by_side import contribution_table, map_rows, probability_table
@@ -60,7 +59,7 @@ def compared(session: Session, state: PageState) -> str:
         return notice(INVITATION)
     before = kept.explanation
     same_model = session.photo is not None and kept.weights == session.photo.weights
-    same_face = same_model and torch.equal(before.heads.embeddings, now.heads.embeddings)
+    same_face = same_model and face_key(before) == face_key(now)
     if same_face and before.score == now.score and before.prior == now.prior:
         return notice(KEPT)
     named = [(_("kept"), before), (_("now"), now)]

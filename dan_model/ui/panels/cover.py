@@ -53,7 +53,7 @@ def tab(context: PageContext) -> Tab:
         embeddings = packed(after.heads.embeddings.double())
         return {"html": before_and_after(state.explanation, after), "embeddings": embeddings}
 
-    component = figures_component("dan-cover", "cover", server_functions=[cover])
+    component = figures_component("dan-cover", "session", "cover", server_functions=[cover])
     return Tab(NAME, component, controls)
 
 

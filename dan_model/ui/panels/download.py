@@ -37,7 +37,7 @@ def component(context: PageContext) -> gr.HTML:
             checkpoint = weights.checkpoint
             source = checkpoint.model.config.provenance
             weights_name = f"{checkpoint.name}@{checkpoint.revision}" if checkpoint.revision else checkpoint.name
-            file = bundle(state.explanation, weights_name, source, session.smooth, fingerprint(checkpoint.model))
+            file = bundle(state.explanation, weights_name, source, session.smooth, fingerprint(weights.here.model))
         finally:
             places.release()
         name = f"dan-{state.explanation.prediction.label}.zip".replace(" ", "-")
@@ -48,4 +48,4 @@ def component(context: PageContext) -> gr.HTML:
         f'<button type="button" class="dan-download" title="{what}">{_("Download")}</button>'
         f'<button type="button" class="dan-copy-link">{_("Copy link")}</button><span role="status"></span>'
     )
-    return gr.HTML(buttons, elem_id="dan-download", js_on_load=scripts("save", "download"), server_functions=[make])
+    return gr.HTML(buttons, elem_id="dan-download", js_on_load=scripts("save", "session", "download"), server_functions=[make])

@@ -26,7 +26,8 @@ def strip(examples: Sequence[ExamplePhoto]) -> str:
     rows = []
     for group, title in GROUPS.items():
         buttons = "".join(_button(i, one) for i, one in enumerate(examples) if one.example.group == group)
-        row = f'<div class="dan-strip" role="group" aria-label="{title}"><b>{title}</b>{buttons}</div>'
+        named = f'role="group" aria-label="{title}" data-group="{group}"'
+        row = f'<div class="dan-strip" {named}><b>{title}</b>{buttons}</div>'
         rows += [row] if buttons else []
     return "".join(rows)
 

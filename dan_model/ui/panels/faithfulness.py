@@ -9,7 +9,6 @@ from typing import Any
 
 import gradio as gr
 
-from dan_model.errors import DanError
 from dan_model.explain.explanation import Explanation
 from dan_model.explain.faithfulness import Faithfulness, MapName, ParameterRandomisation
 from dan_model.faces import FaceCrop
@@ -20,7 +19,7 @@ from dan_model.texts import translate as _
 from dan_model.texts import translate_plural
 from dan_model.ui.context import QUEUED, UNQUEUED, PageContext
 from dan_model.ui.html import figure_views, notice, small_map
-from dan_model.ui.photo_input import shown_as_error
+from dan_model.ui.photo_input import error_text, shown_as_error
 from dan_model.ui.results import TILES, Part, Results
 from dan_model.ui.session import RequestToken, Session
 from dan_model.ui.state import Weights
@@ -117,7 +116,7 @@ def _stack(found: ParameterRandomisation, name: MapName, crop: FaceCrop) -> str:
     return f"<figure>{pictures}</figure>"
 
 
-def wire(panel: Components, tiles: Part, results: Results, context: PageContext) -> None:
+def wire(panel: Components, results: Results, context: PageContext) -> None:
     """Connect the panel: each button starts its measurement, which ends the request before it."""
 
     # What computes, where a GPU is lent for each call.
@@ -139,7 +138,7 @@ def wire(panel: Components, tiles: Part, results: Results, context: PageContext)
             return explainer.faithfulness(e, sensitivity, should_continue=lambda: token.active)
 
         session = context.session(request)
-        yield from _run(session, panel.faithfulness, tiles, results, found, lambda one, e: measured_html(one))
+        yield from _run(session, panel.faithfulness, results, found, lambda one, e: measured_html(one))
 
     @shown_as_error
     def on_randomise(request: gr.Request) -> Iterator[list[Any]]:
@@ -149,9 +148,7 @@ def wire(panel: Components, tiles: Part, results: Results, context: PageContext)
             return context.weights.get(*weights).explainer.randomisation(e, lambda: token.active)
 
         session = context.session(request)
-        yield from _run(
-            session, panel.randomisation, tiles, results, found, lambda one, e: randomised_html(one, e.crop)
-        )
+        yield from _run(session, panel.randomisation, results, found, lambda one, e: randomised_html(one, e.crop))
 
     panel.measure.click(context.begin_request, **UNQUEUED).then(
         on_measure, panel.sensitivity, results.components, **QUEUED
@@ -162,7 +159,6 @@ def wire(panel: Components, tiles: Part, results: Results, context: PageContext)
 def _run(
     session: Session,
     part: Part,
-    tiles: Part,
     results: Results,
     measurements: Callable[[Weights, Explanation, RequestToken], Iterator[Any]],
     draw: Callable[[Any, Explanation], str],
@@ -177,9 +173,8 @@ def _run(
         yield results.update({part.name: notice(nothing_shown(session))})
         return
     # Attributions that were still being computed have ended: their tiles go.
-    state = state.finished()
-    if session.show(state, token):
-        yield results.update({TILES: tiles.render(session, state), part.name: notice(_("Computing …"), "running")})
+    if not token.superseded:
+        yield results.update({TILES: results.ended(session, token), part.name: notice(_("Computing …"), "running")})
     # Show each result as it is ready, unless a newer request began while it was drawn.
     drawn = ""
     try:
@@ -190,8 +185,8 @@ def _run(
             if token.superseded:
                 break
             yield results.update({part.name: still_to_come(found) + drawn})
-    except DanError as error:
-        yield results.update({part.name: notice(str(error), "warning") + drawn})
+    except Exception as error:
+        yield results.update({part.name: notice(error_text(error), "warning") + drawn})
         raise
     # After a newer request Gradio would repeat the last values of this one: send none instead.
     if token.superseded:

@@ -26,7 +26,8 @@ from dan_model.ui.context import QUEUED, UNQUEUED, PageContext
 from dan_model.ui.explain_request import ALL_HEADS, head_choices, head_number
 from dan_model.ui.film_run import MAX_SECONDS, RATES, USUAL_RATE, ExplainedFilm, explain_upload
 from dan_model.ui.html import figure_views, notice, sentence
-from dan_model.ui.photo_input import film_input, shown_as_error
+from dan_model.ui.photo_input import error_text, film_input, shown_as_error
+from dan_model.ui.results import Results
 from dan_model.ui.session import Session
 from dan_model.ui.status import STOPPED
 from dan_model.ui.theme import UPLOAD_LIMIT, scripts
@@ -146,26 +147,23 @@ def finished(film: ExplainedFilm, session: Session) -> list[Any]:
     return [said, gr.Video(str(film.video), visible=True), scrubber(film, session.key), views]
 
 
-def wire(panel: Components, context: PageContext) -> None:
+def wire(panel: Components, results: Results, context: PageContext) -> None:
     """Connect the panel: a film is explained when it is chosen, and again with other settings."""
-    empty = [gr.Video(None, visible=False), "", ""]
+    empty = [gr.Video(None, visible=False), "", "", gr.skip()]
 
     @shown_as_error
     def on_film(path: str | None, rate: float, heads: str, request: gr.Request) -> Iterator[list[Any]]:
         session = context.session(request)
-        if session.stopped:
-            yield [notice(STOPPED), *empty]
+        if path is None or session.stopped:
+            yield [notice(STOPPED) if path else "", *empty]
             return
         token, mine = session.begin_request(), session.films
-        if path is None:
-            yield ["", *empty]
-            return
-        explainer = context.weights.get(*session.weights).here
-        chosen = None if heads == EVERY_HEAD else head_number(heads)
-        shown = None if chosen is None or chosen >= explainer.model.config.num_heads else [chosen]
-        yield [notice(_("Reading the film …"), "running"), *empty]
+        yield [notice(_("Reading the film …"), "running"), *empty[:-1], results.ended(session, token)]
         said = time.monotonic()
         try:
+            explainer = context.weights.get(*session.weights).here
+            chosen = None if heads == EVERY_HEAD else head_number(heads)
+            shown = None if chosen is None or chosen >= explainer.model.config.num_heads else [chosen]
             for film in explain_upload(
                 explainer, Path(path), rate if rate in RATES else USUAL_RATE, shown, Path(get_upload_folder()),
                 lambda: token.active,
@@ -175,26 +173,27 @@ def wire(panel: Components, context: PageContext) -> None:
                 if time.monotonic() - said >= SHOWN_EVERY:
                     said = time.monotonic()
                     yield [notice(film.progress, "running"), *empty]
-        except DanError as error:
-            yield [notice(str(error), "warning"), *empty]
-            return
-        except OSError:
-            yield [notice(_("The server has no room for this film at the moment."), "warning"), *empty]
-            return
+        except Exception as error:
+            no_room = _("The server has no room for this film at the moment.")
+            yield [notice(no_room if isinstance(error, OSError) else error_text(error), "warning"), *empty]
+            if isinstance(error, (DanError, OSError)):
+                return
+            raise
         # Another film, or none, may have been chosen meanwhile.
         current = session.film is film and session.films == mine
-        yield finished(film, session) if current else [gr.skip() for _ in panel.results]
+        yield [*finished(film, session), gr.skip()] if current else [gr.skip() for _ in outputs]
 
-    def on_begin(request: gr.Request) -> str:
-        context.begin_request(request)
-        context.session(request).begin_film()
-        return notice(_("Waiting for the server …"), "running")
+    def on_begin(request: gr.Request) -> list[Any]:
+        session = context.session(request)
+        token = session.begin_request()
+        session.begin_film()
+        return [notice(_("Waiting for the server …"), "running"), results.ended(session, token)]
 
     def on_stop(request: gr.Request) -> None:
         context.session(request).stop()
 
     events: dict[str, Any] = {**QUEUED, "concurrency_id": "film", "concurrency_limit": AT_ONCE}
-    inputs = [panel.film, panel.rate, panel.heads]
+    inputs, outputs = [panel.film, panel.rate, panel.heads], [*panel.results, results.tiles]
     for trigger in (panel.film.upload, panel.film.clear, panel.explain.click):
-        trigger(on_begin, None, panel.status, **UNQUEUED).then(on_film, inputs, panel.results, **events)
+        trigger(on_begin, None, [panel.status, results.tiles], **UNQUEUED).then(on_film, inputs, outputs, **events)
     panel.stop.click(on_stop, **UNQUEUED)

@@ -27,21 +27,23 @@ def part() -> Part:
     component = gr.HTML(elem_id="dan-flow", js_on_load=scripts("numbers", "contributions", "heads", "flow"))
 
     def draw(session: Session, state: PageState) -> str:
-        return flow(state.explanation, session.key, session.requests, session.weights == FIRST_WEIGHTS)
+        example = None if session.photo is None else session.photo.example
+        first = session.weights == FIRST_WEIGHTS
+        return flow(state.explanation, session.requests, first, "" if example is None else example.stem)
 
     return Part("flow", component, draw)
 
 
-def flow(explanation: Explanation, key: str, request: int = 0, first: bool = True) -> str:
+def flow(explanation: Explanation, request: int = 0, first: bool = True, example: str = "") -> str:
     """The picture, and the numbers of this face as data attributes.
 
     Args:
         explanation: Of this face.
-        key: Of the session.
         request: Its number.
         first: Whether the weights are those that the page started with.
+        example: The name of the example; empty for a visitor's photo.
     """
-    data = f'data-session="{escape(key, quote=True)}" data-request="{request}" data-first="{str(first).lower()}"'
+    data = f'data-request="{request}" data-first="{str(first).lower()}" data-example="{escape(example, quote=True)}"'
     numbers = f'<div class="dan-numbers-of-face" hidden {data} {_data(explanation)}></div>'
     return f"{numbers}{flow_picture(explanation, text_to_html=marked)}"
 

@@ -22,7 +22,7 @@ NAME = _("Live")
 NO_FRAME = _("This is no frame.")
 INTRODUCTION = _(
     "Maps and prediction follow the camera: smile, frown, raise your brows. Frames go to this server and nowhere else, "
-    "and none is kept."
+    "and none is kept. They are read by the model that this page started with."
 )
 REFUSALS = {
     "full": _("Too many viewers at the moment. Try again in a minute."),
@@ -97,7 +97,8 @@ def controls(explainer: Explainer) -> str:
         '<p class="dan-live-status" role="status"></p>'
         '<div class="dan-live-columns"><div class="dan-live-picture"><video muted playsinline></video>'
         f'<canvas class="dan-live-overlay" role="img" aria-label="{_("Maps of the heads over your face")}"></canvas>'
-        f'</div><div><div class="dan-live-heads" role="group" aria-label="{_("Heads")}">{chips}</div>'
+        f'</div><div><div class="dan-live-heads" role="group" aria-label="{_("Heads")}">{chips}'
+        '<small class="dan-live-to"></small></div>'
         f'<div class="dan-live-classes" role="group" aria-label="{_("Class probabilities, live")}">{rows}</div>'
         f'<canvas class="dan-live-strip" role="img" aria-label="{_("Probabilities over the last 30 seconds")}">'
         f"</canvas><small>{_('The last 30 seconds; each line is the probability of a class.')}</small>"

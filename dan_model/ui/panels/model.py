@@ -16,6 +16,7 @@ from dan_model.texts import translate_plural
 from dan_model.ui import html
 from dan_model.ui.context import QUEUED, PageContext
 from dan_model.ui.photo_input import shown_as_error
+from dan_model.ui.state import FIRST_WEIGHTS
 from dan_model.weights import PRESETS, Checkpoint
 
 NO_PRESET = _("none")
@@ -120,7 +121,8 @@ def wire(
     @shown_as_error
     def on_weights(source: str, preset: str, request: gr.Request) -> Iterator[list[Any]]:
         session = context.session(request)
-        weights = (source, None if preset == NO_PRESET else preset)
+        chosen = (source.strip(), None if preset == NO_PRESET else preset)
+        weights = chosen if chosen[0] else FIRST_WEIGHTS
         unchanged = [gr.skip() for _ in outputs[2:]]
         yield [gr.skip(), gr.HTML(html.notice(_("Loading the model …")), visible=True), *unchanged]
         try:

@@ -9,7 +9,6 @@ from typing import Any
 
 import gradio as gr
 
-from dan_model.errors import DanError
 from dan_model.texts import translate as _
 from dan_model.ui import html
 from dan_model.ui.context import QUEUED, UNQUEUED, PageContext
@@ -18,7 +17,7 @@ from dan_model.ui.explain_request import ExplainRequest
 from dan_model.ui.explaining import Explain
 from dan_model.ui.link import linked_face, linked_request
 from dan_model.ui.overview import has_choice, is_pictured, overview
-from dan_model.ui.photo_input import STRETCH, load_photo, photo_input, shown_as_error
+from dan_model.ui.photo_input import STRETCH, error_text, load_photo, photo_input, shown_as_error
 from dan_model.ui.results import STATUS, Results
 from dan_model.ui.session import Session
 from dan_model.ui.state import WHOLE, UploadedPhoto
@@ -125,9 +124,9 @@ def load_events(
                 explainer = context.weights.get(*session.weights).explainer
                 loaded = load_photo(explainer, path, session.weights, stretch)
                 stored = replace(loaded, example=example)
-            except DanError as error:
+            except Exception as error:
                 if token.finish(None):
-                    yield [*hidden, *fresh, *results.blank(html.notice(str(error), "warning"))]
+                    yield [*hidden, *fresh, *results.blank(html.notice(error_text(error), "warning"))]
                 raise
         if not token.finish(stored):
             yield [*unchanged, *results.update()]
@@ -150,9 +149,9 @@ def load_events(
         try:
             for values in explain_face(session, request, wanted):
                 yield [*unchanged, *values]
-        except DanError as error:
+        except Exception as error:
             if session.state is None and not request.superseded:
-                yield [*unchanged, *results.blank(html.notice(str(error), "warning"))]
+                yield [*unchanged, *results.blank(html.notice(error_text(error), "warning"))]
             raise
 
     @shown_as_error

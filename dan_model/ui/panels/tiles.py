@@ -40,13 +40,13 @@ def attributions_part(context: PageContext) -> Part:
 
 def _row(name: str, context: PageContext) -> gr.HTML:
     functions = [enlarge_function(context)]
-    return gr.HTML(elem_id=name, js_on_load=scripts("enlarged", "tiles"), server_functions=functions)
+    return gr.HTML(elem_id=name, js_on_load=scripts("session", "enlarged", "tiles"), server_functions=functions)
 
 
 def draw_heads(session: Session, state: PageState) -> str:
     """The tiles of the heads and the fusion, drawn as the visitor wants them when they are done."""
     e = state.explanation
-    return _as_wanted(session, lambda smooth, shared, compared: heads_row(e, smooth, shared, compared))
+    return _as_wanted(session, lambda smooth, shared, compared: heads_row(e, smooth, shared, compared, session.key))
 
 
 def draw_attributions(session: Session, state: PageState) -> str:
@@ -72,8 +72,11 @@ def redraw(session: Session) -> list[Any]:
     return rows
 
 
-def heads_row(explanation: Explanation, smooth: bool, shared: bool, compared: str = THIS_FACE) -> str:
-    """The tiles of the heads, each with its switches, and of the fusion; the heads' maps may be their averages."""
+def heads_row(explanation: Explanation, smooth: bool, shared: bool, compared: str = THIS_FACE, key: str = "") -> str:
+    """The tiles of the heads, each with its switches, and of the fusion; the heads' maps may be their averages.
+
+    `key` names the session that has these choices: enlarged and downloaded, the maps are drawn in the same way.
+    """
     reference = explanation.reference
     found = None if reference is None else compare_maps(explanation.heads.spatial, reference)
     if found is None or compared == THIS_FACE:
@@ -90,7 +93,7 @@ def heads_row(explanation: Explanation, smooth: bool, shared: bool, compared: st
         line = f"{_choice(compared)}<span>{marked(usual_maps_sentence(found, reference))}</span>{line}"
     outcome = f'<span></span> <button type="button" class="dan-undo" data-switch="reset">{_("Undo")}</button>'
     return (
-        f'<div class="dan-row" role="group" aria-label="{label}">{tiles}{fusion}</div>'
+        f'<div class="dan-row" role="group" aria-label="{label}" data-session="{key}">{tiles}{fusion}</div>'
         f'<p class="dan-outcome" hidden>{outcome}</p><div class="dan-line">{line}</div>'
     )
 
