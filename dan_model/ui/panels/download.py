@@ -48,4 +48,6 @@ def component(context: PageContext) -> gr.HTML:
         f'<button type="button" class="dan-download" title="{what}">{_("Download")}</button>'
         f'<button type="button" class="dan-copy-link">{_("Copy link")}</button><span role="status"></span>'
     )
-    return gr.HTML(buttons, elem_id="dan-download", js_on_load=scripts("save", "session", "download"), server_functions=[make])
+    return gr.HTML(
+        buttons, elem_id="dan-download", js_on_load=scripts("save", "session", "download"), server_functions=[make]
+    )
