@@ -20,14 +20,12 @@ from dan_model.explain.fusion import (
 )
 from dan_model.network import SATURATED
 from dan_model.show.axes import WIDTH, legend_above, legend_rows, literal, new_figure, plain, shaded_table
+from dan_model.show.class_figures import class_colour
 from dan_model.show.sentences import ABSENCE_NAMES
 from dan_model.show.style import FAINT, INK, head_colour
 from dan_model.show.tiles import number, signed, whole_percent
 from dan_model.texts import head_name
 from dan_model.texts import translate as _
-
-# The size of a class name on the consensus path, in α and probability; a name without room is left out.
-ROOM = (0.4, 0.07)
 
 
 def ledger_figure(explanation: Explanation) -> Figure:
@@ -85,27 +83,18 @@ def tug_figure(tug: TugOfWar, label: str, unit: str) -> Figure:
 
 def path_figure(path: ConsensusPath, labels: Sequence[str], target: int) -> Figure:
     """The probability of every class from the baseline (α = 0) to α = 2; the explained class is drawn bold."""
-    figure, axes = new_figure(2.8)
-    alphas = path.alphas.numpy()
-    # Curves, each named at its peak where there is room: the explained class first, then by peak.
-    taken: list[tuple[float, float]] = []
-    for k in sorted(range(len(labels)), key=lambda k: (k != target, -float(path.probabilities[:, k].max()))):
-        values = path.probabilities[:, k].numpy()
+    names = literal(labels)
+    figure, axes = new_figure(2.6 + 0.2 * legend_rows(names))
+    for k, name in enumerate(names):
         bold = k == target
-        axes.plot(alphas, values, zorder=3 if bold else 2, color=INK if bold else FAINT, linewidth=2.4 if bold else 1.1)
-        peak = int(values.argmax())
-        peak_at = (float(alphas[peak]), float(values[peak]))
-        if any(abs(peak_at[0] - x) < ROOM[0] and abs(peak_at[1] - y) < ROOM[1] for x, y in taken):
-            continue
-        taken.append(peak_at)
-        side = "left" if peak < len(alphas) / 2 else "right"
-        axes.annotate(
-            literal(labels)[k], peak_at, (0, 3), textcoords="offset points", ha=side, fontsize=8, color=INK,
-            fontweight="bold" if bold else "normal",
+        axes.plot(
+            path.alphas.numpy(), path.probabilities[:, k].numpy(), color=class_colour(k), label=name,
+            linewidth=2.8 if bold else 1.3, zorder=3 if bold else 2,
         )  # fmt: skip
+    legend_above(axes)
     # The line at this face, and the axes.
     axes.axvline(1, color=INK, linewidth=0.8, linestyle=":")
-    axes.set(xlim=(0, 2), ylim=(-0.02, 1.1), ylabel=_("probability"))
+    axes.set(xlim=(0, 2), ylim=(-0.02, 1.03), ylabel=_("probability"))
     axes.set_xticks([0, 0.5, 1, 1.5, 2], [f"0\n{_('baseline')}", "0.5", f"1\n{_('this face')}", "1.5", "2"])
     axes.set_xlabel("α")
     plain(axes)
