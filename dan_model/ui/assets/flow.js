@@ -102,7 +102,7 @@ const open = (part) => {
   if (!tab) return;
   tab.click();
   document.dispatchEvent(new CustomEvent("dan-open", { detail: { tab: part.dataset.tab } })); // for the tour
-  document.getElementById("dan-tabs").scrollIntoView({ behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
+  document.getElementById("dan-tabs").scrollIntoView({ behavior: scrolling() });
 };
 element.addEventListener("click", (event) => {
   const part = event.target.closest(".dan-part");

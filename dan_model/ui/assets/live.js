@@ -54,7 +54,7 @@ const start = async () => {
   }
   panel.classList.toggle("dan-is-mirrored", facing === "user");
   panel.classList.add("dan-is-live");
-  panel.scrollIntoView({ block: "start", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
+  panel.scrollIntoView({ block: "start", behavior: scrolling() });
   part(".dan-live-start").textContent = translate("Stop");
   part(".dan-live-freeze").disabled = false;
   say("");
@@ -189,7 +189,7 @@ const freeze = () => {
   [full.width, full.height] = [video.videoWidth, video.videoHeight];
   full.getContext("2d").drawImage(video, 0, 0);
   full.toBlob(async (blob) => {
-    stop(translate("Frozen: explained above."));
+    stop(translate("Frozen: explained above, for the class that is predicted."));
     if (!(await toPhoto(blob, "frozen.jpg"))) say(translate("Remove the photo above first, then freeze again."));
   }, "image/jpeg", 0.95);
 };

@@ -3,6 +3,5 @@ document.addEventListener("click", (event) => event.target.closest?.(".dan-bar-s
 element.addEventListener("click", (event) => {
   const button = event.target.closest("[data-place]");
   if (!button) return;
-  const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-  document.querySelector(button.dataset.place).scrollIntoView({ behavior: calm ? "auto" : "smooth", block: "start" });
+  document.querySelector(button.dataset.place).scrollIntoView({ behavior: scrolling(), block: "start" });
 });

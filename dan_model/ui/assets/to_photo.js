@@ -12,6 +12,6 @@ const toPhoto = async (blob, name) => {
   files.items.add(new File([blob], name, { type: blob.type }));
   field().files = files.files;
   field().dispatchEvent(new Event("change", { bubbles: true }));
-  window.scrollTo({ top: 0, behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
+  window.scrollTo({ top: 0, behavior: scrolling() });
   return true;
 };

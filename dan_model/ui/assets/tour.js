@@ -27,7 +27,6 @@ const finished = new Set(); // names of cards whose task was done
 const seen = { face: null, heads: null, opened: null, guess: {} };
 
 const data = () => element.querySelector(".dan-tour-cards")?.dataset;
-const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
 // The card itself, and the light around what it points at.
 const light = document.createElement("div"), box = document.createElement("section");
@@ -94,7 +93,7 @@ const target = () => {
 const scrollThere = (place) => {
   const { top, height } = place.getBoundingClientRect(), free = box.getBoundingClientRect().top - 16;
   const goal = Math.max(12, (free - height) / 2);
-  window.scrollBy({ top: top - goal, behavior: calm() ? "auto" : "smooth" });
+  window.scrollBy({ top: top - goal, behavior: scrolling() });
 };
 let scrolled = null;
 const follow = () => {

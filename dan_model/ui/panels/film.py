@@ -87,7 +87,7 @@ def components(explainer: Explainer, context: PageContext) -> Components:
             )
             moments = gr.HTML(
                 elem_id="dan-film-moments",
-                js_on_load=scripts("to_photo", "film"),
+                js_on_load=scripts("motion", "to_photo", "film"),
                 server_functions=[moment_function(context)],
             )
         with gr.Column(scale=1, min_width=300):

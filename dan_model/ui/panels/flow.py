@@ -24,7 +24,7 @@ from dan_model.ui.theme import scripts
 
 def part() -> Part:
     """Add the panel to the page that is being built."""
-    component = gr.HTML(elem_id="dan-flow", js_on_load=scripts("numbers", "contributions", "heads", "flow"))
+    component = gr.HTML(elem_id="dan-flow", js_on_load=scripts("numbers", "motion", "contributions", "heads", "flow"))
 
     def draw(session: Session, state: PageState) -> str:
         example = None if session.photo is None else session.photo.example

@@ -63,7 +63,7 @@ def component(explainer: Explainer, context: PageContext) -> gr.HTML:
     return gr.HTML(
         controls(explainer),
         elem_id="dan-live",
-        js_on_load=scripts("numbers", "to_photo", "live"),
+        js_on_load=scripts("numbers", "motion", "to_photo", "live"),
         server_functions=[live],
     )
 

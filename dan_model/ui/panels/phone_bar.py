@@ -20,4 +20,4 @@ def component() -> gr.HTML:
     buttons = "".join(f'<button type="button" data-place="{place}">{name}</button>' for name, place in PLACES.items())
     stop = f'<button type="button" class="dan-bar-stop">{_("Stop")}</button>'
     bar = f'<nav class="dan-phone-bar" aria-label="{_("On this page")}">{buttons}{stop}</nav>'
-    return gr.HTML(bar, elem_id="dan-phone-bar", js_on_load=scripts("phone_bar"))
+    return gr.HTML(bar, elem_id="dan-phone-bar", js_on_load=scripts("motion", "phone_bar"))

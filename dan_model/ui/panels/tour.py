@@ -31,7 +31,7 @@ def buttons() -> None:
 
 def part() -> Part:
     """Add the cards to the page that is being built; the browser shows them one at a time."""
-    component = gr.HTML(elem_id="dan-tour", js_on_load=scripts("numbers", "tour"))
+    component = gr.HTML(elem_id="dan-tour", js_on_load=scripts("numbers", "motion", "tour"))
     return Part("tour", component, lambda session, state: cards(state.explanation))
 
 
