@@ -68,6 +68,12 @@ def evaluate(
         left_out = 0
         if classes == "common":
             common = [label for label in model.config.labels if label in faces.labels]
+            if len(common) < 2:
+                raise ArgumentError(
+                    f"Network ({', '.join(model.config.labels)}) and dataset ({', '.join(faces.labels)}) have "
+                    f"{len(common)} classes in common.",
+                    "Rename the folders, or take other weights.",
+                )
             model, every = with_classes(model, common), len(faces)
             faces = faces.of_classes(common)
             left_out = every - len(faces)

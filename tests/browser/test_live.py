@@ -67,9 +67,10 @@ def test_label_and_overlay_follow_the_film_and_freeze_explains_a_frame(watcher):
     # The canvas is mirrored as the video is; what is sent is not.
     assert watcher.locator(".dan-is-mirrored").count() == 1
     # A head can be switched off and on again while frames go on; tests/ui/test_live.py has the numbers that follow.
-    watcher.locator(".dan-live-off").first.click()
-    expect(watcher.locator('.dan-live-off[aria-pressed="true"]')).to_have_count(1)
-    expect(watcher.locator(".dan-live-rate")).to_contain_text("frames a second")
+    with watcher.expect_request(lambda one: '"off":[0]' in (one.post_data or "")):
+        watcher.locator(".dan-live-off").first.click()
+    expect(watcher.locator(".dan-live-part").first).to_have_text("")
+    expect(watcher.locator(".dan-live-part").last).to_contain_text("nats")
     watcher.locator(".dan-live-off").first.click()
     # Freeze: the frame is explained in full, and the camera is off.
     watcher.locator(".dan-live-freeze").click()

@@ -350,17 +350,19 @@ def test_weights_are_switched_without_a_restart_and_a_wrong_name_changes_nothing
     expect(page.get_by_role("option")).to_contain_text(["all heads", "Head 1", "Head 2"])
 
 
-def test_a_refused_photo_takes_the_one_before_away(page, tmp_path):
+def test_a_refused_photo_takes_the_one_before_away(page, wait_until_idle, tmp_path):
     methods(page)
     upload(page, "astronaut.jpg")
     expect(page.locator("#dan-tiles .dan-tile")).to_have_count(5)
     (tmp_path / "text.png").write_text("no image")
-    page.locator("#dan-upload button[aria-label='Remove Image']").click()
-    expect(page.locator("#dan-tiles .dan-tile")).to_have_count(0)
     page.set_input_files("#dan-upload input[type=file]", tmp_path / "text.png")
     expect(page.locator("#dan-status")).to_contain_text("text.png is not an image")
-    page.locator("#dan-methods input").first.click()
     expect(page.locator("#dan-tiles .dan-tile")).to_have_count(0)
+    with page.expect_response(lambda one: "queue/join" in one.url):
+        page.locator("#dan-methods input").first.click()
+    wait_until_idle()
+    expect(page.locator("#dan-status")).to_contain_text("Choose a photo")
+    assert page.locator("#dan-tiles .dan-tile").count() == 0
 
 
 def test_a_snapshot_from_the_camera_is_explained(page):

@@ -24,7 +24,8 @@ pytestmark = pytest.mark.browser
 LIGHT_IS_FREE = """() => {
   const boxOf = (name) => document.querySelector(name).getBoundingClientRect();
   const light = boxOf(".dan-tour-light"), card = boxOf(".dan-tour-card");
-  return light.top < card.top || light.right <= card.left;
+  const floor = light.right <= card.left ? innerHeight : card.top;
+  return Math.min(light.bottom, floor) - Math.max(light.top, 0) >= Math.min(light.height, 48);
 }"""
 
 

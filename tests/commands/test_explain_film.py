@@ -12,6 +12,7 @@ from dan_model.commands import explain_film
 from dan_model.commands.app import app
 from dan_model.explain.film import FilmExplainer
 from dan_model.faces import Film
+from dan_model.show.film_video import overlaid
 from tests.fixtures.films import scene, write_film
 
 CHANGE = 1.0  # seconds
@@ -67,11 +68,15 @@ def test_a_film_gets_numbers_figures_and_an_mp4_and_is_not_explained_twice(film,
     assert [row["box"] for row in rows(folder)] == [[0, 0, 320, 240]] * 4
 
 
-def test_one_head_is_drawn_alone(film, run, tmp_path):
+def test_one_head_is_drawn_alone(film, run, tmp_path, small_explainer):
     for name, options in (("all", ()), ("one", ("--head", 1))):
         assert run(film, "--out", tmp_path / name, "--rate", 1, *options).exit_code == 0
     both = [Film(tmp_path / name / "faces" / "overlay.mp4").frame_at(0).pixels.astype(int) for name in ("all", "one")]
     assert np.abs(both[0] - both[1]).max() > 40  # the legend lacks three heads, the face their maps
+    frame = Film(film).frame_at(0)
+    sample = FilmExplainer(small_explainer)(frame)
+    apart = [np.abs(both[1] - np.asarray(overlaid(frame, sample, (h,)), dtype=int)).mean() for h in range(4)]
+    assert int(np.argmin(apart)) == 0
 
 
 def test_ctrl_c_keeps_what_was_written(film, run, tmp_path, monkeypatch):

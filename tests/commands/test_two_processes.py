@@ -13,7 +13,9 @@ import pytest
 import torch
 
 from dan_model.config import PreprocessConfig
+from dan_model.learn.batches import Pixels
 from dan_model.learn.datasets import load_faces
+from dan_model.learn.evaluation import measure, predict
 from dan_model.network import DAN
 from dan_model.show.archive import NUMBERS, content_of
 from dan_model.weights import load_checkpoint
@@ -98,6 +100,26 @@ def test_trained_weights_know_their_class_prior_and_are_measured_under_both(draw
     measured = json.loads((tmp_path / "uniform.json").read_text())
     assert measured["prior"] == "uniform"
     assert measured["training"].keys() == {"accuracy", "balanced_accuracy", "ece"}
+    # The same weights with a prior that matters: the metrics are those of the logits less its logarithm.
+    prior = [0.9, 0.06, 0.04]
+    skewed = DAN(config.labels, 2, config.preprocess, class_prior=prior).eval()
+    skewed.load_state_dict(load_checkpoint(weights).model.state_dict())
+    skewed.save_pretrained(tmp_path / "skewed")
+    found = {}
+    for kind in ("training", "uniform"):
+        out = tmp_path / f"{kind}.json"
+        done = run_command(*evaluate[:-1], kind, "--weights", tmp_path / "skewed", "--out", out)
+        assert done.exit_code == 0, done.stderr
+        found[kind] = json.loads(out.read_text())
+    logits, true = predict(
+        skewed, Pixels(load_faces("folder", few, "valid").in_order_of(config.labels), config.preprocess)
+    )
+    expected = measure(logits - torch.tensor(prior).log(), true, config.labels)
+    assert found["uniform"]["confusion"] == expected.to_dict()["confusion"]
+    assert found["uniform"]["ece"] == pytest.approx(expected.ece, abs=1e-5)
+    assert found["uniform"]["ece"] != pytest.approx(found["training"]["ece"], abs=1e-3)
+    as_trained = {name: found["training"][name] for name in ("accuracy", "balanced_accuracy", "ece")}
+    assert found["uniform"]["training"] == pytest.approx(as_trained, abs=1e-6)
     refused = run_command(*evaluate, "--weights", two_processes.evaluate[6], "--out", tmp_path / "none.json")
     assert refused.exit_code == 2
     assert "do not say how often" in refused.stderr

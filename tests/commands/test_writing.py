@@ -14,6 +14,9 @@ import pytest
 import torch
 
 from dan_model import files
+from dan_model.config import PreprocessConfig
+from dan_model.learn.datasets import load_faces
+from dan_model.network import DAN
 from dan_model.show.archive import NUMBERS
 from tests.fixtures.command_line import run_command
 from tests.fixtures.drawn_faces import write_faces
@@ -88,6 +91,15 @@ def test_evaluate_refuses_a_folder_and_a_full_disk(tmp_path, no_room, small_weig
     result = run_command(*arguments, "--out", tmp_path / "m.json")
     assert (result.exit_code, "m-confusion.png cannot be written" in result.stderr) == (2, True)
     assert not (tmp_path / "m.json").exists()
+    none = run_command(*arguments, "--out", tmp_path / "none.json")
+    assert (none.exit_code, "have 0 classes in common" in none.stderr.replace("\n", " ")) == (2, True)
+    labels = load_faces("folder", root, "valid").labels
+    DAN(labels, 2, PreprocessConfig(image_size=32, detail_size=32)).save_pretrained(weights)
+    no_room(0)
+    full = tmp_path / "full.json"
+    assert said_once(run_command(*arguments, "--out", full), full)
+    assert not full.exists()
+    assert not hidden(tmp_path)
 
 
 def test_import_refuses_a_full_disk(tmp_path, no_room):

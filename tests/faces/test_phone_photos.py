@@ -72,17 +72,16 @@ def test_bytes_open_files_and_tensors_are_read_as_the_file_is(tmp_path):
 
 def test_odd_exif_does_not_matter(portrait):
     exif = Image.Exif()
-    exif[ORIENTATION] = 3
+    exif[ORIENTATION], exif[0x8298] = 3, "somebody"
     data = bytearray(encoded(portrait.transpose(Image.Transpose.ROTATE_180), "JPEG", exif=exif.tobytes(), quality=95))
     at = data.index(b"Exif\x00\x00") + 6
-    data[at + 10 : at + 12] = b"\xff\xfe"  # the tag that follows makes no sense
-    assert read_image(bytes(data)).shape == np.asarray(portrait).shape
+    data[at + 22 : at + 24] = b"\xff\xfe"  # the tag that follows makes no sense
+    assert np.abs(read_image(bytes(data)).astype(int) - np.asarray(portrait)).mean() < 3
 
 
-@pytest.mark.parametrize("value", [(-1, 0), "a text"])
-def test_exif_values_that_cannot_be_written_again_do_not_stop_the_turn(portrait, value, monkeypatch):
+def test_exif_values_that_cannot_be_written_again_do_not_stop_the_turn(portrait, monkeypatch):
     """Pillow's own turn writes the EXIF again, and fails where a value is none."""
-    monkeypatch.setattr(Image.Exif, "tobytes", lambda *_: (_ for _ in ()).throw(ZeroDivisionError(str(value))))
+    monkeypatch.setattr(Image.Exif, "tobytes", lambda *_: (_ for _ in ()).throw(ZeroDivisionError()))
     turned = portrait.transpose(Image.Transpose.ROTATE_90)
     turned.getexif()[ORIENTATION] = 6
     np.testing.assert_array_equal(read_image(turned), np.asarray(portrait))

@@ -58,6 +58,17 @@ def test_it_learns_drawn_faces_from_scratch(pixels, tmp_path):
     assert list((tmp_path / "logs").rglob("events.out.tfevents*"))
 
 
+def test_the_best_epoch_of_the_last_phase_is_saved(pixels, tmp_path, monkeypatch):
+    recipe = replace(QUICK_RECIPE, phases=(Phase(48, 1), Phase(64, 5)), affinity=0)
+    run, saved = training(few(pixels), recipe, tmp_path), []
+    monkeypatch.setattr("dan_model.learn.training.write_checkpoint", lambda model, out: saved.append(run.epoch))
+    for epoch, accuracy in enumerate([0.9, 0.2, 0.5, 0.4, 0.5, 0.6]):
+        run.epoch = epoch
+        run.history.append({"accuracy": accuracy})
+        run._save_if_best()
+    assert saved == [1, 2, 5]
+
+
 def test_stopped_between_epochs_and_continued_the_weights_are_bit_equal(pixels, tmp_path):
     recipe = replace(QUICK_RECIPE, phases=(Phase(48, 1), Phase(64, 1)))
     whole = training(few(pixels), recipe, tmp_path / "whole")

@@ -37,13 +37,17 @@ def test_a_killed_process_can_be_continued_and_its_weights_are_bit_equal(drawn, 
     )
     assert process.stdout is not None
     process.stdout.readline()  # after the first epoch
-    time.sleep(0.3)
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "parts" / STATE).is_file():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert not (tmp_path / "parts" / "weights").exists()
-    for name in ("whole", "parts"):
+    for name, first in (("whole", True), ("parts", False)):
         done = run_command(*command, tmp_path / name)
         assert done.exit_code == 0, done.stderr
+        assert ("epoch 1/2" in done.stdout) == first
     states = [torch.load(tmp_path / name / STATE, weights_only=True) for name in ("whole", "parts")]
     for name, tensor in states[0]["objective"].items():
         assert torch.equal(tensor, states[1]["objective"][name]), name
@@ -84,6 +88,13 @@ def test_a_set_with_other_classes_is_measured_on_the_common_ones(drawn, tmp_path
     found = json.loads((tmp_path / "common.json").read_text())
     assert found["labels"] == list(labels[:-1])
     assert sum(map(sum, found["confusion"])) == found["count"] == 72
+    # A network that lacks one of the set's classes: its images are left out, and counted.
+    DAN((*labels[:2], "contempt"), 2, PreprocessConfig(image_size=64, detail_size=48)).save_pretrained(tmp_path / "two")
+    two = ["evaluate", "--dataset", "folder", "--root", drawn, "--weights", tmp_path / "two", "--device", "cpu"]
+    done = run_command(*two, "--classes", "common", "--out", tmp_path / "two.json")
+    assert "; 24 images of others are left out" in done.stderr.replace("\n", " ")
+    found = json.loads((tmp_path / "two.json").read_text())
+    assert (found["count"], found["images_left_out"]) == (48, 24)
 
 
 def test_invalid_arguments_are_refused_with_the_reason(drawn, tmp_path):

@@ -150,6 +150,14 @@ def test_a_training_is_that_of_the_images_that_can_be_read(twice, tmp_path):
     assert (metrics["images_unreadable"], metrics["count"]) == (1, 20)
     assert (metrics["training_images_unreadable"], metrics["training_images"]) == (2, 40)
     assert [Path(path).parent.name for path in metrics["training_unreadable"]] == ["happiness", "sadness"]
+    # They are those of the weights beside them.
+    weights, out = tmp_path / "spoiled" / "weights", tmp_path / "again.json"
+    evaluate = ("evaluate", "--dataset", "folder", "--root", twice[1], "--weights", weights, "--device", "cpu")
+    done = run_command(*evaluate, "--out", out)
+    assert done.exit_code == 0, done.stderr
+    measured = json.loads(out.read_text())
+    assert measured["confusion"] == metrics["confusion"]
+    assert measured["ece"] == pytest.approx(metrics["ece"], abs=1e-4)
     card = (tmp_path / "spoiled" / "weights" / "README.md").read_text()
     assert "faces train, 40 images (2 more are unreadable)" in card
 

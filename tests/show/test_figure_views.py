@@ -11,7 +11,7 @@ from matplotlib.text import Text
 
 from dan_model.explain import Explainer
 from dan_model.show.figure_views import all_views, transplant_view
-from dan_model.show.panel import panel
+from dan_model.show.report import panel_png
 from dan_model.show.style import INK
 from dan_model.show.svg import inline_svg
 from tests.fixtures.models import random_dan
@@ -73,4 +73,4 @@ def test_class_names_are_no_formulas(explanation):
     for view in all_views(replace(explanation, labels=odd)):
         if view.figure is not None:
             inline_svg(view.figure, view.sentence)
-    assert panel(replace(explanation, labels=odd)).axes
+    assert panel_png(replace(explanation, labels=odd)).startswith(b"\x89PNG")

@@ -65,6 +65,8 @@ def test_a_click_chooses_a_face_and_without_a_face_nothing_is_guessed(explainer)
         centre = ((face.box[:2] + face.box[2:]) / 2 / (480, 240)).tolist()
         answer = answer_frame(explainer, FrameRequest.parse({"frame": frame, "chosen": centre}, 4))
         assert answer["face"] == pytest.approx((face.box / (480, 240, 480, 240)).tolist(), abs=0.001)
+        again = answer_frame(explainer, FrameRequest.parse({"frame": frame, "last": answer["face"]}, 4))
+        assert again["face"] == pytest.approx(answer["face"], abs=0.03)  # followed, though it may be the smaller one
     empty = FrameRequest.parse({"frame": sent_frame("no_face.jpg")[0], "last": [0.1, 0.1, 0.3, 0.3]}, 4)
     assert answer_frame(explainer, empty) == {"face": None}
 

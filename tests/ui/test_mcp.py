@@ -7,6 +7,7 @@ import base64
 from collections.abc import Awaitable, Callable
 
 import pytest
+from gradio import processing_utils
 from mcp import ClientSession
 from mcp.client.streamable_http import streamable_http_client
 
@@ -56,6 +57,15 @@ def test_a_photo_that_is_sent_along_is_predicted_and_explained(ask, small_explai
     assert "/gradio_api/file=" in explained.content[0].text  # the address of the panel
 
 
-def test_an_address_is_not_fetched(ask):
-    answer = ask(lambda session: session.call_tool("predict", {"image": "http://127.0.0.1:9/face.jpg"}))
-    assert answer.isError
+def test_an_address_is_not_fetched(ask, monkeypatch):
+    fetched = []
+
+    async def download(url: str, *_: object) -> str:
+        fetched.append(url)
+        raise ValueError(url)
+
+    monkeypatch.setattr(processing_utils, "async_ssrf_protected_download", download)
+    for address in ("http://127.0.0.1:9/face.jpg", "http://example.com/face.jpg"):
+        answer = ask(lambda session, address=address: session.call_tool("predict", {"image": address}))
+        assert answer.isError
+    assert fetched == []

@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+import torch
 
 from dan_model.errors import ArgumentError, CheckpointError
 from dan_model.ui.weights_cache import MAX_SETS, LoadedWeights, WeightsCache
@@ -57,3 +58,10 @@ def test_messages_do_not_tell_which_paths_exist(weights_cache, tmp_path, caplog)
     assert len(replies) == 1
     assert "There are no weights that can be loaded at PATH" in replies.pop()
     assert "has no config.json" in caplog.text  # whoever runs the server reads the reason
+
+
+def test_a_lent_device_has_a_copy_here_and_ones_own_needs_none():
+    lent = LoadedWeights.place(load_checkpoint(), torch.device("meta"), None, lent=True)
+    assert (lent.here.device.type, lent.explainer.device.type) == ("cpu", "meta")
+    own = LoadedWeights.place(load_checkpoint(), torch.device("cpu"), None, lent=False)
+    assert own.here is own.explainer
