@@ -186,3 +186,14 @@ def test_a_row_of_examples_fades_out_where_it_goes_on_and_ends_in_full(open_at, 
     row.evaluate("one => (one.scrollLeft = one.scrollWidth)")
     last = row.locator(".dan-example").last.bounding_box()
     assert last["x"] + last["width"] <= row.bounding_box()["x"] + row.bounding_box()["width"] - 36
+
+
+def test_the_bars_stop_is_there_while_something_is_measured_and_ends_it(open_at, shipped):
+    page = open_at(shipped, 375, HEIGHTS[375])
+    stop = page.locator(".dan-phone-bar").get_by_role("button", name="Stop")
+    page.get_by_role("tab", name="Faithfulness").click()
+    expect(stop).not_to_be_visible()
+    page.locator("#dan-measure").click()
+    stop.click()
+    expect(page.locator("#dan-faithfulness")).to_contain_text("Stopped")
+    expect(stop).not_to_be_visible()

@@ -168,6 +168,21 @@ def test_a_face_that_is_the_other_class_itself_is_left_out_and_named(tmp_path, s
     assert "Give --target too" in film.stderr.replace("\n", " ")
 
 
+def test_a_report_and_native_maps_are_written_on_request(tmp_path, small_weights):
+    command = ["explain", EXAMPLES / "hopper.jpg", "--method", "none", "--weights", small_weights]
+    assert run(*command, "--report", "--out", tmp_path / "smooth").exit_code == 0
+    assert run(*command, "--native", "--out", tmp_path / "native").exit_code == 0
+    smooth, native = (
+        np.asarray(Image.open(tmp_path / name / "hopper-face1.png"), dtype=int) for name in ("smooth", "native")
+    )
+    assert smooth.shape == native.shape
+    assert np.abs(smooth - native).max() > 20
+    assert "Head 4" in (tmp_path / "smooth" / "hopper-face1.html").read_text()
+    (line,) = map(json.loads, (tmp_path / "smooth" / "numbers.jsonl").read_text().splitlines())
+    assert "hopper-face1.html" in line["files"]
+    assert not (tmp_path / "native" / "hopper-face1.html").exists()
+
+
 def test_new_reference_statistics_are_other_weights(tmp_path):
     weights = tmp_path / "weights"
     shutil.copytree(EMBEDDED, weights, ignore=shutil.ignore_patterns(REFERENCE_FILE))
