@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import socket
 import tempfile
 
@@ -31,7 +33,7 @@ from PIL import Image
 
 from dan_model.config import PreprocessConfig
 from dan_model.explain import Explainer
-from dan_model.explain.faithfulness import controls, metrics
+from dan_model.explain.faithfulness import controls, curves, metrics
 from dan_model.explain.reference import Reference
 from dan_model.explain.regions import Regions, draw_regions
 from dan_model.faces import FaceDetector, to_input, to_tensor
@@ -39,7 +41,7 @@ from dan_model.learn.batches import Pixels
 from dan_model.learn.face_set import FaceSet
 from dan_model.learn.reference_statistics import measure_reference
 from dan_model.network import DAN, Stages
-from dan_model.weights import load_checkpoint
+from dan_model.weights import Checkpoint, load_checkpoint
 from tests.fixtures import queues
 from tests.fixtures.drawn_faces import MOUTHS, draw_face
 from tests.fixtures.examples import EXAMPLES
@@ -56,9 +58,15 @@ def detector() -> FaceDetector:
 
 
 @pytest.fixture(scope="session")
-def explainer(detector) -> Explainer:
+def embedded() -> Checkpoint:
+    """The embedded weights; no test may change them."""
+    return load_checkpoint()
+
+
+@pytest.fixture(scope="session")
+def explainer(embedded, detector) -> Explainer:
     """On the embedded weights."""
-    return Explainer.from_checkpoint(load_checkpoint(), torch.device("cpu"), detector)
+    return Explainer.from_checkpoint(embedded, torch.device("cpu"), detector)
 
 
 @pytest.fixture(scope="session")
@@ -79,6 +87,17 @@ def small_weights(small_explainer, tmp_path_factory) -> Path:
     copy = DAN(config.labels, config.num_heads, config.preprocess, config.provenance, config.class_prior).eval()
     copy.load_state_dict(model.state_dict())
     copy.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_weights(small_weights, tmp_path_factory) -> Path:
+    """The same with faces of 56 pixels; no test may change the folder."""
+    folder = tmp_path_factory.mktemp("tiny") / "weights"
+    shutil.copytree(small_weights, folder)
+    config = json.loads((folder / "config.json").read_text())
+    config["preprocess"]["image_size"] = 56
+    (folder / "config.json").write_text(json.dumps(config))
     return folder
 
 
@@ -139,6 +158,12 @@ def few_controls(monkeypatch):
     """One random map instead of ten, eight removals instead of 64, where these are not what is tested."""
     monkeypatch.setattr(controls, "RANDOM_MAPS", 1)
     monkeypatch.setattr(metrics, "REMOVALS", 8)
+
+
+@pytest.fixture
+def short_curves(monkeypatch):
+    """Four steps of each curve instead of fourteen, where their number is not what is tested."""
+    monkeypatch.setattr(curves, "STEPS", 4)
 
 
 @pytest.fixture

@@ -57,14 +57,11 @@ def holds_marks(path: Path) -> bool:
     return MARK.encode() in content or NAME.encode() in content
 
 
-def test_visitors_who_come_and_go_leave_nothing(served, tmp_path, capsys):
+def test_visitors_leave_nothing_and_after_the_delete_time_no_byte_of_an_upload_is_left(served, tmp_path):
+    # Visitors who come and go.
     _, counts, soak = run(served, explanations=3, folder=tmp_path, methods=QUICK, step=3)
     assert [outcome for outcome in soak.outcomes if ":" in outcome and "No face" not in outcome] == []
     assert (counts["sessions"], counts["hooks"]) == (0, 0)
-    wait_for(lambda: served.temporary_files() == [])
-
-
-def test_after_the_delete_time_no_byte_of_an_upload_is_on_disk_and_nothing_is_logged(served, tmp_path):
     photo = private_photo(tmp_path)
     # As a visitor, as a caller, and as somebody whose upload breaks off half-way.
     with Visitor(served.address) as visitor:

@@ -116,7 +116,9 @@ def test_views_are_written_as_figures_and_measured(tmp_path, explainer):
     }
 
 
-def test_faithfulness_and_randomisation_are_written_as_numbers_and_figures(tmp_path, few_controls, small_weights):
+def test_faithfulness_and_randomisation_are_written_as_numbers_and_figures(
+    tmp_path, few_controls, short_curves, small_weights
+):
     result = run(
         "explain", EXAMPLES / "astronaut.jpg", "--out", tmp_path, "--method", "layer_grad_cam", "--against", "fear",
         "--faithfulness", "--randomisation", "--no-panel", "--weights", small_weights,

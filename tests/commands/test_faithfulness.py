@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections import deque
 from pathlib import Path
 
@@ -37,14 +36,9 @@ def dataset(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def small(small_weights, tmp_path_factory) -> tuple[Path, Explainer]:
+def small(tiny_weights) -> tuple[Path, Explainer]:
     """The embedded weights with faces of 56 pixels: the same code in a sixteenth of the time."""
-    folder = tmp_path_factory.mktemp("tiny") / "weights"
-    shutil.copytree(small_weights, folder)
-    config = json.loads((folder / "config.json").read_text())
-    config["preprocess"]["image_size"] = 56
-    (folder / "config.json").write_text(json.dumps(config))
-    return folder, Explainer.from_pretrained(str(folder), device="cpu")
+    return tiny_weights, Explainer.from_pretrained(str(tiny_weights), device="cpu")
 
 
 def test_a_training_face_is_cut_as_it_is_and_has_regions(explainer, dataset):
@@ -57,7 +51,9 @@ def test_a_training_face_is_cut_as_it_is_and_has_regions(explainer, dataset):
     assert torch.equal(explainer.input_of(crop), to_tensor(photo, preprocess))
 
 
-def test_the_command_measures_what_the_library_does_and_goes_on_where_it_was(small, few_controls, dataset, tmp_path):
+def test_the_command_measures_what_the_library_does_and_goes_on_where_it_was(
+    small, few_controls, short_curves, dataset, tmp_path
+):
     weights, explainer = small
     arguments = [
         "faithfulness", "--dataset", "ferplus", "--root", str(dataset), "--out", str(tmp_path), "--count", "2",

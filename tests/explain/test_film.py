@@ -113,8 +113,8 @@ def test_a_crowd_is_counted_once_and_kept_within_bounds():
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the memory of the process from /proc")
 def test_memory_is_flat_over_ten_minutes_of_film(tmp_path):
     picture = scene(("astronaut.jpg", (10, 20)))
-    moving = (np.roll(picture, i % 40, axis=1) for i in range(1200))
-    path = write_film(tmp_path / "long.mp4", ((i / 2, pixels) for i, pixels in enumerate(moving)))
+    moving = (np.roll(picture, i % 40, axis=1) for i in range(600))
+    path = write_film(tmp_path / "long.mp4", ((float(i), pixels) for i, pixels in enumerate(moving)))
     with multiprocessing.get_context("spawn").Pool(1) as fresh:  # memory that is free but held would hide what is used
         grown = fresh.apply(growth, (path,))
     assert grown < 20_000_000  # the sampled frames have 35 MB

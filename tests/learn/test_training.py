@@ -19,6 +19,7 @@ from dan_model.learn.recipes import Phase, Recipe
 from dan_model.learn.training import STATE, Training, fresh_model
 from dan_model.weights import load_checkpoint
 from tests.fixtures.recipes import QUICK_RECIPE
+from tests.learn.conftest import light_networks
 
 ONE_EPOCH = replace(QUICK_RECIPE, phases=(Phase(48, 1),), batch_size=8)
 TWO_EPOCHS = replace(QUICK_RECIPE, phases=(Phase(48, 2),))
@@ -58,6 +59,7 @@ def test_it_learns_drawn_faces_from_scratch(pixels, tmp_path):
     assert list((tmp_path / "logs").rglob("events.out.tfevents*"))
 
 
+@pytest.mark.usefixtures("light_network")
 def test_the_best_epoch_of_the_last_phase_is_saved(pixels, tmp_path, monkeypatch):
     recipe = replace(QUICK_RECIPE, phases=(Phase(48, 1), Phase(64, 5)), affinity=0)
     run, saved = training(few(pixels), recipe, tmp_path), []
@@ -69,6 +71,7 @@ def test_the_best_epoch_of_the_last_phase_is_saved(pixels, tmp_path, monkeypatch
     assert saved == [1, 2, 5]
 
 
+@pytest.mark.usefixtures("light_network")
 def test_stopped_between_epochs_and_continued_the_weights_are_bit_equal(pixels, tmp_path):
     recipe = replace(QUICK_RECIPE, phases=(Phase(48, 1), Phase(64, 1)))
     whole = training(few(pixels), recipe, tmp_path / "whole")
@@ -83,6 +86,7 @@ def test_stopped_between_epochs_and_continued_the_weights_are_bit_equal(pixels, 
     assert strip == [{k: v for k, v in entry.items() if k != "images_per_second"} for entry in rest.history]
 
 
+@pytest.mark.usefixtures("light_network")
 def test_with_follow_every_face_is_seen_moved_and_as_it_is(pixels, tmp_path, monkeypatch):
     moving = replace(QUICK_RECIPE.augmentation, shift=0.2, erase=0)
     recipe = replace(ONE_EPOCH, follow=1.0, alike=1.0, fewer=0.5, augmentation=moving)
@@ -110,11 +114,13 @@ def test_with_follow_every_face_is_seen_moved_and_as_it_is(pixels, tmp_path, mon
 @pytest.fixture(scope="module")
 def whole_epoch(pixels, tmp_path_factory) -> Training:
     """An epoch of eight steps, trained without a stop."""
-    run = training(few(pixels), ONE_EPOCH, tmp_path_factory.mktemp("whole"))
-    run.run()
+    with light_networks():
+        run = training(few(pixels), ONE_EPOCH, tmp_path_factory.mktemp("whole"))
+        run.run()
     return run
 
 
+@pytest.mark.usefixtures("light_network")
 def test_stopped_within_an_epoch_and_continued_the_weights_are_bit_equal(whole_epoch, pixels, tmp_path, monkeypatch):
     monkeypatch.setattr("dan_model.learn.training.SAVE_EVERY", 2)
     broken = training(few(pixels), ONE_EPOCH, tmp_path)
@@ -137,6 +143,7 @@ def test_stopped_within_an_epoch_and_continued_the_weights_are_bit_equal(whole_e
     assert [entry["loss"] for entry in rest.history] == [entry["loss"] for entry in whole_epoch.history]
 
 
+@pytest.mark.usefixtures("light_network")
 def test_killed_during_the_validation_of_an_epoch_the_epoch_is_not_lost(whole_epoch, pixels, tmp_path, monkeypatch):
     monkeypatch.setattr("dan_model.learn.training.SAVE_EVERY", 7)  # the last state before the end of the epoch
     broken = training(few(pixels), ONE_EPOCH, tmp_path)
@@ -154,6 +161,7 @@ def _killed(*_: object) -> None:
     raise KeyboardInterrupt
 
 
+@pytest.mark.usefixtures("light_network")
 def test_the_average_starts_again_with_another_input_size(pixels, tmp_path):
     recipe = replace(QUICK_RECIPE, phases=(Phase(64, 1), Phase(48, 1)))
     run = training(few(pixels), recipe, tmp_path)
@@ -168,10 +176,12 @@ def test_the_average_starts_again_with_another_input_size(pixels, tmp_path):
 def first_epoch(pixels, tmp_path_factory) -> Path:
     """The folder of a training of two epochs after the first; no test may change its state."""
     folder = tmp_path_factory.mktemp("first")
-    training(few(pixels), TWO_EPOCHS, folder).run(until=1)
+    with light_networks():
+        training(few(pixels), TWO_EPOCHS, folder).run(until=1)
     return folder
 
 
+@pytest.mark.usefixtures("light_network")
 def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_state(first_epoch, pixels):
     before = (first_epoch / STATE).read_bytes()
     broken = training(few(pixels), TWO_EPOCHS, first_epoch)
@@ -182,6 +192,7 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_state(first_epoch, p
     assert (first_epoch / STATE).read_bytes() == before
 
 
+@pytest.mark.usefixtures("light_network")
 def test_a_network_that_is_not_finite_is_not_saved(first_epoch, pixels, monkeypatch):
     monkeypatch.setattr("dan_model.learn.training.SAVE_EVERY", 1)
     before = (first_epoch / STATE).read_bytes()
@@ -193,6 +204,7 @@ def test_a_network_that_is_not_finite_is_not_saved(first_epoch, pixels, monkeypa
     assert (first_epoch / STATE).read_bytes() == before
 
 
+@pytest.mark.usefixtures("light_network")
 def test_every_step_is_reported_and_another_recipe_network_or_data_set_is_refused(pixels, tmp_path):
     steps: list[tuple[int, int, int]] = []
     recipe = replace(QUICK_RECIPE, phases=(Phase(48, 1),), affinity=0)

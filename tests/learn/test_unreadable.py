@@ -100,6 +100,7 @@ def test_a_note_names_some_and_counts_all(tmp_path):
     assert note.endswith("; and 3 more.")
 
 
+@pytest.mark.usefixtures("light_network")
 def test_an_evaluation_is_that_of_the_images_that_can_be_read(twice, tmp_path):
     DAN(load_faces("folder", twice[0], "valid").labels, 2, SMALL).save_pretrained(tmp_path / "weights")
     found = []
@@ -120,6 +121,7 @@ def test_an_evaluation_is_that_of_the_images_that_can_be_read(twice, tmp_path):
     assert "left out" not in quiet
 
 
+@pytest.mark.usefixtures("light_network")
 def test_reference_statistics_are_those_of_the_images_that_can_be_read(twice, tmp_path):
     model = DAN(load_faces("folder", twice[0], "valid").labels, 2, SMALL)
     for name, root in zip(("whole", "spoiled"), twice, strict=True):
@@ -135,6 +137,7 @@ def test_reference_statistics_are_those_of_the_images_that_can_be_read(twice, tm
     assert all(torch.equal(one[key], other[key]) for key in one)
 
 
+@pytest.mark.usefixtures("light_network")
 def test_a_training_is_that_of_the_images_that_can_be_read(twice, tmp_path):
     for name, root in zip(("whole", "spoiled"), twice, strict=True):
         done = run_command(

@@ -16,7 +16,6 @@ from dan_model.ui.photo_input import load_photo
 from dan_model.ui.results import Results
 from dan_model.ui.state import SMOOTH, PageState, UploadedPhoto
 from dan_model.ui.weights_cache import LoadedWeights, WeightsCache
-from dan_model.weights import load_checkpoint
 from tests.fixtures.examples import EXAMPLES
 
 
@@ -75,13 +74,13 @@ class BuiltPage:
 
 
 @pytest.fixture
-def build_page(explainer, monkeypatch) -> Callable[..., BuiltPage]:
+def build_page(explainer, embedded, monkeypatch) -> Callable[..., BuiltPage]:
     """Builds the page and notes what its handlers return values for."""
 
     def make(gpu: Callable[[Any], Any] | None = None, examples: Path | None = None) -> BuiltPage:
         made: list[Results] = []
         monkeypatch.setattr(page, "Results", lambda *args: made.append(Results(*args)) or made[-1])
-        weights = WeightsCache(LoadedWeights(load_checkpoint(), explainer), paths_allowed=False)
+        weights = WeightsCache(LoadedWeights(embedded, explainer), paths_allowed=False)
         built = page.build(weights, examples, gpu)
         handlers = {block.name: block.fn for block in built.fns.values()}
         return BuiltPage(built, handlers, made[0].names, SimpleNamespace(session_hash="visitor"))

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import shutil
 import tracemalloc
 from pathlib import Path
 
@@ -15,10 +16,17 @@ from dan_model.weights import EMBEDDED, checkpoints, load_backbone, load_checkpo
 from tests.fixtures.models import random_dan
 
 
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("saved") / "weights"
+    random_dan(heads=2).save_pretrained(folder)
+    return folder
+
+
 @pytest.fixture
-def folder(tmp_path) -> Path:
-    random_dan(heads=2).save_pretrained(tmp_path / "weights")
-    return tmp_path / "weights"
+def folder(saved, tmp_path) -> Path:
+    """A copy: tests change its files in place."""
+    return Path(shutil.copytree(saved, tmp_path / "weights"))
 
 
 def rewrite(folder: Path, change) -> None:

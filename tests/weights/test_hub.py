@@ -9,11 +9,12 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import pytest
 import torch
-from huggingface_hub import constants
+from huggingface_hub import constants, file_download
 from safetensors.torch import load, save
 
 from dan_model.errors import CheckpointError, ConfigError
@@ -33,8 +34,10 @@ def saved(tmp_path_factory) -> dict[str, bytes]:
 
 
 @pytest.fixture
-def hub(saved) -> Iterator[Hub]:
+def hub(saved, monkeypatch) -> Iterator[Hub]:
     """A Hub with one good repository, `somebody/dan`, and an empty cache here."""
+    without_pauses = SimpleNamespace(**{**vars(time), "sleep": lambda seconds: None})
+    monkeypatch.setattr(file_download, "time", without_pauses)  # a second before each further attempt
     shutil.rmtree(constants.HF_HUB_CACHE, ignore_errors=True)
     hub = Hub()
     hub.add("somebody/dan", saved)

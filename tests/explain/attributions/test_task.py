@@ -15,6 +15,12 @@ from dan_model.network import Block
 from tests.fixtures.quick_methods import EVERY
 
 
+@pytest.fixture
+def task(small_task):
+    """Counts and batches do not depend on the size of the input."""
+    return small_task
+
+
 def test_separate_relus_change_no_bit_and_let_deep_lift_and_guided_backpropagation_run(task):
     """torchvision's block uses one in-place ReLU twice; the blocks of DAN have two ReLUs."""
     torch.manual_seed(0)
@@ -33,14 +39,14 @@ def test_separate_relus_change_no_bit_and_let_deep_lift_and_guided_backpropagati
         assert bool(attribute(task, name).map.isfinite().all())
 
 
-def test_baselines_are_a_black_image_the_blurred_face_and_the_mean_face(task, explainer):
-    assert torch.equal(task.baseline("black"), black(explainer.model.config.preprocess))
+def test_baselines_are_a_black_image_the_blurred_face_and_the_mean_face(task, small_explainer):
+    assert torch.equal(task.baseline("black"), black(small_explainer.model.config.preprocess))
     blurred = task.baseline("blur")
     assert blurred.shape == task.x.shape
     assert float(blurred.diff(dim=3).abs().max()) < 2 * float(task.x.max() - task.x.min()) / BLUR
     mean = task.baseline("mean")
     again = normalised(torch.nn.functional.interpolate(
-        explainer.reference.mean_face[None], (224, 224), mode="bilinear"), explainer.model.config.preprocess
+        small_explainer.reference.mean_face[None], (112, 112), mode="bilinear"), small_explainer.model.config.preprocess
     )  # fmt: skip
     torch.testing.assert_close(mean, again)
     maps = [attribute(task, f"region_ablation@{name}") for name in BASELINES]
@@ -56,7 +62,7 @@ def test_passes_are_counted_and_work_goes_in_batches(task):
     try:
         for text, images, back in (
             ("region_ablation", 9, 0),
-            ("occlusion:window=56,stride=56", 1 + 9 + 1 + 16, 0),
+            ("occlusion:window=28,stride=28", 1 + 9 + 1 + 16, 0),
             ("saliency", 1, 1),
         ):
             sizes.clear()
@@ -69,7 +75,7 @@ def test_passes_are_counted_and_work_goes_in_batches(task):
 
 
 def test_the_default_baseline_is_the_mean_face_or_the_blurred_one_for_weights_without(task):
-    text, mean_face = "occlusion:window=112,stride=112", torch.rand(1, 48, 48)
+    text, mean_face = "occlusion:window=56,stride=56", torch.rand(1, 48, 48)
     for own, name in ((replace(task, mean_face=mean_face), "mean"), (replace(task, mean_face=None), "blur")):
         default = attribute(own, text)
         assert default.baseline == name
@@ -77,7 +83,7 @@ def test_the_default_baseline_is_the_mean_face_or_the_blurred_one_for_weights_wi
 
 
 FURTHER = (
-    "occlusion:window=64,stride=16",
+    "occlusion:window=32,stride=8",
     "integrated_gradients:steps=7,most=28",
     "integrated_gradients:steps=8,most=8,tolerance=0.001",
     "integrated_gradients@black:steps=15,most=80,tolerance=0.0001",
@@ -86,7 +92,7 @@ FURTHER = (
 
 @pytest.mark.parametrize("text", [*EVERY, *FURTHER])
 def test_a_request_knows_how_many_images_it_sends_at_most(task, text):
-    result, most = attribute(replace(task, cost=Cost()), text), AttributionRequest.parse(text).passes
+    result, most = attribute(replace(task, cost=Cost()), text), AttributionRequest.parse(text).passes_at(112)
     assert most / 12 <= result.forwards + result.backwards <= most
 
 
@@ -116,7 +122,7 @@ def test_methods_that_need_the_same_features_or_gradient_share_one_pass(task):
 
 
 def test_a_batch_without_memory_is_halved_and_a_single_image_without_memory_is_refused(task, monkeypatch):
-    expected = attribute(task, "occlusion:window=56,stride=56").map
+    expected = attribute(task, "occlusion:window=28,stride=28").map
     room, tried = 2, []
     forward = ScoreFunction.forward
 
@@ -128,7 +134,7 @@ def test_a_batch_without_memory_is_halved_and_a_single_image_without_memory_is_r
 
     monkeypatch.setattr(ScoreFunction, "forward", short)
     monkeypatch.setattr(torch.cuda, "empty_cache", lambda: None)
-    torch.testing.assert_close(attribute(task, "occlusion:window=56,stride=56").map, expected, rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(attribute(task, "occlusion:window=28,stride=28").map, expected, rtol=1e-3, atol=1e-3)
     assert {8, 4, 2} <= set(tried)
     room = 0
     with pytest.raises(DeviceMemoryError, match="single pass"):

@@ -47,7 +47,7 @@ def test_stop_ends_the_measurement_and_keeps_what_is_ready(small_explainer, expl
         hook.remove()
 
 
-@pytest.mark.usefixtures("few_controls")
+@pytest.mark.usefixtures("few_controls", "short_curves")
 def test_a_contrast_is_measured_as_a_probability_and_a_contribution_in_nats(small_explainer, astronaut):
     e = small_explainer.explain(astronaut, target="happiness", against="sadness")
     found = next(small_explainer.faithfulness(e, False))

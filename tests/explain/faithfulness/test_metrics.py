@@ -34,7 +34,7 @@ def test_infidelity_is_zero_for_the_true_map_one_for_a_constant_map_and_independ
     assert one_face.measure(MapName("other"), other).infidelity > 0.1
 
 
-@pytest.mark.usefixtures("few_controls")
+@pytest.mark.usefixtures("few_controls", "short_curves")
 def test_sensitivity_is_the_largest_change_of_a_map_under_noise(small_explainer, explanation):
     """The map of a head, compared with a loop over the same noisy copies."""
     task = small_explainer.task(explanation)
@@ -50,7 +50,7 @@ def test_sensitivity_is_the_largest_change_of_a_map_under_noise(small_explainer,
     assert head.sensitivity == pytest.approx(max(moved), rel=1e-3)
 
 
-@pytest.mark.usefixtures("few_controls")
+@pytest.mark.usefixtures("few_controls", "short_curves")
 def test_a_constant_method_has_sensitivity_zero_and_a_map_of_zeros_has_none(small_explainer, explanation, monkeypatch):
     fixed = torch.rand(7, 7, dtype=torch.float64)
     monkeypatch.setattr(metrics, "new_map", lambda task, name: fixed)
