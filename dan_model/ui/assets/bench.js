@@ -45,10 +45,11 @@ const drawPath = ({ face, state, heads: arrangement }) => {
   curves = drawn;
   const alphas = [...Array(PATH_POINTS).keys()].map((i) => (2 * i) / (PATH_POINTS - 1));
   const values = alphas.map((alpha) => engine.decide(arrangement, alpha).probabilities);
+  const colours = [...bench.querySelectorAll(".dan-decision .dan-class")].map((row) => row.style.getPropertyValue("--class"));
   const order = [...Array(face.K).keys()].sort((a, b) => (b === face.target) - (a === face.target));
   const lines = order.reverse().map((k) => {
     const points = alphas.map((alpha, i) => `${x(alpha).toFixed(1)},${y(values[i][k]).toFixed(1)}`).join(" ");
-    return `<polyline class="${k === face.target ? "dan-target" : ""}" points="${points}"/>`;
+    return `<polyline class="${k === face.target ? "dan-target" : ""}" style="stroke: ${colours[k]}" points="${points}"/>`;
   });
   const taken = [];
   const names = order.reverse().map((k) => {

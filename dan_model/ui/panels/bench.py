@@ -12,6 +12,7 @@ import gradio as gr
 
 from dan_model.explain.explanation import Explanation
 from dan_model.explain.fusion import consensus_path
+from dan_model.show.class_figures import class_colour
 from dan_model.show.glossary import marked
 from dan_model.show.sentences import ONE_HEAD, path_sentence
 from dan_model.show.style import head_colour
@@ -22,7 +23,10 @@ from dan_model.ui.results import Part
 from dan_model.ui.theme import scripts
 
 CHANNELS_OFFERED = 8  # for the formulas: the strongest for the class, and as many against it
-READING = _("Bars and first number: probability; second: log-probability in nats. Mark in a bar: before your changes.")
+READING = _(
+    "Colour before a name: its line over α. Bars and first number: probability; second: log-probability in nats. Mark "
+    "in a bar: before your changes."
+)
 DIFFERENCES = _("Differences between heads α")
 
 
@@ -45,7 +49,7 @@ def bench(explanation: Explanation) -> str:
         f'<output class="dan-bench-sentence" aria-live="polite"></output>'
         '<div class="dan-bench-row">'
         f'<div class="dan-decision" role="group" aria-label="{_("Class probabilities now")}">'
-        f"{''.join(_class_row(label) for label in explanation.labels)}<small>{READING}</small></div>"
+        f"{''.join(map(_class_row, range(len(explanation.labels)), explanation.labels))}<small>{READING}</small></div>"
         '<div><svg class="dan-path" viewBox="0 0 420 190" role="img" '
         f'aria-label="{_("Class probabilities over α")}"></svg>'
         f"<small>{marked(_path_text(explanation))}</small></div></div>{_formulas(explanation)}</div>"
@@ -98,9 +102,10 @@ def _sliders(heads: int) -> str:
     )
 
 
-def _class_row(label: str) -> str:
+def _class_row(k: int, label: str) -> str:
+    name = f'<i class="dan-curve-colour"></i>{escape(label)}'
     return (
-        f'<div class="dan-class"><span>{escape(label)}</span>'
+        f'<div class="dan-class" style="--class: {class_colour(k)}"><span>{name}</span>'
         f'<span class="dan-track"><span></span><i title="{_("without changes")}"></i></span>'
         "<span></span><span></span></div>"
     )
