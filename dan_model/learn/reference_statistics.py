@@ -39,7 +39,7 @@ def measure_reference(
     """
     classes, labels = pixels.faces.classes, model.config.labels
     if missing := [label for k, label in enumerate(labels) if not (classes == k).any()]:
-        raise CheckpointError(f"No faces in this set: {', '.join(missing)}.", "Give a larger one.")
+        raise CheckpointError(f"This set has no faces of {', '.join(missing)}.", "Give a larger one.")
     # Run the network, batch by batch.
     pooled, quantities, maps, moved, predicted = [], [], [], [], []
     classifier = Classifier.from_model(model)

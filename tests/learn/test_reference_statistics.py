@@ -96,8 +96,14 @@ def test_mean_maps_their_energy_and_the_faces_of_each_head_are_those_of_a_plain_
 
 def test_a_class_without_faces_is_refused(three_class_model, twelve_faces):
     few = replace(twelve_faces.faces, paths=twelve_faces.faces.paths[:2], targets=twelve_faces.faces.targets[:2])
-    with pytest.raises(CheckpointError, match="no faces"):
+    runs = []
+    hook = three_class_model.register_forward_pre_hook(lambda *_: runs.append(1))
+    backbone = three_class_model.features.register_forward_pre_hook(lambda *_: runs.append(1))
+    with pytest.raises(CheckpointError, match=r"no faces of class 2"):
         measure_reference(three_class_model, Pixels(few, twelve_faces.config), None)
+    hook.remove()
+    backbone.remove()
+    assert runs == []
 
 
 def test_the_command_writes_the_statistics_into_the_folder(tmp_path):
