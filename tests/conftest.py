@@ -20,7 +20,6 @@ os.environ["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // WORKERS))
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -46,7 +45,7 @@ from tests.fixtures import queues
 from tests.fixtures.drawn_faces import MOUTHS, draw_face
 from tests.fixtures.examples import EXAMPLES
 from tests.fixtures.landmarks import FACE
-from tests.fixtures.models import random_dan
+from tests.fixtures.models import embedded_at, random_dan
 
 settings.register_profile("steady", deadline=None, max_examples=40, derandomize=True)
 settings.load_profile("steady")
@@ -72,10 +71,7 @@ def explainer(embedded, detector) -> Explainer:
 @pytest.fixture(scope="session")
 def small_explainer(detector) -> Explainer:
     """On the embedded weights, with faces of 112 pixels: for properties that hold for any input size."""
-    checkpoint = load_checkpoint()
-    config = checkpoint.model.config
-    checkpoint.model.config = replace(config, preprocess=replace(config.preprocess, image_size=112))
-    return Explainer.from_checkpoint(checkpoint, torch.device("cpu"), detector)
+    return Explainer.from_checkpoint(embedded_at(112), torch.device("cpu"), detector)
 
 
 @pytest.fixture(scope="session")

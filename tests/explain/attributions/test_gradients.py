@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,17 +11,14 @@ from dan_model.explain.attributions import METHODS, attribute, attribute_in_stag
 from dan_model.explain.attributions.gradients import COARSE_NODES, NODES
 from dan_model.explain.fusion import Classifier, integrate
 from dan_model.faces import black
-from dan_model.weights import load_checkpoint
 from tests.fixtures.examples import EXAMPLES
+from tests.fixtures.models import embedded_at
 
 
 @pytest.fixture(scope="module")
 def tiny_explainer(detector) -> Explainer:
     """On the embedded weights, with faces of 64 pixels: completeness holds for any size."""
-    checkpoint = load_checkpoint()
-    config = checkpoint.model.config
-    checkpoint.model.config = replace(config, preprocess=replace(config.preprocess, image_size=64))
-    return Explainer.from_checkpoint(checkpoint, torch.device("cpu"), detector)
+    return Explainer.from_checkpoint(embedded_at(64), torch.device("cpu"), detector)
 
 
 @pytest.mark.parametrize(
