@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import json
 import os
-import shutil
 import socket
 import tempfile
 
@@ -40,7 +38,7 @@ from dan_model.learn.batches import Pixels
 from dan_model.learn.face_set import FaceSet
 from dan_model.learn.reference_statistics import measure_reference
 from dan_model.network import DAN, Stages
-from dan_model.weights import Checkpoint, load_checkpoint
+from dan_model.weights import Checkpoint, load_checkpoint, write_checkpoint
 from tests.fixtures import queues
 from tests.fixtures.drawn_faces import MOUTHS, draw_face
 from tests.fixtures.examples import EXAMPLES
@@ -75,25 +73,22 @@ def small_explainer(detector) -> Explainer:
 
 
 @pytest.fixture(scope="session")
-def small_weights(small_explainer, tmp_path_factory) -> Path:
-    """The checkpoint folder of `small_explainer`, for commands."""
-    folder = tmp_path_factory.mktemp("weights") / "small"
-    model = small_explainer.model
-    config = model.config
-    copy = DAN(config.labels, config.num_heads, config.preprocess, config.provenance, config.class_prior).eval()
-    copy.load_state_dict(model.state_dict())
-    copy.save_pretrained(folder)
-    return folder
+def small_weights(tmp_path_factory) -> Path:
+    """The checkpoint folder of `small_explainer`, for commands; no test may change it."""
+    return saved(112, tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
-def tiny_weights(small_weights, tmp_path_factory) -> Path:
-    """The same with faces of 56 pixels; no test may change the folder."""
-    folder = tmp_path_factory.mktemp("tiny") / "weights"
-    shutil.copytree(small_weights, folder)
-    config = json.loads((folder / "config.json").read_text())
-    config["preprocess"]["image_size"] = 56
-    (folder / "config.json").write_text(json.dumps(config))
+def tiny_weights(tmp_path_factory) -> Path:
+    """The same with faces of 56 pixels."""
+    return saved(56, tmp_path_factory)
+
+
+def saved(side: int, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint folder with the embedded weights for faces of so many pixels a side."""
+    folder = tmp_path_factory.mktemp("weights") / "small"
+    folder.mkdir()
+    write_checkpoint(embedded_at(side).model, folder)
     return folder
 
 

@@ -72,8 +72,8 @@ def explain(
     # Check everything before the first image.
     with exit_on_error():
         explainer, state = shared_explainer(weights, preset, device)
-        requests = available_requests(explainer, method or list(DEFAULT_METHODS), whole_image)
-        methods = [request.text for request in requests]
+        wanted = method or list(DEFAULT_METHODS)
+        methods = [request.text for request in available_requests(explainer, wanted, whole_image)]
         _validate_score(explainer, target, against, head, score)
         explainer.network(prior)
         explained = {"target": target, "against": against, "score": score, "prior": prior}

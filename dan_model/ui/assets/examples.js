@@ -9,8 +9,9 @@ element.addEventListener("click", (event) => {
   trigger("select", { index: Number(button.dataset.index), value: button.textContent });
 });
 const markShown = () => {
-  const name = document.querySelector(".dan-numbers-of-face")?.dataset.example;
-  if (name !== undefined) mark([...element.querySelectorAll(".dan-example")].find((one) => one.dataset.name === name));
+  const name = document.querySelector(".dan-numbers-of-face")?.dataset.example, marked = element.querySelector(".dan-example[aria-pressed=true]");
+  if (name === undefined || name === (marked?.dataset.name ?? "")) return; // this runs with every movement of a slider
+  mark([...element.querySelectorAll(".dan-example")].find((one) => one.dataset.name === name));
 };
 document.addEventListener("dan-heads", markShown);
 document.addEventListener("dan-no-heads", markShown);

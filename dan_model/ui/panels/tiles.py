@@ -93,7 +93,7 @@ def heads_row(explanation: Explanation, smooth: bool, shared: bool, compared: st
         line = f"{_choice(compared)}<span>{marked(usual_maps_sentence(found, reference))}</span>{line}"
     outcome = f'<span></span> <button type="button" class="dan-undo" data-switch="reset">{_("Undo")}</button>'
     return (
-        f'<div class="dan-row" role="group" aria-label="{label}" data-session="{key}">{tiles}{fusion}</div>'
+        f'<div class="dan-row" role="group" aria-label="{label}" data-session="{escape(key)}">{tiles}{fusion}</div>'
         f'<p class="dan-outcome" hidden>{outcome}</p><div class="dan-line">{line}</div>'
     )
 
